@@ -1,0 +1,25 @@
+"""Where the tests find real data, and how they skip where it is absent."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+SOURCES = Path(
+    os.environ.get("DRCLS_DATA_SOURCES", Path(__file__).resolve().parents[1].parent / "shared" / "data")
+)
+
+
+@pytest.fixture(scope="session")
+def sources():
+    """Return a function: archive name -> its path; skips the test where the archive is absent."""
+
+    def find(name):
+        path = SOURCES / name
+        if not path.exists():
+            pytest.skip(f"{name} is not in {SOURCES}; set DRCLS_DATA_SOURCES to the folder that holds it")
+        return path
+
+    return find
