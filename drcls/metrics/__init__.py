@@ -1,0 +1,39 @@
+"""How good a classifier is, how sure one can be of that, and whether it beats another.
+
+NumPy in, NumPy and plain numbers out; the measures of drcls.metrics.confusion take confusion matrices.
+"""
+
+from drcls.metrics.classification import classification_metrics, expected_calibration_error
+from drcls.metrics.comparisons import mcnemar_exact
+from drcls.metrics.confusion import (
+    accuracy,
+    confusion_matrix,
+    f1,
+    macro_f1,
+    mean_ovr_accuracy,
+    ovr_accuracy,
+    precision,
+    quadratic_kappa,
+    recall,
+    specificity,
+)
+from drcls.metrics.intervals import group_bootstrap_interval, wald_interval, wilson_interval
+
+__all__ = [
+    "accuracy",
+    "classification_metrics",
+    "confusion_matrix",
+    "expected_calibration_error",
+    "f1",
+    "group_bootstrap_interval",
+    "macro_f1",
+    "mcnemar_exact",
+    "mean_ovr_accuracy",
+    "ovr_accuracy",
+    "precision",
+    "quadratic_kappa",
+    "recall",
+    "specificity",
+    "wald_interval",
+    "wilson_interval",
+]

@@ -1,0 +1,114 @@
+"""95 % intervals: as the paper prints them, as a proportion deserves, and over groups of dependent images."""
+
+import math
+
+import numpy as np
+from scipy.stats import binomtest
+
+from drcls.metrics.confusion import as_classes
+
+
+def wald_interval(accuracy, n):
+    """Accuracy +- 1.96 standard errors of the proportion, as CheXNet-CBAM (2026) has it in Eq. 25.
+
+    Kept to check printed intervals. It can leave 0..1, has no width at accuracy 0 and 1, and takes the images
+    for independent: report wilson_interval, or group_bootstrap_interval where images share a patient.
+
+    Args:
+        accuracy: share of images classified correctly, 0..1 (not percent).
+        n: number of images.
+
+    Returns:
+        (low, high), floats.
+
+    Raises:
+        ValueError: if accuracy is outside 0..1 or n is below 1.
+    """
+    if not 0 <= accuracy <= 1:
+        raise ValueError(f"accuracy must be a share in 0..1, received {accuracy}")
+    if not n >= 1:
+        raise ValueError(f"n must be 1 or more, received {n}")
+    standard_error = math.sqrt(accuracy * (1 - accuracy) / n)
+    return float(accuracy - 1.96 * standard_error), float(accuracy + 1.96 * standard_error)
+
+
+def wilson_interval(successes, n):
+    """Wilson's score interval of a proportion; right for small n and near 0 and 1, where Wald's is not.
+
+    Args:
+        successes: number of images classified correctly, 0 to n.
+        n: number of images, 1 or more.
+
+    Returns:
+        (low, high), floats in 0..1.
+
+    Raises:
+        ValueError: if they are not whole numbers with n >= 1 and 0 <= successes <= n.
+    """
+    if not (n >= 1 and 0 <= successes <= n) or n % 1 or successes % 1:
+        raise ValueError(f"successes and n must be whole numbers, n >= 1, received {successes} of {n}")
+    interval = binomtest(int(successes), int(n)).proportion_ci(confidence_level=0.95, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def group_bootstrap_interval(statistic, y_true, y_pred, groups, num_classes, num_resamples=2000, seed=0):
+    """Percentile bootstrap interval that draws whole groups with replacement.
+
+    Images of one patient (or copies of one image) succeed and fail together, so drawing them one by one gives
+    intervals that are too narrow. Counts per group are summed rather than images copied, hence the statistic
+    is a function of the confusion matrix. Resamples in which it does not exist (kappa of a single class) are
+    left out.
+
+    Args:
+        statistic: maps counts (..., C, C), rows true, to values (...): accuracy, macro_f1, quadratic_kappa or
+            another measure of drcls.metrics.confusion.
+        y_true: integers (N,), 0 to num_classes - 1.
+        y_pred: integers (N,), 0 to num_classes - 1.
+        groups: (N,) ids, strings or integers; images of one group are drawn together.
+        num_classes: number of classes C.
+        num_resamples: number of resamples, 100 or more.
+        seed: seed of the resampling.
+
+    Returns:
+        (low, high), floats: the 2.5th and 97.5th percentiles.
+
+    Raises:
+        ValueError: if lengths differ, labels are out of range, there are fewer than two groups, num_resamples
+            is below 100, or the statistic does not exist for the images themselves.
+    """
+    y_true, y_pred = as_classes("y_true", y_true, num_classes), as_classes("y_pred", y_pred, num_classes)
+    groups = np.asarray(groups)
+    if not len(y_true) == len(y_pred) == len(groups):
+        raise ValueError(
+            "y_true, y_pred and groups must have one length, "
+            f"received {len(y_true)}, {len(y_pred)} and {len(groups)}"
+        )
+    if num_resamples < 100:
+        raise ValueError(f"num_resamples must be 100 or more, received {num_resamples}")
+    by_group = _confusion_by_group(y_true, y_pred, groups, num_classes)
+    if len(by_group) < 2:
+        raise ValueError(f"groups must hold two or more different ids, received only {groups[0]!r}")
+    if np.isnan(statistic(by_group.sum(axis=0))):
+        raise ValueError(f"{statistic.__name__} does not exist for {by_group.sum(axis=0).tolist()}")
+    values = statistic(_resample(by_group, num_resamples, np.random.default_rng(seed)))
+    low, high = np.nanpercentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _confusion_by_group(y_true, y_pred, groups, num_classes):
+    """One confusion matrix per group: int64 (G, C, C)."""
+    ids, group_index = np.unique(groups, return_inverse=True)
+    cells = np.ravel_multi_index((group_index, y_true, y_pred), (len(ids), num_classes, num_classes))
+    counts = np.bincount(cells, minlength=len(ids) * num_classes**2)
+    return counts.reshape(len(ids), num_classes, num_classes)
+
+
+def _resample(by_group, num_resamples, rng):
+    """Sum G matrices drawn with replacement, num_resamples times: (G, C, C) -> (num_resamples, C, C)."""
+    num_groups = len(by_group)
+    # In float64, exact for counts, the matrix product runs through BLAS; in int64 it would be a plain loop.
+    flat = by_group.reshape(num_groups, -1).astype("float64")
+    resampled = np.empty((num_resamples, flat.shape[1]))
+    for row in resampled:
+        row[:] = np.bincount(rng.integers(num_groups, size=num_groups), minlength=num_groups) @ flat
+    return resampled.reshape(num_resamples, *by_group.shape[1:])
