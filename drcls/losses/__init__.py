@@ -1,0 +1,5 @@
+"""Keras losses of the reproduced papers, on every Keras backend."""
+
+from drcls.losses.weighted_crossentropy import WeightedCategoricalCrossentropy
+
+__all__ = ["WeightedCategoricalCrossentropy"]

@@ -1,0 +1,207 @@
+"""Convolutional block attention: which channels matter, then which places matter."""
+
+import keras
+from keras import ops
+
+from drcls.layers.feature_map import feature_map_channels
+
+
+@keras.saving.register_keras_serializable(package="drcls")
+class ChannelAttention(keras.layers.Layer):
+    """Scales every channel of a feature map by how much it matters for this image.
+
+    The average tells how present a feature is over the whole image and the maximum whether it is there at
+    all, which a small lesion needs. One shared perceptron reads both:
+
+        M_c(F) = sigmoid(MLP(AvgPool(F)) + MLP(MaxPool(F)))    (Eq. 7)
+        F' = M_c(F) * F                                        (Eq. 8)
+
+    Args:
+        reduction_ratio: Positive integer `r`. The hidden layer of the perceptron has
+            `channels // reduction_ratio` ReLU units. Defaults to `16`.
+
+    Call arguments:
+        inputs: Float tensor of rank 4, any values.
+
+    Input shape:
+        `(batch, height, width, channels)`; height and width may be unknown, channels may not.
+
+    Output shape:
+        Same as the input.
+
+    Raises:
+        ValueError: If `reduction_ratio` is not a positive integer or exceeds the number of channels.
+
+    Reference:
+
+    - [Woo et al., 2018](https://arxiv.org/abs/1807.06521), section 3
+    - Eq. 7-8 of [CheXNet with CBAM, 2026](https://doi.org/10.3389/fmed.2026.1732109)
+    """
+
+    def __init__(self, reduction_ratio=16, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(reduction_ratio, int) or reduction_ratio < 1:
+            raise ValueError(
+                f"reduction_ratio must be a positive integer. Received: reduction_ratio={reduction_ratio!r}"
+            )
+        self.reduction_ratio = reduction_ratio
+
+    def build(self, input_shape):
+        channels = feature_map_channels(self, input_shape)
+        if self.reduction_ratio > channels:
+            raise ValueError(
+                f"reduction_ratio must not exceed the number of channels ({channels}): it would leave no "
+                f"hidden unit. Received: reduction_ratio={self.reduction_ratio}"
+            )
+        self.hidden = keras.layers.Dense(
+            channels // self.reduction_ratio, activation="relu", dtype=self.dtype_policy, name="hidden"
+        )
+        self.hidden.build((input_shape[0], channels))
+        self.score = keras.layers.Dense(channels, dtype=self.dtype_policy, name="score")
+        self.score.build((input_shape[0], channels // self.reduction_ratio))
+        self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})
+
+    def call(self, inputs):
+        # A half-precision sum over all places overflows at 65504, so the mean is taken in float32.
+        mean_dtype = keras.backend.result_type(self.compute_dtype, "float32")
+        average = ops.mean(ops.cast(inputs, mean_dtype), axis=(1, 2), keepdims=True)  # (N, 1, 1, C)
+        maximum = ops.max(inputs, axis=(1, 2), keepdims=True)  # (N, 1, 1, C)
+        attention = ops.sigmoid(self.score(self.hidden(average)) + self.score(self.hidden(maximum)))  # Eq. 7
+        return attention * inputs  # Eq. 8
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "reduction_ratio": self.reduction_ratio}
+
+
+@keras.saving.register_keras_serializable(package="drcls")
+class SpatialAttention(keras.layers.Layer):
+    """Scales every place of a feature map by how much it matters for this image.
+
+    The mean and the maximum over the channels give two maps, and one convolution turns them into a weight
+    for every place, the same for all channels:
+
+        M_s(F') = sigmoid(f([AvgPool(F'); MaxPool(F')]))    (Eq. 9)
+        F'' = M_s(F') * F'                                  (Eq. 10)
+
+    The convolution `f` has no bias, as in the reference implementation, and no batch normalisation after
+    it, as in Eq. 9.
+
+    Args:
+        kernel_size: Positive odd integer, the side of the convolution's window. Defaults to `7`.
+
+    Call arguments:
+        inputs: Float tensor of rank 4, any values.
+
+    Input shape:
+        `(batch, height, width, channels)`; height and width may be unknown, channels may not.
+
+    Output shape:
+        Same as the input.
+
+    Raises:
+        ValueError: If `kernel_size` is not a positive odd integer (an even window has no centre).
+
+    Reference:
+
+    - [Woo et al., 2018](https://arxiv.org/abs/1807.06521), section 3
+    - Eq. 9-10 of [CheXNet with CBAM, 2026](https://doi.org/10.3389/fmed.2026.1732109)
+    """
+
+    def __init__(self, kernel_size=7, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(kernel_size, int) or kernel_size < 1 or kernel_size % 2 == 0:
+            raise ValueError(
+                f"kernel_size must be a positive odd integer. Received: kernel_size={kernel_size!r}"
+            )
+        self.kernel_size = kernel_size
+
+    def build(self, input_shape):
+        channels = feature_map_channels(self, input_shape)
+        self.convolution = keras.layers.Conv2D(
+            filters=1,
+            kernel_size=self.kernel_size,
+            padding="same",
+            data_format="channels_last",
+            use_bias=False,
+            activation="sigmoid",
+            dtype=self.dtype_policy,
+            name="convolution",
+        )
+        self.convolution.build((*input_shape[:-1], 2))
+        self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})
+
+    def call(self, inputs):
+        # A half-precision sum over all channels overflows at 65504, so the mean is taken in float32.
+        mean_dtype = keras.backend.result_type(self.compute_dtype, "float32")
+        average = ops.mean(ops.cast(inputs, mean_dtype), axis=-1, keepdims=True)  # (N, H, W, 1)
+        maximum = ops.max(inputs, axis=-1, keepdims=True)  # (N, H, W, 1)
+        pooled = ops.concatenate([ops.cast(average, inputs.dtype), maximum], axis=-1)  # (N, H, W, 2)
+        return self.convolution(pooled) * inputs  # Eq. 9 and 10
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "kernel_size": self.kernel_size}
+
+
+@keras.saving.register_keras_serializable(package="drcls")
+class CBAM(keras.layers.Layer):
+    """Convolutional block attention module: channel attention, then spatial attention.
+
+    It lets a network stress the features and the places of a lesion without any lesion annotation, at the
+    price of `2 C^2 / r` weights. The order is the paper's: channels first (Eq. 7-8), then places (Eq. 9-10).
+
+    Args:
+        reduction_ratio: Positive integer, see `ChannelAttention`. Defaults to `16`.
+        kernel_size: Positive odd integer, see `SpatialAttention`. Defaults to `7`.
+
+    Call arguments:
+        inputs: Float tensor of rank 4, any values.
+
+    Input shape:
+        `(batch, height, width, channels)`; height and width may be unknown, channels may not.
+
+    Output shape:
+        Same as the input.
+
+    Raises:
+        ValueError: As `ChannelAttention` and `SpatialAttention` do.
+
+    Reference:
+
+    - [Woo et al., 2018](https://arxiv.org/abs/1807.06521)
+    - Section 2.3.2 of [CheXNet with CBAM, 2026](https://doi.org/10.3389/fmed.2026.1732109)
+    """
+
+    def __init__(self, reduction_ratio=16, kernel_size=7, **kwargs):
+        super().__init__(**kwargs)
+        self.reduction_ratio = reduction_ratio
+        self.kernel_size = kernel_size
+        self.channel_attention = ChannelAttention(
+            reduction_ratio, dtype=self.dtype_policy, name="channel_attention"
+        )
+        self.spatial_attention = SpatialAttention(
+            kernel_size, dtype=self.dtype_policy, name="spatial_attention"
+        )
+
+    def build(self, input_shape):
+        self.channel_attention.build(input_shape)
+        self.spatial_attention.build(input_shape)
+        self.input_spec = self.channel_attention.input_spec
+
+    def call(self, inputs):
+        return self.spatial_attention(self.channel_attention(inputs))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "reduction_ratio": self.reduction_ratio,
+            "kernel_size": self.kernel_size,
+        }

@@ -1,0 +1,124 @@
+"""Dropout of whole blocks of a feature map."""
+
+import keras
+from keras import ops
+
+from drcls.layers.feature_map import feature_map_channels
+
+
+@keras.saving.register_keras_serializable(package="drcls")
+class DropBlock2D(keras.layers.Layer):
+    """Sets square blocks of a feature map to zero during training.
+
+    Neighbouring activations carry nearly the same information, so dropping single ones removes little; a
+    whole block forces the network to find evidence elsewhere. With the mask `M` (0 in a block, 1 outside):
+
+        F' = F * M / mean(M)                                   (Eq. 11)
+        gamma = rho H W / (s^2 (H - s + 1) (W - s + 1))        (Eq. 12)
+
+    where `gamma` is the probability that a block begins at one of the `(H - s + 1) (W - s + 1)` places
+    where it fits. Every channel of every image has blocks of its own, as `M` in {0, 1}^(H x W x C) says and
+    as Ghiasi et al. found to work better than blocks shared by the channels; `mean(M)` is that of one image,
+    so an image never depends on its neighbours in the batch. Outside training the layer is the identity.
+
+    The print of Eq. 12 is right. Ghiasi et al. give it for a square map, `(1 - keep_prob) / s^2 * feat^2 /
+    (feat - s + 1)^2`; H W in place of feat^2 is its proper form for any map. (The sentence around it takes
+    `gamma` for the probability of a value being dropped: that is `rho`.) Blocks may overlap, so `rho` is
+    the upper bound of the expected dropped share: at `rate=0.1` and `s=3` on a 7 x 7 map it is 0.092.
+    A block larger than the map is cut to it, in each direction by itself.
+
+    Args:
+        rate: Float in [0, 1), the drop rate `rho`.
+        block_size: Positive integer `s`, the side of a block in feature-map pixels. At `1` this is dropout.
+        seed: Optional integer, makes the blocks repeatable.
+        schedule_steps: Optional positive integer. The rate rises linearly from 0 to `rate` over so many
+            training steps; the step is counted in a weight and so is saved with the model. `None`, the
+            default, uses `rate` from the first step.
+
+    Call arguments:
+        inputs: Float tensor of rank 4, any values.
+        training: Boolean, whether to drop blocks.
+
+    Input shape:
+        `(batch, height, width, channels)`; height and width may be unknown, channels may not.
+
+    Output shape:
+        Same as the input.
+
+    Raises:
+        ValueError: If `rate`, `block_size`, `schedule_steps` or `seed` is not of the kind above.
+
+    Reference:
+
+    - [Ghiasi et al., 2018](https://arxiv.org/abs/1810.12890)
+    - Eq. 11-12 of [CheXNet with CBAM, 2026](https://doi.org/10.3389/fmed.2026.1732109)
+    """
+
+    def __init__(self, rate, block_size, seed=None, schedule_steps=None, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(rate, (int, float)) or not 0 <= rate < 1:
+            raise ValueError(f"rate must be a number in [0, 1). Received: rate={rate!r}")
+        if not isinstance(block_size, int) or block_size < 1:
+            raise ValueError(f"block_size must be a positive integer. Received: block_size={block_size!r}")
+        if schedule_steps is not None and (not isinstance(schedule_steps, int) or schedule_steps < 1):
+            raise ValueError(
+                f"schedule_steps must be None or a positive integer. Received: {schedule_steps=!r}"
+            )
+        self.rate = rate
+        self.block_size = block_size
+        self.seed = seed
+        self.schedule_steps = schedule_steps
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape):
+        channels = feature_map_channels(self, input_shape)
+        if self.schedule_steps is not None:
+            self.step = self.add_weight(
+                shape=(), dtype="int", initializer="zeros", trainable=False, name="step"
+            )
+        self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})
+
+    def call(self, inputs, training=False):
+        if not training or self.rate == 0:
+            return inputs
+        mask = self._mask(ops.shape(inputs), self._next_rate())  # (N, H, W, C)
+        mean = ops.mean(mask, axis=(1, 2, 3), keepdims=True)  # (N, 1, 1, 1)
+        # Where all is dropped the mean is 0, and so is the mask above it: any divisor gives 0.
+        scale = mask / ops.maximum(mean, keras.config.epsilon())
+        return inputs * ops.cast(scale, inputs.dtype)  # Eq. 11
+
+    def _next_rate(self):
+        """Return the rate of this training step and count the step."""
+        if self.schedule_steps is None:
+            return self.rate
+        progress = ops.minimum(ops.cast(self.step, "float32") / self.schedule_steps, 1.0)
+        self.step.assign_add(1)
+        return self.rate * progress
+
+    def _mask(self, shape, rate):
+        """Return float32 (N, H, W, C): 0 in the dropped blocks, 1 outside."""
+        _, height, width, _ = shape
+        gamma = rate * self._starts(height)[:, None, None] * self._starts(width)[None, :, None]  # (H, W, 1)
+        starts = keras.random.uniform(shape, dtype="float32", seed=self.seed_generator) < gamma
+        # A place is dropped where a block starts in the s x s window that ends there.
+        margin = self.block_size - 1
+        starts = ops.pad(ops.cast(starts, "float32"), [[0, 0], [margin, 0], [margin, 0], [0, 0]])
+        return 1.0 - ops.max_pool(starts, self.block_size, strides=1, data_format="channels_last")
+
+    def _starts(self, length):
+        """Return float32 (length,): this axis's factor of Eq. 12 where a block fits, 0 elsewhere."""
+        fits = ops.cast(ops.arange(length) <= ops.maximum(length - self.block_size, 0), "float32")
+        length = ops.cast(length, "float32")
+        return fits * length / (ops.minimum(length, self.block_size) * ops.sum(fits))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "rate": self.rate,
+            "block_size": self.block_size,
+            "seed": self.seed,
+            "schedule_steps": self.schedule_steps,
+        }
