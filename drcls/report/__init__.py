@@ -1,0 +1,41 @@
+"""From run folders and printed figures to tables, figures and one page; nothing is trained here."""
+
+from drcls.report.figures import (
+    bar_chart,
+    class_distribution,
+    confusion_matrices,
+    example_grid,
+    grad_cam_grid,
+    pick_hits_and_misses,
+    training_curves,
+)
+from drcls.report.page import Figure, Section, Table, run_facts, write_report
+from drcls.report.run_set import describe, read_history, read_predictions, read_runs, seed_spread, select_runs
+from drcls.report.tables import Measure, class_table, intervals_table, results_table, runs_table, to_markdown
+
+__all__ = [
+    "Figure",
+    "Measure",
+    "Section",
+    "Table",
+    "bar_chart",
+    "class_distribution",
+    "class_table",
+    "confusion_matrices",
+    "describe",
+    "example_grid",
+    "grad_cam_grid",
+    "intervals_table",
+    "pick_hits_and_misses",
+    "read_history",
+    "read_predictions",
+    "read_runs",
+    "results_table",
+    "run_facts",
+    "runs_table",
+    "seed_spread",
+    "select_runs",
+    "to_markdown",
+    "training_curves",
+    "write_report",
+]

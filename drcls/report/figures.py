@@ -1,0 +1,422 @@
+"""The figures of a report, as PNG files: colours that survive colour blindness, the setting in each title.
+
+They are drawn on matplotlib's own canvas objects, never through pyplot: no window system, no global state.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import MaxNLocator
+
+from drcls.report.page import Figure
+from drcls.report.run_set import describe, read_history, seed_spread
+from drcls.report.tables import NOT_RUN, PROTOCOLS, UNFINISHED, check_one_setting, model_order
+
+_DPI = 150
+_SYNTHETIC = "SYNTHETIC DATA (phantom) · "
+# Okabe and Ito's palette; grey for the printed figures, which are nobody's measurement here.
+_PRINTED, _OURS = "#9a9a9a", ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00")
+_TRAINING, _VALIDATION = "#0072b2", "#d55e00"
+
+
+def bar_chart(path, runs, published_rows, measures, title, protocols=PROTOCOLS):
+    """Draw every measure of every model: printed, and ours by protocol (Figures 5 and 7 of CheXNet-CBAM).
+
+    Args:
+        path: PNG file to write.
+        runs: runs of one data set and profile; may lack models, which are then marked "not run".
+        published_rows: list of dict, one per model, as for `results_table`.
+        measures: list of `Measure`, one panel each.
+        title: what the chart shows.
+        protocols: the protocols to show.
+
+    Returns:
+        Figure: path, caption and alternative text.
+    """
+    check_one_setting(runs)
+    models = model_order(runs, published_rows)
+    published = {row["model"]: row for row in published_rows}
+    label = " (phantom)" if any(run["phantom"] for run in runs) else ""
+    names = ["paper, as printed", *(f"ours, {protocol} protocol{label}" for protocol in protocols)]
+    columns = min(2, len(measures))
+    lines = -(-len(measures) // columns)
+    height = 0.26 * (len(names) + 1) * len(models) * lines + 1.4
+    canvas = Canvas(figsize=(5.2 * columns + 1, height), layout="constrained")
+    panels = canvas.subplots(lines, columns, sharey=True, squeeze=False).ravel()
+    for panel, measure in zip(panels, measures, strict=False):
+        printed = [_printed_value(published.get(model), measure) for model in models]
+        series = [[(value, None, "" if value is not None else "not printed") for value in printed]]
+        series += [[_measured(runs, model, protocol, measure) for model in models] for protocol in protocols]
+        _bars(panel, models, series, names, measure)
+    for panel in panels[len(measures) :]:
+        panel.remove()
+    handles, labels = panels[0].get_legend_handles_labels()
+    canvas.legend(handles, labels, loc="outside lower center", ncols=len(names), frameon=False)
+    caption = "Error bars are the standard deviation over seeds, where there are several."
+    shown = ", ".join(measure.title for measure in measures)
+    return _finish(
+        canvas, path, title, describe(runs), caption, f"Bar chart of {shown} for {', '.join(models)}."
+    )
+
+
+def confusion_matrices(path, runs, models, title):
+    """Draw the confusion matrices of all models in one grid (Figures 6 and 8 of CheXNet-CBAM).
+
+    The colour is the share of a true class, so that rare classes are seen; the number is the count of images.
+
+    Args:
+        path: PNG file to write.
+        runs: runs of one data set, profile and protocol; of several seeds the lowest finished one is drawn.
+        models: names in order; one without a finished run is marked.
+        title: what the grid shows.
+
+    Returns:
+        Figure: path, caption and alternative text.
+    """
+    check_one_setting(runs, "protocol")
+    shown = {model: _first_seed(runs, model) for model in models}
+    columns = min(3, len(models))
+    lines = -(-len(models) // columns)
+    canvas = Canvas(figsize=(4.3 * columns + 0.6, 4.2 * lines + 0.8), layout="constrained")
+    panels = canvas.subplots(lines, columns, squeeze=False).ravel()
+    image = None
+    for panel, model in zip(panels, models, strict=False):
+        if shown[model] is None:
+            _absent(panel, model, _why_absent(runs, model))
+        else:
+            image = _matrix(panel, f"{model} (seed {shown[model]['seed']})", shown[model])
+    for panel in panels[len(models) :]:
+        panel.remove()
+    if image is not None:
+        canvas.colorbar(image, ax=panels[: len(models)].tolist(), shrink=0.6, label="share of the true class")
+    caption = "Rows are the true classes, columns the predicted ones; numbers are test images."
+    alt = f"Confusion matrices of {', '.join(models)}."
+    return _finish(
+        canvas, path, title, describe([run for run in shown.values() if run] or runs), caption, alt
+    )
+
+
+def training_curves(path, runs, title):
+    """Draw loss and accuracy over the epochs, training against validation, one line of panels per run.
+
+    Args:
+        path: PNG file to write.
+        runs: runs to draw, in order; unfinished ones are drawn as far as they came.
+        title: what the curves show.
+
+    Returns:
+        Figure: path, caption and alternative text.
+
+    Raises:
+        ValueError: where there are no runs.
+    """
+    if not runs:
+        raise ValueError(f"{path}: training curves need at least one run, received none")
+    canvas = Canvas(figsize=(9, 2.5 * len(runs) + 1), layout="constrained")
+    panels = canvas.subplots(len(runs), 2, squeeze=False)
+    for (left, right), run in zip(panels, runs, strict=True):
+        name = f"{run['variant']} ({run['protocol']} protocol, seed {run['seed']})"
+        name += "" if run["finished"] else f", {UNFINISHED}"
+        history = read_history(run)
+        for panel, measure in ((left, "loss"), (right, "accuracy")):
+            if history is None or measure not in history:
+                _absent(panel, name, f"no {measure} by epoch")
+            else:
+                _curve(panel, history, measure, name)
+    handles = {
+        label: handle for panel in panels.ravel() for handle, label in zip(*_legend(panel), strict=True)
+    }
+    if handles:
+        canvas.legend(handles.values(), handles, loc="outside lower center", ncols=2, frameon=False)
+    caption = "Training (solid) and validation (dashed)."
+    alt = f"Loss and accuracy by epoch of {', '.join(run['variant'] for run in runs)}."
+    return _finish(canvas, path, title, describe(runs), caption, alt)
+
+
+def pick_hits_and_misses(labels, predicted, class_names, seed=0):
+    """Choose one rightly and one wrongly classified image per true class, at random and not by their looks.
+
+    Args:
+        labels: str (N,), true class names.
+        predicted: str (N,), predicted class names.
+        class_names: the classes, in order.
+        seed: seed of the choice.
+
+    Returns:
+        list of int: indices, the hits in order of class and then the misses; a class without one is left out.
+    """
+    labels, predicted = np.asarray(labels), np.asarray(predicted)
+    rng = np.random.default_rng(seed)
+    wanted = [
+        (labels == name) & ((predicted == name) == hit) for hit in (True, False) for name in class_names
+    ]
+    return [int(rng.choice(np.flatnonzero(mask))) for mask in wanted if mask.any()]
+
+
+def grad_cam_grid(path, run, images, overlays, labels, predicted, title, masks=None):
+    """Draw images and their heat maps by class, hits above misses (Figure 9 of CheXNet-CBAM).
+
+    Args:
+        path: PNG file to write.
+        run: the run whose model is explained; names the setting and the order of the classes.
+        images: uint8 (N, H, W, 3), 0..255.
+        overlays: uint8 (N, H, W, 3), 0..255, the same images under their heat maps.
+        labels: str (N,), true class names; the first hit and the first miss of each class are drawn.
+        predicted: str (N,), predicted class names.
+        title: what the grid shows.
+        masks: bool or uint8 (N, H, W), non-zero on lesions, outlined in the image; None where unknown.
+
+    Returns:
+        Figure: path, caption and alternative text.
+
+    Raises:
+        ValueError: where the lengths differ or a label is not one of the run's classes.
+    """
+    lengths = [
+        len(images),
+        len(overlays),
+        len(labels),
+        len(predicted),
+        len(images if masks is None else masks),
+    ]
+    unknown = sorted(set(labels) - set(run["class_names"]))
+    if len(set(lengths)) > 1 or unknown:
+        raise ValueError(
+            f"{path}: received {lengths} images, overlays, labels, predictions and masks, "
+            f"and the unknown labels {unknown}; expected equal numbers and labels among {run['class_names']}"
+        )
+    classes = run["class_names"]
+    canvas = Canvas(figsize=(2.1 * len(classes) + 0.6, 10.2), layout="constrained")
+    panels = canvas.subplots(4, len(classes), squeeze=False)
+    for block, hit in ((0, True), (2, False)):
+        panels[block, 0].set_ylabel("hit" if hit else "miss", fontsize=12, fontweight="bold")
+        panels[block + 1, 0].set_ylabel("heat map", fontsize=11)
+        for column, name in enumerate(classes):
+            pair = panels[block : block + 2, column]
+            right = [i for i, label in enumerate(labels) if label == name and (predicted[i] == name) == hit]
+            if right:
+                _explained(pair, right[0], images, overlays, predicted, masks)
+            else:
+                _empty_pair(pair, f"no {'hit' if hit else 'miss'}\nto show")
+            pair[0].set_title((f"{name}\n" if block == 0 else "") + pair[0].get_title(), fontsize=9)
+    caption = f"{run['variant']}. Columns are the true classes; the title of a picture is the prediction."
+    caption += "" if masks is None else " Lesions are outlined in the original."
+    alt = f"Test images of {', '.join(classes)} and their Grad-CAM heat maps, hits above misses."
+    return _finish(canvas, path, title, describe([run]), caption, alt)
+
+
+def class_distribution(path, counts, info, title):
+    """Draw how many images each class has, in each part or at each step.
+
+    Args:
+        path: PNG file to write.
+        counts: dict from the name of a part ("all", "train, resampled", ...) to a dict from class to number.
+        info: `dataset.json` of the data set: its name and whether it is a phantom.
+        title: what the chart shows.
+
+    Returns:
+        Figure: path, caption and alternative text.
+    """
+    classes = list(dict.fromkeys(name for part in counts.values() for name in part))
+    canvas = Canvas(figsize=(8, 0.3 * (len(counts) + 1) * len(classes) + 1.4), layout="constrained")
+    panel = canvas.subplots()
+    thickness = 0.8 / len(counts)
+    for index, (part, numbers) in enumerate(counts.items()):
+        places = np.arange(len(classes)) + (index - (len(counts) - 1) / 2) * thickness
+        widths = [numbers.get(name, 0) for name in classes]
+        bars = panel.barh(places, widths, thickness * 0.92, label=part, color=_OURS[::-1][index % len(_OURS)])
+        panel.bar_label(bars, [f"{width:,}" for width in widths], padding=3, fontsize=8)
+    panel.set_yticks(range(len(classes)), classes)
+    panel.invert_yaxis()
+    panel.margins(x=0.12)
+    panel.set_xlabel("images")
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _plain(panel)
+    canvas.legend(loc="outside lower center", ncols=min(4, len(counts)), frameon=False)
+    text = "; ".join(f"{part}: {sum(numbers.values()):,} images" for part, numbers in counts.items()) + "."
+    return _finish(canvas, path, title, _data_label(info), text, f"Images per class: {', '.join(classes)}.")
+
+
+def example_grid(path, images, labels, info, title):
+    """Draw example images with their classes (Figure 2 of CheXNet-CBAM).
+
+    Args:
+        path: PNG file to write.
+        images: list of uint8 (H, W, 3), 0..255; sizes may differ.
+        labels: str (N,), their class names.
+        info: `dataset.json` of the data set: its name and whether it is a phantom.
+        title: what the grid shows.
+
+    Returns:
+        Figure: path, caption and alternative text.
+
+    Raises:
+        ValueError: where the lengths differ or there are no images.
+    """
+    if len(images) != len(labels) or not len(images):
+        raise ValueError(
+            f"{path}: received {len(images)} images and {len(labels)} labels, expected equal numbers > 0"
+        )
+    columns = min(5, len(images))
+    lines = -(-len(images) // columns)
+    canvas = Canvas(figsize=(2.1 * columns + 0.4, 2.35 * lines + 0.9), layout="constrained")
+    panels = canvas.subplots(lines, columns, squeeze=False).ravel()
+    for panel, image, label in zip(panels, images, labels, strict=False):
+        _picture(panel, image)
+        panel.set_title(label, fontsize=9)
+    for panel in panels[len(images) :]:
+        panel.remove()
+    alt = f"Example images: {', '.join(dict.fromkeys(labels))}."
+    return _finish(canvas, path, title, _data_label(info), "", alt)
+
+
+def _finish(canvas, path, title, setting, caption, alt):
+    """Write the title with its setting, save the PNG under a temporary name and rename it."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    synthetic = setting.startswith(_SYNTHETIC)
+    canvas.suptitle(f"{title}\n{setting}", fontsize=11, color="#9a4b00" if synthetic else "black")
+    temporary = path.with_name(f".{path.name}.tmp")
+    canvas.savefig(temporary, format="png", dpi=_DPI, facecolor="white", metadata={"Software": None})
+    temporary.replace(path)
+    return Figure(path, f"{title}. {setting}. {caption}".strip(), alt)
+
+
+def _data_label(info):
+    return (_SYNTHETIC if info["phantom"] else "") + info["name"]
+
+
+def _printed_value(row, measure):
+    value = None if row is None or measure.published is None else row.get(measure.published)
+    return value if value is None or measure.percent is False else value / 100
+
+
+def _measured(runs, model, protocol, measure):
+    """Return (mean, standard deviation, "") of a model, or (None, None, why there is none)."""
+    part = [run for run in runs if run["variant"] == model and run["protocol"] == protocol]
+    finished = [run for run in part if run["finished"]]
+    if not finished:
+        return None, None, UNFINISHED if part else NOT_RUN
+    mean, deviation, _ = seed_spread(finished, measure.metric)
+    return (None, None, "undefined") if np.isnan(mean) else (mean, deviation, "")
+
+
+def _bars(panel, models, series, names, measure):
+    """Draw one panel of horizontal bars; what is absent is said in words where its bar would be."""
+    scale = 100 if measure.percent else 1
+    thickness = 0.8 / len(series)
+    for index, (values, name) in enumerate(zip(series, names, strict=True)):
+        places = np.arange(len(models)) + (index - (len(series) - 1) / 2) * thickness
+        widths = [scale * (value or 0) for value, _, _ in values]
+        errors = [scale * (deviation or 0) for _, deviation, _ in values]
+        colour = _PRINTED if index == 0 else _OURS[(index - 1) % len(_OURS)]
+        panel.barh(places, widths, thickness * 0.92, label=name, color=colour)
+        several = [i for i, (_, deviation, _) in enumerate(values) if deviation is not None]
+        panel.errorbar(
+            [widths[i] for i in several],
+            places[several],
+            xerr=[errors[i] for i in several],
+            fmt="none",
+            ecolor="black",
+            capsize=2,
+            lw=1,
+        )
+        for place, width, error, (_, _, why) in zip(places, widths, errors, values, strict=True):
+            text = why or (f"{width:.1f}" if measure.percent else f"{width:.3f}")
+            end = max(width, 0) + error + 0.012 * scale
+            panel.text(end, place, text, va="center", fontsize=7.5, color="#5d6673" if why else "black")
+    panel.set_yticks(range(len(models)), models)
+    panel.set_ylim(len(models) - 0.5, -0.5)
+    panel.set_xlim(
+        min(0, *(scale * (value or 0) for values in series for value, _, _ in values)), 1.16 * scale
+    )
+    panel.set_xticks([0, 0.25 * scale, 0.5 * scale, 0.75 * scale, scale])
+    panel.set_title(measure.title, fontsize=10)
+    _plain(panel)
+
+
+def _plain(panel):
+    panel.spines[["top", "right"]].set_visible(False)
+    panel.tick_params(labelsize=9)
+
+
+def _first_seed(runs, model):
+    finished = [run for run in runs if run["variant"] == model and run["finished"]]
+    return min(finished, key=lambda run: run["seed"], default=None)
+
+
+def _why_absent(runs, model):
+    return UNFINISHED if any(run["variant"] == model for run in runs) else NOT_RUN
+
+
+def _absent(panel, title, why):
+    panel.set_title(title, fontsize=10)
+    panel.text(
+        0.5, 0.5, why, ha="center", va="center", transform=panel.transAxes, color="#5d6673", style="italic"
+    )
+    panel.set_xticks([])
+    panel.set_yticks([])
+
+
+def _matrix(panel, title, run):
+    """Draw one confusion matrix and return its image, for the colour bar."""
+    counts, names = np.array(run["metrics"]["confusion_matrix"]), run["class_names"]
+    support = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, support, out=np.zeros(counts.shape), where=support > 0)
+    image = panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.ndindex(*counts.shape):
+        colour = "white" if shares[row, column] > 0.55 else "black"
+        panel.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=8, color=colour)
+    panel.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor", fontsize=8)
+    panel.set_yticks(range(len(names)), names, fontsize=8)
+    panel.set_xlabel("predicted", fontsize=9)
+    panel.set_ylabel("true", fontsize=9)
+    panel.set_title(f"{title}\naccuracy {100 * np.trace(counts) / counts.sum():.2f} %", fontsize=10)
+    return image
+
+
+def _legend(panel):
+    return panel.get_legend_handles_labels()
+
+
+def _curve(panel, history, measure, name):
+    """Draw one measure over the epochs; markers show that a short run has few points."""
+    epochs = history["epoch"]
+    marker = "o" if len(history) <= 25 else None
+    panel.plot(epochs, history[measure], color=_TRAINING, marker=marker, ms=3, label="training")
+    if f"val_{measure}" in history:
+        values = history[f"val_{measure}"]
+        panel.plot(epochs, values, color=_VALIDATION, ls="--", marker=marker, ms=3, label="validation")
+    panel.set_title(f"{name}: {measure}", fontsize=9)
+    panel.set_xlabel("epoch", fontsize=9)
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+    panel.grid(alpha=0.3)
+    _plain(panel)
+
+
+def _picture(panel, image):
+    panel.imshow(image)
+    panel.set_xticks([])
+    panel.set_yticks([])
+
+
+def _explained(pair, index, images, overlays, predicted, masks):
+    """Draw one image above its heat map, with the lesions outlined in the image."""
+    _picture(pair[0], images[index])
+    _picture(pair[1], overlays[index])
+    pair[0].set_title(f"predicted {predicted[index]}")
+    if masks is not None and np.any(masks[index]):
+        # White below black stays visible on dark and on bright tissue.
+        pair[0].contour(np.asarray(masks[index]) > 0, levels=[0.5], colors="white", linewidths=1.6)
+        pair[0].contour(np.asarray(masks[index]) > 0, levels=[0.5], colors="black", linewidths=0.7)
+
+
+def _empty_pair(pair, why):
+    for panel in pair:
+        panel.set_xticks([])
+        panel.set_yticks([])
+        panel.spines[:].set_visible(False)
+    pair[0].text(
+        0.5, 0.5, why, ha="center", va="center", transform=pair[0].transAxes, color="#5d6673", fontsize=9
+    )

@@ -1,0 +1,204 @@
+"""Reading a set of run folders: what was trained, under which protocol, and what came of it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+_REQUIRED = ("variant", "data", "protocol", "profile", "seed", "num_test", "class_names", "metrics")
+_IDENTITY = ("data", "protocol", "profile", "seed", "variant")
+
+
+def read_runs(folders):
+    """Read every run below one folder, or below several.
+
+    A run is a folder `<data>-<protocol>-<profile>-s<seed>/<variant>/` holding `config.json`. It is finished
+    once `metrics.json` is there; until then it is returned too, with `finished` False, so that a table can
+    say "unfinished" instead of hiding it.
+
+    Args:
+        folders: a path or an iterable of paths. Each is a run folder, a folder of run folders, or the
+            experiment folder above these.
+
+    Returns:
+        list of dict, sorted by data, protocol, profile, seed and variant: the content of `metrics.json` with
+        `folder` (Path), `finished` (bool), `phantom` (bool: the images are synthetic), `config` and `env`
+        (dict, the files of those names; `env` is {} where the run has not written it yet).
+
+    Raises:
+        FileNotFoundError: where a folder is missing or holds no run.
+        ValueError: where a JSON file is broken, `metrics.json` lacks a field, or two folders hold one run.
+    """
+    folders = [folders] if isinstance(folders, str | Path) else list(folders)
+    found = {path.resolve(): path for folder in folders for path in _run_folders(Path(folder))}
+    runs = sorted((_read_run(path) for path in found.values()), key=_identity)
+    for first, second in zip(runs, runs[1:], strict=False):
+        if _identity(first) == _identity(second):
+            raise ValueError(
+                f"{second['folder']}: holds the same run as {first['folder']} "
+                f"({', '.join(f'{key}={first[key]}' for key in _IDENTITY)}); report only one of them"
+            )
+    return runs
+
+
+def select_runs(runs, **wanted):
+    """Return the runs whose fields equal all of `wanted`, as in `select_runs(runs, protocol="clean")`."""
+    return [run for run in runs if all(run[key] == value for key, value in wanted.items())]
+
+
+def read_predictions(run):
+    """Read the predictions of a run on its test part.
+
+    Args:
+        run: a finished run of `read_runs`.
+
+    Returns:
+        pandas.DataFrame with the columns `path, label, group, predicted` and one `p_<class>` per class.
+
+    Raises:
+        FileNotFoundError: where the run wrote none.
+        ValueError: where columns are missing.
+    """
+    path = run["folder"] / "predictions.csv"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; a finished run holds its test predictions there")
+    frame = pd.read_csv(path, dtype={"path": str, "label": str, "group": str, "predicted": str})
+    missing = [name for name in ("path", "label", "group", "predicted") if name not in frame]
+    if missing:
+        raise ValueError(f"{path}: has the columns {list(frame)}, expected also {missing}")
+    return frame
+
+
+def read_history(run):
+    """Read `history.csv` of a run, one row an epoch; None where nothing was trained by epochs."""
+    path = run["folder"] / "history.csv"
+    if not path.is_file() or path.stat().st_size == 0:
+        return None
+    frame = pd.read_csv(path)
+    if "epoch" not in frame:
+        raise ValueError(f"{path}: has the columns {list(frame)}, expected also 'epoch'")
+    return frame
+
+
+def seed_spread(runs, metric, class_name=None):
+    """Return one measure over the seeds of a variant.
+
+    Args:
+        runs: finished runs of one variant and protocol, one per seed.
+        metric: key of `classification_metrics`, or of its `per_class` entries where `class_name` is given.
+        class_name: the class to read, None for the overall measure.
+
+    Returns:
+        (mean, standard deviation with n - 1, n); the deviation is None for a single run. All are NaN where
+        a run has the measure undefined (None or NaN), because a mean over the other seeds would hide that.
+
+    Raises:
+        ValueError: where a run does not hold the measure.
+    """
+    values = np.array([_value(run, metric, class_name) for run in runs], dtype=float)
+    deviation = float(values.std(ddof=1)) if len(values) > 1 else None
+    return float(values.mean()), deviation, len(values)
+
+
+def describe(runs):
+    """Say in one line what lies behind a table or figure: data set, protocols, profiles and seeds.
+
+    Synthetic images are named first and in capitals, so that no caption can hide them.
+    """
+    if not runs:
+        return "no run"
+    parts = [" and ".join(_distinct(runs, "data"))]
+    for key, word in (("protocol", "protocol"), ("profile", "profile"), ("seed", "seed")):
+        values = _distinct(runs, key)
+        listed = ", ".join(values)
+        if key == "seed":
+            parts.append(f"{word}{'s' if len(values) > 1 else ''} {listed}")
+        else:
+            parts.append(f"{listed} {word}{'s' if len(values) > 1 else ''}")
+    label = "SYNTHETIC DATA (phantom) · " if any(run["phantom"] for run in runs) else ""
+    return label + " · ".join(parts)
+
+
+def _value(run, metric, class_name):
+    """Return one figure of a run; None or NaN means that the measure is undefined there."""
+    metrics = run["metrics"] if class_name is None else run["metrics"]["per_class"].get(class_name, {})
+    if metric not in metrics:
+        place = "metrics" if class_name is None else f"metrics, class {class_name!r},"
+        raise ValueError(
+            f"{run['folder'] / 'metrics.json'}: {place} holds {sorted(metrics)}, expected {metric!r}"
+        )
+    return metrics[metric]
+
+
+def _distinct(runs, key):
+    """Return the different values of a field as strings, in order."""
+    return [str(value) for value in sorted({run[key] for run in runs})]
+
+
+def _identity(run):
+    return tuple(run[key] for key in _IDENTITY)
+
+
+def _run_folders(folder):
+    """Return the run folders in `folder`: itself, or one or two levels below it."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder; expected one that holds runs")
+    for pattern in (".", "*", "*/*"):
+        level = [folder] if pattern == "." else sorted(folder.glob(pattern))
+        runs = [
+            path for path in level if (path / "config.json").is_file() or (path / "metrics.json").is_file()
+        ]
+        if runs:
+            return runs
+    raise FileNotFoundError(
+        f"{folder}: holds no run; expected <data>-<protocol>-<profile>-s<seed>/<variant>/config.json below it"
+    )
+
+
+def _read_run(folder):
+    """Read one run folder, finished or not."""
+    config = _read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
+    env = _read_json(folder / "env.json") if (folder / "env.json").is_file() else {}
+    metrics_path = folder / "metrics.json"
+    finished = metrics_path.is_file()
+    if finished:
+        run = _read_json(metrics_path)
+        missing = [key for key in _REQUIRED if key not in run]
+        if missing:
+            raise ValueError(f"{metrics_path}: holds {sorted(run)}, expected also {missing}")
+    else:
+        run = _name_from_path(folder) | {key: config[key] for key in _IDENTITY if key in config}
+    # A doubtful case is labelled synthetic: the label is only harmful where it is missing.
+    phantom = run.get("phantom") or config.get("phantom") or "phantom" in run["data"].lower()
+    files = {"folder": folder, "finished": finished, "phantom": bool(phantom), "config": config, "env": env}
+    return run | files
+
+
+def _name_from_path(folder):
+    """Read data, protocol, profile and seed from the folder's name, as an unfinished run has nothing else."""
+    parts = folder.resolve().parent.name.rsplit("-", 3)
+    if len(parts) != 4 or not parts[3].startswith("s") or not parts[3][1:].isdigit():
+        raise ValueError(
+            f"{folder}: unfinished run in {folder.resolve().parent.name!r}, "
+            "expected a folder named <data>-<protocol>-<profile>-s<seed>"
+        )
+    data, protocol, profile, seed = parts
+    return {
+        "data": data,
+        "protocol": protocol,
+        "profile": profile,
+        "seed": int(seed[1:]),
+        "variant": folder.name,
+    }
+
+
+def _read_json(path):
+    """Read a JSON object, naming the file where it is broken."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: not valid JSON ({error}); delete it or rebuild the run") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: holds a {type(content).__name__}, expected a JSON object")
+    return content
