@@ -1,0 +1,65 @@
+"""From the image cache to the network: batches of float32 images and one-hot labels."""
+
+import keras
+import numpy as np
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches of one part of a data set, shuffled and augmented where asked.
+
+    Every image's augmentation is drawn from (seed, epoch, position), so a batch is the same whichever thread
+    makes it and whether or not training was interrupted before it.
+
+    Args:
+        cache: the `ImageCache` of the whole data set.
+        part: `Manifest` of the part; a row that stands twice is shown twice an epoch.
+        batch_size: int.
+        augmenter: `Augmenter` or None.
+        shuffle: bool, a new order each epoch.
+        seed: int.
+        epoch: int, number of epochs already trained; a resumed training passes it.
+        workers: int, threads that make batches ahead of the device.
+
+    Each item is `(images, labels)`: float32 (B, H, W, 3) in 0..255 and one-hot float32 (B, C).
+    """
+
+    def __init__(
+        self, cache, part, batch_size, augmenter=None, shuffle=False, seed=0, epoch=0, workers=1, **kwargs
+    ):
+        super().__init__(workers=workers, max_queue_size=4 * workers, **kwargs)
+        if len(part) == 0:
+            raise ValueError(f"{part.root}: a part without images cannot be batched")
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1; received {batch_size}")
+        self.cache, self.part = cache, part
+        self.batch_size, self.augmenter, self.shuffle, self.seed = batch_size, augmenter, shuffle, seed
+        self._rows = cache.rows(part)
+        self._one_hot = np.eye(len(part.classes), dtype=np.float32)[part.labels]
+        self.start(epoch)
+
+    def __len__(self):
+        return -(-len(self._rows) // self.batch_size)
+
+    def __getitem__(self, index):
+        positions = self._order[index * self.batch_size : (index + 1) * self.batch_size]
+        images = np.empty((len(positions), *self.cache.images.shape[1:]), dtype=np.float32)
+        for image, position in zip(images, positions, strict=True):
+            image[:] = self._image(position)
+        return images, self._one_hot[positions]
+
+    def on_epoch_end(self):
+        """Move on to the next epoch's order and augmentations."""
+        self.start(self.epoch + 1)
+
+    def start(self, epoch):
+        """Take the order and augmentations of this epoch (counted from 0)."""
+        self.epoch = epoch
+        self._order = np.arange(len(self._rows))
+        if self.shuffle:
+            np.random.default_rng([self.seed, epoch]).shuffle(self._order)
+
+    def _image(self, position):
+        image = self.cache.images[self._rows[position]]
+        if self.augmenter is None:
+            return image
+        return self.augmenter(image, np.random.default_rng([self.seed, self.epoch, int(position)]))

@@ -1,0 +1,83 @@
+"""Decoded images on disk, written once and memory-mapped ever after."""
+
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from drcls.data.image_ops import read_image, resize
+
+
+class ImageCache:
+    """All images of a data set as one memory-mapped uint8 array.
+
+    Training reads rows of the array, so memory stays flat however large the set is, and no epoch decodes a
+    file twice. The array lies in `cache/` beside the manifest, under a name that changes with the images and
+    the size; it is written under a temporary name and renamed, so an interrupted writing leaves no cache.
+
+    Args:
+        manifest: the whole data set, a `Manifest`.
+        size: int, height and width of the cached images in pixels.
+
+    Attributes:
+        images: uint8 (N, size, size, 3), RGB, 0..255, memory-mapped.
+    """
+
+    def __init__(self, manifest, size):
+        self.size = size
+        self.path = manifest.root / "cache" / f"{size}px-{_fingerprint(manifest)}.npy"
+        if not self.path.exists():
+            _write(self.path, manifest.paths, size)
+        self.images = _open(self.path, (len(manifest), size, size, 3))
+        self._row = {path: row for row, path in enumerate(manifest.frame["path"])}
+
+    def rows(self, part):
+        """Return where the images of a part lie in `images`, int64 (len(part),).
+
+        Raises:
+            KeyError: where the part names an image that is not in the data set of this cache.
+        """
+        unknown = [path for path in part.frame["path"] if path not in self._row]
+        if unknown:
+            raise KeyError(f"{self.path} does not hold {len(unknown)} images of the part, first {unknown[0]!r}")
+        return np.array([self._row[path] for path in part.frame["path"]], dtype=np.int64)
+
+
+def _fingerprint(manifest):
+    content = "\n".join(manifest.frame["path"] + " " + manifest.frame["sha256"])
+    content += repr(sorted(manifest.info.get("preparation", {}).items()))
+    return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def _write(path, image_paths, size):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(f"{path}.{os.getpid()}.partial")
+    images = np.lib.format.open_memmap(partial, "w+", np.uint8, (len(image_paths), size, size, 3))
+
+    def write_row(row):
+        images[row] = resize(read_image(image_paths[row]), size)
+
+    try:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            rows = pool.map(write_row, range(len(image_paths)))
+            for _ in tqdm(rows, total=len(image_paths), desc=f"caching at {size} px", unit="image"):
+                pass
+        images.flush()
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _open(path, shape):
+    try:
+        images = np.load(path, mmap_mode="r")
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path} is not a readable image cache ({error}); delete it to have it rebuilt") from error
+    if images.shape != shape or images.dtype != np.uint8:
+        raise ValueError(
+            f"{path} holds {images.dtype} {images.shape}, expected uint8 {shape}; delete it to have it rebuilt"
+        )
+    return images

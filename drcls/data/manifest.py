@@ -1,0 +1,95 @@
+"""The manifest: the one file through which prepared data reach everything else."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+COLUMNS = ["path", "label", "group", "sha256", "phash", "width", "height", "source_split"]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A prepared data set, or part of one: a table of images and the folder they lie in.
+
+    A row may stand more than once: that is how oversampling is written down.
+
+    Args:
+        root: folder that `path` is relative to.
+        frame: one row an image with the columns `path, label, group, sha256, phash, width, height,
+            source_split`. `group` is what a split must never tear apart.
+        info: the content of `dataset.json`: title, classes in order, counts, preparation options.
+    """
+
+    root: Path
+    frame: pd.DataFrame
+    info: dict
+
+    def __len__(self):
+        return len(self.frame)
+
+    @property
+    def classes(self):
+        """Class names in the order of the network's outputs."""
+        return self.info["classes"]
+
+    @property
+    def labels(self):
+        """Class index of every row, int64 (N,)."""
+        return self.frame["label"].map({name: i for i, name in enumerate(self.classes)}).to_numpy(np.int64)
+
+    @property
+    def paths(self):
+        """Full path of every row's image."""
+        return [self.root / path for path in self.frame["path"]]
+
+    def counts(self):
+        """Return images per class, int64 (C,), in the order of `classes`."""
+        return np.bincount(self.labels, minlength=len(self.classes))
+
+    def select(self, rows):
+        """Return the manifest of these rows (positions, with repeats allowed), in this order."""
+        return replace(self, frame=self.frame.iloc[np.asarray(rows, dtype=np.int64)].reset_index(drop=True))
+
+
+def load_manifest(folder):
+    """Read a prepared data set.
+
+    Args:
+        folder: what a `data_prep` module wrote: `manifest.csv` and `dataset.json` beside the images.
+
+    Returns:
+        A `Manifest`.
+
+    Raises:
+        FileNotFoundError: where one of the two files is missing.
+        ValueError: where a column is missing, a path is repeated, or a label is not one of the classes.
+    """
+    folder = Path(folder)
+    for name in ("manifest.csv", "dataset.json"):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(
+                f"{folder / name} does not exist; prepare the data first, for example with "
+                f"`python -m data_prep.aptos2019 --source ZIP --output {folder}`"
+            )
+    info = json.loads((folder / "dataset.json").read_text())
+    frame = pd.read_csv(
+        folder / "manifest.csv",
+        dtype={name: str for name in COLUMNS if name not in ("width", "height")},
+        keep_default_na=False,
+    )
+    missing = [name for name in COLUMNS if name not in frame.columns]
+    if missing:
+        raise ValueError(f"{folder / 'manifest.csv'} lacks the columns {missing}; it has {list(frame.columns)}")
+    repeated = frame["path"][frame["path"].duplicated()].tolist()
+    if repeated:
+        raise ValueError(f"{folder / 'manifest.csv'} lists {len(repeated)} paths twice: {repeated[:5]}")
+    unknown = sorted(set(frame["label"]) - set(info["classes"]))
+    if unknown:
+        raise ValueError(
+            f"{folder / 'manifest.csv'} has the labels {unknown}, which are not among the classes "
+            f"{info['classes']} of dataset.json"
+        )
+    return Manifest(folder, frame[COLUMNS], info)

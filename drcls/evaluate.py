@@ -1,0 +1,64 @@
+"""Measuring a classifier on the test part, and writing what was measured."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from drcls.metrics import (
+    accuracy,
+    classification_metrics,
+    group_bootstrap_interval,
+    macro_f1,
+    quadratic_kappa,
+    wald_interval,
+    wilson_interval,
+)
+from drcls.runs import write_csv
+
+
+def predict(model, batches):
+    """Return class probabilities for every row of a part, float32 (N, C), with a progress bar."""
+    return np.asarray(model.predict(batches, verbose=1), dtype=np.float32)
+
+
+def evaluate(part, probabilities, folder, seed=0):
+    """Measure predictions on a part, with intervals, and write `predictions.csv`.
+
+    Args:
+        part: `Manifest` of the test part.
+        probabilities: float (N, C), rows in the part's order.
+        folder: the variant's run folder.
+        seed: int, of the bootstrap.
+
+    Returns:
+        dict with `metrics` (see `drcls.metrics.classification_metrics`) and `intervals`: accuracy by Wald
+        (Eq. 25), Wilson and group bootstrap, macro F1 and quadratic kappa by group bootstrap.
+    """
+    y_true, groups = part.labels, part.frame["group"].to_numpy()
+    y_pred = probabilities.argmax(axis=1)
+    columns = {f"p_{name}": probabilities[:, i] for i, name in enumerate(part.classes)}
+    frame = part.frame[["path", "label", "group"]].assign(
+        predicted=np.array(part.classes)[y_pred], **columns
+    )
+    write_csv(Path(folder) / "predictions.csv", frame)
+    metrics = classification_metrics(y_true, probabilities, part.classes)
+    return {"metrics": metrics, "intervals": _intervals(metrics, y_true, y_pred, groups, seed)}
+
+
+def _intervals(metrics, y_true, y_pred, groups, seed):
+    num_right, num_images = int((y_true == y_pred).sum()), len(y_true)
+    num_classes = len(metrics["per_class"])
+
+    def bootstrap(statistic):
+        return group_bootstrap_interval(statistic, y_true, y_pred, groups, num_classes, seed=seed)
+
+    return {
+        "accuracy": {
+            "wald": wald_interval(metrics["accuracy"], num_images),
+            "wilson": wilson_interval(num_right, num_images),
+            "bootstrap": bootstrap(accuracy),
+        },
+        "macro_f1": {"bootstrap": bootstrap(macro_f1)},
+        "quadratic_kappa": {"bootstrap": bootstrap(quadratic_kappa)},
+    }

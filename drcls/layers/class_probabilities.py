@@ -1,0 +1,57 @@
+"""The output layer that knows the names of its classes."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="drcls")
+class ClassProbabilities(keras.layers.Layer):
+    """Softmax in float32 that carries the class names and the layer to explain.
+
+    A saved model would otherwise lose what its outputs mean. The layer's input is the score before the
+    softmax, which Grad-CAM differentiates.
+
+    Args:
+        class_names: list of str, one per output, in order.
+        explain_layer: str, name of the model's layer whose 4-D output Grad-CAM explains, or None.
+
+    Call arguments:
+        logits: scores before the softmax, (..., C).
+
+    Input shape: (..., C) with C = len(class_names).
+    Output shape: the same, float32, each row summing to 1.
+
+    Raises:
+        ValueError: where class_names is empty or repeats a name, or the scores are not one per class.
+    """
+
+    def __init__(self, class_names, explain_layer=None, **kwargs):
+        kwargs.setdefault("dtype", "float32")
+        super().__init__(**kwargs)
+        if len(class_names) < 2 or len(set(class_names)) != len(class_names):
+            raise ValueError(
+                f"class_names must hold at least two different names; received {list(class_names)}"
+            )
+        self.class_names = list(class_names)
+        self.explain_layer = explain_layer
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        if input_shape[-1] != len(self.class_names):
+            raise ValueError(
+                f"ClassProbabilities has {len(self.class_names)} class names but receives scores of shape "
+                f"{tuple(input_shape)}"
+            )
+
+    def call(self, logits):
+        return ops.softmax(logits, axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "class_names": self.class_names,
+            "explain_layer": self.explain_layer,
+        }

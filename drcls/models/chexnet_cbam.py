@@ -1,0 +1,59 @@
+"""CheXNet_CBAM, the network of "Enhancing fundus image analysis for diabetic retinopathy using CheXNet with
+CBAM and Grad-CAM visualization" (Frontiers in Medicine 2026, doi 10.3389/fmed.2026.1732109).
+"""
+
+import keras
+
+from drcls.layers import CBAM, DropBlock2D, TransformerEncoder
+from drcls.models.transfer_head import classify, explained
+
+
+def build_chexnet_cbam(
+    backbone,
+    class_names,
+    cbam=True,
+    drop_block=True,
+    transformer=True,
+    reduction_ratio=16,
+    drop_block_rate=0.1,
+    drop_block_size=3,
+    num_heads=8,
+    key_dim=64,
+    ff_dim=512,
+    dropout_rate=0.3,
+    seed=None,
+):
+    """Build the paper's network: backbone, CBAM, DropBlock, Transformer encoder, pooling, softmax.
+
+    The paper gives the parts and their order ("after convolutional feature extraction", sections
+    2.3.2-2.3.4), not the sizes: reduction ratio and kernel size are CBAM's own defaults, the block size fits a
+    7 x 7 feature map, heads, key and feed-forward sizes are chosen here. Grad-CAM explains the feature map
+    after CBAM.
+
+    Args:
+        backbone: keras.Model from `build_backbone`; DenseNet121 with CheXNet weights in the paper.
+        class_names: list of str.
+        cbam, drop_block, transformer: bool, parts to leave out for an ablation.
+        reduction_ratio: int, hidden layer of channel attention (Eq. 7).
+        drop_block_rate, drop_block_size: rho and s of Eq. 12.
+        num_heads, key_dim, ff_dim: of the Transformer encoder (Eq. 13-16).
+        dropout_rate: float in [0, 1), before the last layer.
+        seed: int or None, of DropBlock.
+
+    Returns:
+        keras.Model from float32 or uint8 (N, H, W, 3) in 0..255 to float32 (N, C) probabilities.
+    """
+    images = keras.Input(backbone.input_shape[1:], name="images")
+    features = backbone(images)
+    if cbam:
+        features = CBAM(reduction_ratio, name="cbam")(features)
+    features = explained(features)
+    if drop_block:
+        features = DropBlock2D(drop_block_rate, drop_block_size, seed=seed, name="drop_block")(features)
+    if transformer:
+        tokens = keras.layers.Reshape((-1, features.shape[-1]), name="tokens")(features)
+        tokens = TransformerEncoder(num_heads, key_dim, ff_dim, name="transformer")(tokens)
+        pooled = keras.layers.GlobalAveragePooling1D(name="pooling")(tokens)
+    else:
+        pooled = keras.layers.GlobalAveragePooling2D(name="pooling")(features)
+    return keras.Model(images, classify(pooled, class_names, dropout_rate), name="chexnet_cbam")

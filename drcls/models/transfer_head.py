@@ -1,0 +1,36 @@
+"""From a feature map to class probabilities: the head that all transfer-learning rows share."""
+
+import keras
+
+from drcls.layers import ClassProbabilities
+
+EXPLAINED = "features"
+
+
+def explained(features):
+    """Give the feature map that Grad-CAM explains the name it is found by, and pass it on unchanged."""
+    return keras.layers.Activation("linear", name=EXPLAINED)(features)
+
+
+def classify(pooled, class_names, dropout_rate):
+    """Turn pooled features into named probabilities: dropout, one score per class, softmax."""
+    pooled = keras.layers.Dropout(dropout_rate, name="dropout")(pooled)
+    scores = keras.layers.Dense(len(class_names), name="scores")(pooled)
+    return ClassProbabilities(class_names, explain_layer=EXPLAINED, name="probabilities")(scores)
+
+
+def build_transfer_classifier(backbone, class_names, dropout_rate=0.3):
+    """Build a baseline: backbone, global average pooling, dropout, softmax.
+
+    Args:
+        backbone: keras.Model from `build_backbone`.
+        class_names: list of str.
+        dropout_rate: float in [0, 1). The paper names dropout without its rate.
+
+    Returns:
+        keras.Model from float32 or uint8 (N, H, W, 3) in 0..255 to float32 (N, C) probabilities.
+    """
+    images = keras.Input(backbone.input_shape[1:], name="images")
+    features = explained(backbone(images))
+    pooled = keras.layers.GlobalAveragePooling2D(name="pooling")(features)
+    return keras.Model(images, classify(pooled, class_names, dropout_rate), name="transfer_classifier")

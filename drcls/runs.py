@@ -1,0 +1,124 @@
+"""Run folders: what a finished training leaves behind, written so that a cut leaves nothing half-done."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import keras
+import pandas as pd
+
+RECORDED_PACKAGES = (
+    "drcls keras tensorflow-cpu tensorflow jax torch numpy scikit-learn imbalanced-learn opencv-python-headless"
+).split()
+
+
+def write_text(path, text):
+    """Write a text file under a temporary name and rename it, so readers see all of it or none."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        Path(partial).replace(path)
+    finally:
+        Path(partial).unlink(missing_ok=True)
+
+
+def write_json(path, content):
+    """Write strict JSON (no NaN), indented, through `write_text`."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def write_csv(path, frame):
+    """Write a DataFrame without its index, through `write_text`."""
+    write_text(path, frame.to_csv(index=False))
+
+
+def read_json(path):
+    """Read JSON; where it is broken, the error names the file."""
+    try:
+        return json.loads(Path(path).read_text())
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not valid JSON: {error}") from error
+
+
+def save_model(model, path):
+    """Save a model as `.keras` under a temporary name and rename it."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    try:
+        model.save(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def is_finished(folder):
+    """Whether a variant was trained and evaluated to its end: `metrics.json` is written last."""
+    return (Path(folder) / "metrics.json").is_file()
+
+
+def write_split(folder, parts):
+    """Write which image went where: `split.csv` with path, label, group, sha256 and part."""
+    rows = [part.frame[["path", "label", "group", "sha256"]].assign(part=name) for name, part in parts.items()]
+    write_csv(Path(folder) / "split.csv", pd.concat(rows, ignore_index=True))
+
+
+def environment(wall_time_seconds):
+    """Return what a number depends on besides the configuration.
+
+    Args:
+        wall_time_seconds: float, of the training and evaluation just ended.
+
+    Returns:
+        dict with versions, Python, platform, backend, device, git commit, command, cores and wall time.
+    """
+    return {
+        "versions": {name: _version(name) for name in RECORDED_PACKAGES if _version(name)},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "backend": keras.backend.backend(),
+        "device": ", ".join(devices()),
+        "git_commit": _git_commit(),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "wall_time_seconds": round(wall_time_seconds, 1),
+    }
+
+
+def devices():
+    """Return the names of the devices that the backend trains on, for example ['cpu:0']."""
+    if keras.backend.backend() == "torch":
+        import torch
+
+        return [f"cuda:{i}" for i in range(torch.cuda.device_count())] or ["cpu:0"]
+    return keras.distribution.list_devices("gpu") or keras.distribution.list_devices("cpu")
+
+
+def _version(package):
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _git_commit():
+    folder = Path(__file__).resolve().parent
+    try:
+        answer = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return None
+    return answer.stdout.strip()

@@ -1,0 +1,141 @@
+"""Training that can be cut at any moment and goes on from its last finished epoch."""
+
+import csv
+import math
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from drcls.runs import read_json, write_csv, write_json
+
+
+def train(model, batches, validation_batches, folder, epochs, monitor="val_macro_f1", callbacks=()):
+    """Fit a compiled model, keep the epoch that is best on validation, and leave a history.
+
+    After every epoch the weights, the optimizer and the random states are written to `folder/checkpoint`.
+    Called again on the same folder, training continues after the last finished epoch and ends with the same
+    weights as if it had not been interrupted.
+
+    Args:
+        model: compiled keras.Model, freshly built.
+        batches: `Batches` of the training part.
+        validation_batches: `Batches` of the validation part; the only part that chooses anything.
+        folder: the variant's run folder; `history.csv` and `checkpoint/` are written there.
+        epochs: int, in total.
+        monitor: str, a logged quantity; the epoch with its largest value is kept.
+        callbacks: further Keras callbacks, for example TensorBoard.
+
+    Returns:
+        int, the epoch that was kept, counted from 1. The model then holds its weights.
+
+    Raises:
+        FloatingPointError: where the loss is no longer finite.
+        ValueError: where a checkpoint is of another network or `monitor` is not logged.
+    """
+    checkpoint = Checkpoint(Path(folder), monitor)
+    first = checkpoint.restore(model)
+    batches.start(first)
+    model.fit(
+        batches,
+        validation_data=validation_batches,
+        epochs=epochs,
+        initial_epoch=first,
+        callbacks=[StopOnNonFiniteLoss(), checkpoint, *callbacks],
+        verbose=1 if sys.stdout.isatty() else 2,
+    )
+    return checkpoint.restore_best(model)
+
+
+class StopOnNonFiniteLoss(keras.callbacks.Callback):
+    """End training with an error as soon as the loss is NaN or infinite."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        loss = float((logs or {}).get("loss", 0.0))
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"the loss became {loss} in epoch {self._epoch + 1}, batch {batch + 1}; "
+                "lower the learning rate or look at the labels and weights"
+            )
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Write each epoch's weights, keep the last and the best, and the history of all.
+
+    `checkpoint/state.json` names the two weight files and is replaced after they are written, so whatever
+    moment the process dies at, it names complete files.
+
+    Args:
+        folder: Path of the variant's run folder.
+        monitor: str, the logged quantity whose largest value marks the best epoch.
+    """
+
+    def __init__(self, folder, monitor):
+        super().__init__()
+        self.folder, self.monitor = folder / "checkpoint", monitor
+        self.history_path = folder / "history.csv"
+        self.state = {"epoch": 0, "last": None, "best": None, "best_epoch": 0, "best_value": None}
+        self.history = []
+
+    def restore(self, model):
+        """Load the last finished epoch into the model, if there is one, and return its number."""
+        if not (self.folder / "state.json").is_file():
+            return 0
+        self.state = read_json(self.folder / "state.json")
+        with self.history_path.open(newline="") as file:
+            self.history = list(csv.DictReader(file))[: self.state["epoch"]]
+        self._load(model, self.state["last"])
+        for state, value in zip(_random_states(model), self.state["random_states"], strict=True):
+            state.assign(np.array(value, dtype="uint32"))
+        return self.state["epoch"]
+
+    def restore_best(self, model):
+        """Load the best epoch into the model and return its number."""
+        self._load(model, self.state["best"])
+        return self.state["best_epoch"]
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.monitor not in (logs or {}):
+            raise ValueError(f"monitor {self.monitor!r} is not logged; logged are {sorted(logs or {})}")
+        name = f"epoch-{epoch + 1:03d}.weights.h5"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.model.save_weights(self.folder / name, overwrite=True)
+        self.history.append({"epoch": epoch + 1, **{key: float(value) for key, value in logs.items()}})
+        write_csv(self.history_path, pd.DataFrame(self.history))
+        value = float(logs[self.monitor])
+        if self.state["best"] is None or value > self.state["best_value"]:
+            self.state |= {"best": name, "best_epoch": epoch + 1, "best_value": value}
+        self.state |= {
+            "epoch": epoch + 1,
+            "last": name,
+            "random_states": [np.array(state).tolist() for state in _random_states(self.model)],
+        }
+        write_json(self.folder / "state.json", self.state)
+        for file in self.folder.glob("*.weights.h5"):
+            if file.name not in (self.state["last"], self.state["best"]):
+                file.unlink()
+
+    def _load(self, model, name):
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+        path = self.folder / name
+        try:
+            model.load_weights(path)
+        except (OSError, KeyError, ValueError) as error:
+            raise ValueError(
+                f"{path} does not fit this network ({error}); remove {self.folder.parent} or train with --force"
+            ) from error
+
+
+def _random_states(model):
+    """Return the states of all random layers (dropout, DropBlock), in the order of the layers."""
+    return [
+        variable.value if hasattr(variable, "value") and not hasattr(variable, "assign") else variable
+        for variable in model.non_trainable_variables
+        if "seed_generator" in variable.path
+    ]
