@@ -1,0 +1,230 @@
+"""Grad-CAM: where in the image the evidence for a class was found.
+
+Source: "Enhancing fundus image analysis for diabetic retinopathy using CheXNet with CBAM and Grad-CAM
+visualization" (Frontiers in Medicine 2026, doi 10.3389/fmed.2026.1732109), section 2.3.6, Eq. 19-20; the
+method is Selvaraju et al., "Grad-CAM" (ICCV 2017).
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from drcls.explain.layer_graph import find_layer, is_graph, last_feature_map, output_layer, run_graph
+from drcls.layers.class_probabilities import ClassProbabilities
+
+PREDICTED = -1
+
+
+def grad_cam(model, images, class_index=None, layer=None, batch_size=32, normalise=True):
+    """Compute Grad-CAM heat maps of images. To explain images one by one, build a `GradCAM` once instead.
+
+    Args:
+        model: Functional or Sequential `keras.Model` from images to class probabilities (or logits).
+        images: uint8 or float (N, H, W, 3), on the model's own scale: 0..255 for the models of this package.
+        class_index: int or int (N,), the class to explain; None: the predicted class of each image.
+        layer: str, see `GradCAM`.
+        batch_size: int, images per step.
+        normalise: bool, divide each map by its maximum; otherwise the values of Eq. 20.
+
+    Returns:
+        float32 (N, H, W), in 0..1 where normalised. A map without positive evidence is all zeros.
+    """
+    return GradCAM(model, layer)(images, class_index, batch_size, normalise)
+
+
+class GradCAM:
+    """Grad-CAM of one model and one layer, compiled once for many calls. The model is not changed.
+
+    The zero of Eq. 20 means "no evidence for the class", so a map is divided by its maximum and not shifted
+    to its minimum, which would hide evidence that is everywhere. Maps are upscaled bilinearly with half-pixel
+    centres, as OpenCV and TensorFlow resize images.
+
+    Args:
+        model: Functional or Sequential `keras.Model` with one (N, H, W, channels) input and one (N, C)
+            output, whose last layer is `ClassProbabilities`, `Softmax`, `Activation("softmax")` or `Dense`.
+            It may hold nested models.
+        layer: str, name of the layer to explain, or its path `"outer/inner"` in a nested model; None: the
+            `explain_layer` of the last layer where it has one, else the last layer with an (N, h, w, K)
+            output. A layer that the model calls more than once is explained at its last call.
+
+    Raises:
+        ValueError: on a model or layer that cannot be explained.
+        NotImplementedError: on a Keras backend other than TensorFlow, JAX and torch.
+    """
+
+    def __init__(self, model, layer=None):
+        _check_model(model)
+        self.model = model
+        self.head = output_layer(model)
+        self.score = _score_before_softmax(self.head)
+        name = layer or getattr(self.head, "explain_layer", None)
+        self.layer = find_layer(model, name) if name else last_feature_map(model)
+        self._raw_maps = _compile(self._forward)
+
+    def __call__(self, images, class_index=None, batch_size=32, normalise=True):
+        """Compute the heat maps; arguments and result as for `grad_cam`."""
+        images = _check_images(images, self.model)
+        class_index = _check_class_index(class_index, len(images), self.model.output_shape[-1])
+        dtype = self.model.inputs[0].dtype
+        heat_maps = np.zeros(images.shape[:3], "float32")
+        for start in range(0, len(images), batch_size):
+            part = slice(start, start + batch_size)
+            raw_maps = self._raw_maps(images[part].astype(dtype), class_index[part])
+            resized = ops.image.resize(raw_maps[..., None], images.shape[1:3], data_format="channels_last")
+            heat_maps[part] = ops.convert_to_numpy(resized)[..., 0]
+        return _divide_by_maximum(heat_maps) if normalise else heat_maps
+
+    def _forward(self, images, watch):
+        """Return the feature maps A, float32 or lower (N, h, w, K), and the scores y, float32 (N, C)."""
+        seen = {}
+
+        def observe(layer, inputs, outputs):
+            if layer is self.layer:
+                outputs = seen["features"] = watch(outputs)
+            if layer is self.head:
+                seen["scores"] = ops.cast(self.score(inputs), "float32")
+            return outputs
+
+        run_graph(self.model, images, observe)
+        return seen["features"], seen["scores"]
+
+
+def _weigh(features, gradients):
+    """Weigh the feature maps by their mean gradient: (N, h, w, K), (N, h, w, K) -> float32 (N, h, w)."""
+    features, gradients = ops.cast(features, "float32"), ops.cast(gradients, "float32")
+    alpha = ops.mean(gradients, axis=(1, 2), keepdims=True)  # Eq. 19
+    return ops.relu(ops.sum(alpha * features, axis=-1))  # Eq. 20
+
+
+def _score_of_class(scores, class_index):
+    """Sum over the batch of the score of each image's class; images do not interact in inference."""
+    class_index = ops.where(class_index == PREDICTED, ops.argmax(scores, axis=-1), class_index)
+    return ops.sum(scores * ops.one_hot(class_index, scores.shape[-1]))
+
+
+def _compile(forward):
+    """Compile forward(images, watch) -> (features, scores) to (images, class_index) -> maps (N, h, w)."""
+    compilers = {"tensorflow": _compile_tensorflow, "jax": _compile_jax, "torch": _compile_torch}
+    backend = keras.backend.backend()
+    if backend not in compilers:
+        raise NotImplementedError(
+            f"Grad-CAM needs one of the Keras backends {list(compilers)}; this is {backend!r}"
+        )
+    return compilers[backend](forward)
+
+
+def _compile_tensorflow(forward):
+    import tensorflow as tf
+
+    @tf.function(reduce_retracing=True)
+    def raw_maps(images, class_index):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+
+            def watch(features):
+                tape.watch(features)
+                return features
+
+            features, scores = forward(images, watch)
+            score = _score_of_class(scores, class_index)
+        return _weigh(features, tape.gradient(score, features))
+
+    return raw_maps
+
+
+def _compile_jax(forward):
+    import jax
+
+    @jax.jit
+    def raw_maps(images, class_index):
+        def score_at(offset):
+            features, scores = forward(images, lambda features: features + offset)
+            return _score_of_class(scores, class_index), features
+
+        shape = jax.eval_shape(lambda: forward(images, lambda features: features)[0])
+        gradients, features = jax.grad(score_at, has_aux=True)(ops.zeros(shape.shape, shape.dtype))
+        return _weigh(features, gradients)
+
+    return raw_maps
+
+
+def _compile_torch(forward):
+    import torch
+
+    def raw_maps(images, class_index):
+        images, class_index = ops.convert_to_tensor(images), ops.convert_to_tensor(class_index)
+        with torch.enable_grad():
+            features, scores = forward(images, lambda features: features.detach().requires_grad_())
+            (gradients,) = torch.autograd.grad(_score_of_class(scores, class_index), features)
+        return _weigh(features.detach(), gradients)
+
+    return raw_maps
+
+
+def _score_before_softmax(head):
+    """Return the function from the input of the model's last layer to y^c of Eq. 19."""
+    softmax = keras.activations.softmax
+    if isinstance(head, (ClassProbabilities, keras.layers.Softmax)):
+        return lambda inputs: inputs
+    if isinstance(head, keras.layers.Activation) and head.activation is softmax:
+        return lambda inputs: inputs
+    if isinstance(head, keras.layers.Dense):
+        return lambda inputs: ops.matmul(inputs, head.kernel) + (head.bias if head.use_bias else 0)
+    raise ValueError(
+        f"the last layer {head.name!r} is a {type(head).__name__}, which does not show the score before the "
+        "softmax; expected ClassProbabilities, Softmax, Activation('softmax') or Dense"
+    )
+
+
+def _check_model(model):
+    if not is_graph(model):
+        raise ValueError(
+            f"Grad-CAM needs a Functional or Sequential keras.Model; received {type(model).__name__}"
+        )
+    if not model.built:
+        raise ValueError(f"model {model.name!r} is not built; give it an Input or call it once")
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ValueError(
+            f"Grad-CAM needs one input and one output; model {model.name!r} has {len(model.inputs)} and "
+            f"{len(model.outputs)}"
+        )
+    if len(model.input_shape) != 4 or len(model.output_shape) != 2:
+        raise ValueError(
+            f"Grad-CAM needs a model from (N, H, W, channels) to (N, C); model {model.name!r} maps "
+            f"{model.input_shape} to {model.output_shape}"
+        )
+
+
+def _check_images(images, model):
+    images = np.asarray(images)
+    expected = model.input_shape
+    fits = images.ndim == 4 and all(
+        size in (None, got) for size, got in zip(expected[1:], images.shape[1:], strict=True)
+    )
+    if not fits:
+        raise ValueError(f"images have the shape {images.shape}; model {model.name!r} expects {expected}")
+    if images.dtype.kind not in "uif" or not np.isfinite(images).all():
+        raise ValueError(
+            f"images must be finite numbers; received dtype {images.dtype} or a NaN or infinity in it"
+        )
+    return images
+
+
+def _check_class_index(class_index, num_images, num_classes):
+    """Return int32 (N,), PREDICTED where the predicted class is asked for."""
+    if class_index is None:
+        return np.full(num_images, PREDICTED, "int32")
+    index = np.asarray(class_index)
+    if index.dtype.kind not in "iu" or index.shape not in ((), (num_images,)):
+        raise ValueError(
+            f"class_index must be an int or one int for each of the {num_images} images; received "
+            f"{index.dtype} of shape {index.shape}"
+        )
+    if index.size and (index.min() < 0 or index.max() >= num_classes):
+        raise ValueError(f"class_index must lie in 0..{num_classes - 1}; received {class_index}")
+    return np.broadcast_to(index, (num_images,)).astype("int32")
+
+
+def _divide_by_maximum(heat_maps):
+    """Bring each map into 0..1; a map of zeros stays one."""
+    maximum = heat_maps.max(axis=(1, 2), keepdims=True)
+    return np.divide(heat_maps, maximum, out=np.zeros_like(heat_maps), where=maximum > 0)

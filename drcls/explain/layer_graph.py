@@ -1,0 +1,116 @@
+"""Finding a layer inside a Keras model, and running the model while watching its layers.
+
+`keras.Model(model.inputs, layer.output)` cannot reach a layer of a model nested in another one: that output
+belongs to the nested model's own graph. Running the graph layer by layer reaches every layer, leaves the
+user's model untouched and needs no copy of its weights.
+"""
+
+import keras
+
+MAX_LISTED = 12
+
+
+def is_graph(layer):
+    """Tell whether a layer is itself a graph of layers: a Functional or a Sequential model."""
+    return isinstance(layer, (keras.Function, keras.Sequential))
+
+
+def iterate_layers(model, prefix=""):
+    """Yield (path, layer) for every layer in the model's order; a nested layer's path is `"outer/inner"`."""
+    for layer in model.layers:
+        path = prefix + layer.name
+        yield path, layer
+        if is_graph(layer):
+            yield from iterate_layers(layer, path + "/")
+
+
+def has_feature_map(layer):
+    """Tell whether a layer's output is one (N, h, w, K) tensor of more than one position."""
+    if isinstance(layer, keras.layers.InputLayer) or not hasattr(layer, "output"):
+        return False
+    shape = getattr(layer.output, "shape", ())
+    return len(shape) == 4 and tuple(shape[1:3]) != (1, 1)
+
+
+def find_layer(model, name):
+    """Find a layer by its name, searching nested models.
+
+    Args:
+        model: Functional or Sequential `keras.Model`.
+        name: str, the layer's name, or its path `"outer/inner"` where the name alone is ambiguous.
+
+    Returns:
+        keras.layers.Layer with a 4-D output.
+
+    Raises:
+        ValueError: where no layer or several layers bear the name, or its output is not 4-D.
+    """
+    layers = dict(iterate_layers(model))
+    matches = [name] if name in layers else [path for path in layers if path.endswith(f"/{name}")]
+    if len(matches) > 1:
+        raise ValueError(
+            f"several layers of model {model.name!r} are named {name!r}; choose one of {matches}"
+        )
+    if not matches or len(layers[matches[0]].output.shape) != 4:
+        candidates = [path for path, layer in layers.items() if has_feature_map(layer)]
+        what = "has no 4-D output" if matches else "is unknown"
+        raise ValueError(
+            f"layer {name!r} of model {model.name!r} {what}; expected one of the {len(candidates)} layers "
+            f"with an (N, h, w, K) output, of which the last are {candidates[-MAX_LISTED:]}"
+        )
+    return layers[matches[0]]
+
+
+def last_feature_map(model):
+    """Find the last layer with a 4-D output, searching nested models.
+
+    Raises:
+        ValueError: where the model has none.
+    """
+    for layer in reversed(model.layers):
+        if has_feature_map(layer):
+            return layer
+        if is_graph(layer) and any(has_feature_map(inner) for _, inner in iterate_layers(layer)):
+            return last_feature_map(layer)
+    raise ValueError(f"model {model.name!r} has no layer with an (N, h, w, K) output to explain")
+
+
+def output_layer(model):
+    """Find the layer that computes the model's only output, searching nested models."""
+    if isinstance(model, keras.Sequential):
+        layer = model.layers[-1]
+    else:
+        layer = model.get_layer(model.output_names[0])
+    return output_layer(layer) if is_graph(layer) else layer
+
+
+def run_graph(model, inputs, observe):
+    """Run a model in inference mode and show every layer's call to an observer.
+
+    Args:
+        model: Functional or Sequential `keras.Model`, built.
+        inputs: the model's inputs, tensors of the backend.
+        observe: function (layer, inputs, outputs) -> outputs, called after each layer with its first
+            argument; what it returns is passed on in place of the outputs.
+
+    Returns:
+        the model's outputs.
+    """
+
+    def observed(operation):
+        def call(*args, **kwargs):
+            if is_graph(operation):
+                outputs = run_graph(operation, args[0], observe)
+            else:
+                if "training" in getattr(operation, "call_signature_parameters", ()):
+                    kwargs["training"] = False
+                outputs = operation(*args, **kwargs)
+            return observe(operation, args[0] if args else None, outputs)
+
+        return call
+
+    # What Functional.call itself does; Keras has no public way to run a graph with one's own layer calls.
+    graph = model._functional if isinstance(model, keras.Sequential) else model
+    outputs = graph._run_through_graph(graph._standardize_inputs(inputs), operation_fn=observed)
+    single = isinstance(outputs, (list, tuple)) and len(outputs) == 1
+    return outputs[0] if single else outputs
