@@ -8,7 +8,8 @@ interpolated once, by OpenCV, for all channels together.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from numbers import Real
+from math import cos, radians, sin
+from numbers import Integral, Real
 
 import cv2
 import numpy as np
@@ -16,6 +17,24 @@ import numpy as np
 # The names are SciPy's. OpenCV's replicate and reflect are the same functions; "constant" and "wrap" differ
 # from OpenCV's borders of those names and are finished by hand in `_warp`.
 FILL_MODES = ("nearest", "constant", "reflect", "wrap")
+
+# OpenCV's quicker arithmetic rounds places to 1/32 pixel, which costs up to 7 grey levels on a noisy image.
+# OpenCV 4 has no other and does not know the argument `hint`.
+EXACT = cv2.ALGO_HINT_ACCURATE
+
+# The parameters that leave an image as it is; the keys are those of ImageDataGenerator.get_random_transform.
+IDENTITY = {
+    "theta": 0,
+    "tx": 0,
+    "ty": 0,
+    "shear": 0,
+    "zx": 1,
+    "zy": 1,
+    "flip_horizontal": False,
+    "flip_vertical": False,
+    "channel_shift_intensity": None,
+    "brightness": None,
+}
 
 
 @dataclass
@@ -75,28 +94,19 @@ class Augmenter:
 
     def __post_init__(self):
         for name in ("rotation_range", "shear_range", "channel_shift_range"):
-            _check_range(name, getattr(self, name))
+            setattr(self, name, _range(name, getattr(self, name)))
         for name in ("width_shift_range", "height_shift_range"):
             value = getattr(self, name)
-            if isinstance(value, Real):
-                _check_range(name, value)
-            else:
-                setattr(self, name, _finite_numbers(name, value))
-        if isinstance(self.zoom_range, Real):
-            if not 0 <= self.zoom_range < 1:
-                raise ValueError(f"zoom_range must lie in [0, 1) or be a pair, got {self.zoom_range!r}")
-        else:
-            self.zoom_range = _pair("zoom_range", self.zoom_range)
-            if self.zoom_range[0] == 0:
-                raise ValueError(f"zoom_range must be a pair of positive factors, got {self.zoom_range!r}")
+            setattr(self, name, (_range if isinstance(value, Real) else _numbers)(name, value))
+        self.zoom_range = _zoom(self.zoom_range)
         if self.brightness_range is not None:
             self.brightness_range = _pair("brightness_range", self.brightness_range)
         if self.fill_mode not in FILL_MODES:
-            raise ValueError(f"fill_mode must be one of {', '.join(FILL_MODES)}, got {self.fill_mode!r}")
+            raise ValueError(f"fill_mode must be one of {', '.join(FILL_MODES)}; received {self.fill_mode!r}")
         if not (isinstance(self.cval, Real) and 0 <= self.cval <= 255):
-            raise ValueError(f"cval must be a number in 0..255, got {self.cval!r}")
-        if self.rescale is not None and not (isinstance(self.rescale, Real) and np.isfinite(self.rescale)):
-            raise ValueError(f"rescale must be None or a finite number, got {self.rescale!r}")
+            raise ValueError(f"cval must be a number in 0..255; received {self.cval!r}")
+        if self.rescale is not None and not (isinstance(self.rescale, Real) and 0 < self.rescale < np.inf):
+            raise ValueError(f"rescale must be None or a finite number above 0; received {self.rescale!r}")
 
     @property
     def config(self):
@@ -133,43 +143,46 @@ class Augmenter:
             and ty in pixels, added to the place that is read (so the image moves left and up); zx and zy
             factors; flip_horizontal and flip_vertical bool; channel_shift_intensity and brightness, or None.
         """
+        if not isinstance(rng, np.random.Generator | np.random.RandomState):
+            raise TypeError(f"rng must be a numpy.random.Generator; received {rng!r}")
         height, width = shape[:2]
         along_x, along_y = (self.width_shift_range, width), (self.height_shift_range, height)
         if self.legacy:
             along_x, along_y = along_y, along_x
-        lower, upper = self._zoom_limits()
-        # The order of the draws is ImageDataGenerator's, so that seeds can be compared.
-        return {
+        # The order of the draws is ImageDataGenerator's, so that one seed gives one transform in both.
+        drawn = {
             "theta": _symmetric(self.rotation_range, rng),
             "tx": _shift(*along_x, rng),
             "ty": _shift(*along_y, rng),
             "shear": _symmetric(self.shear_range, rng),
-            **dict(
-                zip(
-                    ("zx", "zy"), (1, 1) if lower == upper == 1 else rng.uniform(lower, upper, 2), strict=True
-                )
-            ),
-            "flip_horizontal": bool(rng.random() < 0.5) and self.horizontal_flip,
-            "flip_vertical": bool(rng.random() < 0.5) and self.vertical_flip,
-            "channel_shift_intensity": _symmetric(self.channel_shift_range, rng)
-            if self.channel_shift_range
-            else None,
-            "brightness": None if self.brightness_range is None else rng.uniform(*self.brightness_range),
         }
+        if self.zoom_range != [1, 1]:
+            drawn["zx"], drawn["zy"] = rng.uniform(*self.zoom_range, 2)
+        drawn["flip_horizontal"] = rng.random() < 0.5 and self.horizontal_flip
+        drawn["flip_vertical"] = rng.random() < 0.5 and self.vertical_flip
+        if self.channel_shift_range:
+            drawn["channel_shift_intensity"] = _symmetric(self.channel_shift_range, rng)
+        if self.brightness_range is not None:
+            drawn["brightness"] = rng.uniform(*self.brightness_range)
+        return IDENTITY | drawn
 
     def apply(self, image, parameters):
         """Apply one draw to one image, without `rescale`.
 
         Args:
             image: (height, width, 3) uint8, or floating point in 0..255.
-            parameters: dict as `draw` or `ImageDataGenerator.get_random_transform` returns.
+            parameters: dict as `draw` or `ImageDataGenerator.get_random_transform` returns; a missing key
+                stands for no change.
 
         Returns:
             A new array of the same shape, uint8 for uint8 and float32 for floating point.
 
         Raises:
-            ValueError: the image has another shape or dtype.
+            ValueError: the image has another shape or dtype, or a key is unknown.
         """
+        if unknown := parameters.keys() - IDENTITY.keys():
+            raise ValueError(f"parameters must be among {', '.join(IDENTITY)}; received {sorted(unknown)}")
+        parameters = IDENTITY | parameters
         image = self._warp(_checked(image), self._matrix(image.shape, parameters))
         if parameters["channel_shift_intensity"] is not None:
             image = _shift_channels(image, parameters["channel_shift_intensity"])
@@ -177,42 +190,40 @@ class Augmenter:
             image = _brighten(image, parameters["brightness"], whole_levels=self.legacy)
         return image
 
-    def _zoom_limits(self):
-        if isinstance(self.zoom_range, Real):
-            return 1 - self.zoom_range, 1 + self.zoom_range
-        return self.zoom_range
-
     def _matrix(self, shape, parameters):
-        """The (2, 3) float64 matrix from output to input pixels in (x, y), flips included."""
+        """The (2, 3) float64 matrix from output to input pixels in (x, y).
+
+        It is the product offset . rotation . shift . shear . zoom . offset^-1 . flips, multiplied out: the
+        shear turns the y axis by its angle on top of the rotation.
+        """
         height, width = shape[:2]
-        centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
+        centre = np.array([width - 1, height - 1]) / 2
         if self.legacy:
-            centre_x, centre_y = centre_y, centre_x
-        theta, shear = np.deg2rad(parameters["theta"]), np.deg2rad(parameters["shear"])
-        rotation = np.array(
-            [[np.cos(theta), -np.sin(theta), 0], [np.sin(theta), np.cos(theta), 0], [0, 0, 1]]
-        )
-        shift = np.array([[1, 0, parameters["tx"]], [0, 1, parameters["ty"]], [0, 0, 1]])
-        slant = np.array([[1, -np.sin(shear), 0], [0, np.cos(shear), 0], [0, 0, 1]])
-        zoom = np.diag([parameters["zx"], parameters["zy"], 1])
-        from_centre = np.array([[1, 0, centre_x], [0, 1, centre_y], [0, 0, 1]])
-        to_centre = np.array([[1, 0, -centre_x], [0, 1, -centre_y], [0, 0, 1]])
-        matrix = from_centre @ rotation @ shift @ slant @ zoom @ to_centre
+            centre = centre[::-1]
+        theta, zx, zy = radians(parameters["theta"]), parameters["zx"], parameters["zy"]
+        slant = theta + radians(parameters["shear"])
+        tx, ty = parameters["tx"], parameters["ty"]
+        shift = np.array([cos(theta) * tx - sin(theta) * ty, sin(theta) * tx + cos(theta) * ty])
+        linear = np.array([[zx * cos(theta), -zy * sin(slant)], [zx * sin(theta), zy * cos(slant)]])
+        offset = centre + shift - linear @ centre
+        # A flipped image reads output column width - 1 - x where the unflipped one reads x.
         if parameters["flip_horizontal"]:
-            matrix = matrix @ np.array([[-1, 0, width - 1], [0, 1, 0], [0, 0, 1]])
+            offset += linear[:, 0] * (width - 1)
+            linear[:, 0] *= -1
         if parameters["flip_vertical"]:
-            matrix = matrix @ np.array([[1, 0, 0], [0, -1, height - 1], [0, 0, 1]])
-        return matrix[:2]
+            offset += linear[:, 1] * (height - 1)
+            linear[:, 1] *= -1
+        return np.column_stack([linear, offset])
 
     def _warp(self, image, matrix):
         """Read `image` bilinearly at the places `matrix` names."""
         height, width = image.shape[:2]
         if self.fill_mode == "wrap":
             x, y = _places(matrix, height, width)
-            return cv2.remap(image, _wrapped(x, width), _wrapped(y, height), cv2.INTER_LINEAR)
+            return cv2.remap(image, _wrapped(x, width), _wrapped(y, height), cv2.INTER_LINEAR, hint=EXACT)
         border = cv2.BORDER_REFLECT if self.fill_mode == "reflect" else cv2.BORDER_REPLICATE
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        warped = cv2.warpAffine(image, matrix, (width, height), flags=flags, borderMode=border)
+        warped = cv2.warpAffine(image, matrix, (width, height), flags=flags, borderMode=border, hint=EXACT)
         if self.fill_mode == "constant":
             # OpenCV's constant border blends the last pixel into cval; SciPy's begins at the pixel's centre.
             x, y = _places(matrix, height, width)
@@ -220,33 +231,46 @@ class Augmenter:
         return warped
 
 
-def _check_range(name, value):
+def _range(name, value):
+    """`value` as a Python number, or the error that names the argument."""
     if not (isinstance(value, Real) and 0 <= value < np.inf):
-        raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}")
+        raise ValueError(f"{name} must be a finite number of at least 0; received {value!r}")
+    return int(value) if isinstance(value, Integral) else float(value)
 
 
-def _finite_numbers(name, values):
-    """`values` as a list of numbers, or the error that names the argument."""
+def _numbers(name, values):
+    """`values` as a list of Python numbers, or the error that names the argument."""
     array = np.asarray(values)
     if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iuf" or not np.isfinite(array).all():
-        raise ValueError(f"{name} must be a number or a sequence of finite numbers, got {values!r}")
+        raise ValueError(f"{name} must be a number or a sequence of finite numbers; received {values!r}")
     return array.tolist()
 
 
 def _pair(name, values):
     """`values` as [lower, upper] with 0 <= lower <= upper, or the error that names the argument."""
-    pair = _finite_numbers(name, values)
+    pair = _numbers(name, values)
     if len(pair) != 2 or not 0 <= pair[0] <= pair[1]:
-        raise ValueError(f"{name} must be a pair (lower, upper) with 0 <= lower <= upper, got {values!r}")
+        raise ValueError(
+            f"{name} must be a pair (lower, upper) with 0 <= lower <= upper; received {values!r}"
+        )
     return pair
+
+
+def _zoom(value):
+    """The limits [lower, upper] of the zoom factors."""
+    if isinstance(value, Real) and 0 <= value < 1:
+        return [1 - float(value), 1 + float(value)]
+    if isinstance(value, Real) or _pair("zoom_range", value)[0] == 0:
+        raise ValueError(f"zoom_range must be a number in [0, 1) or a pair above 0; received {value!r}")
+    return _pair("zoom_range", value)
 
 
 def _checked(image):
     """`image` as uint8 or float32 (height, width, 3), or the error that says what it was."""
     if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-        raise ValueError(f"image must be an array of shape (height, width, 3), got {np.shape(image)}")
+        raise ValueError(f"image must be an array of shape (height, width, 3); received {np.shape(image)}")
     if image.dtype != np.uint8 and image.dtype.kind != "f":
-        raise ValueError(f"image must be uint8 or floating point, got {image.dtype}")
+        raise ValueError(f"image must be uint8 or floating point; received {image.dtype}")
     return image if image.dtype == np.uint8 else image.astype(np.float32, copy=False)
 
 
@@ -256,13 +280,13 @@ def _symmetric(limit, rng):
 
 def _shift(amount, length, rng):
     """Draw a shift in pixels along an axis of `length` pixels."""
-    if not np.any(amount):
+    if amount == 0:
         return 0
-    if isinstance(amount, Real) and not isinstance(amount, int | np.integer):
-        pixels = rng.uniform(-amount, amount)
+    if isinstance(amount, float):
+        shift, largest = rng.uniform(-amount, amount), amount
     else:
-        pixels = rng.choice(amount) * rng.choice([-1, 1])
-    return pixels * length if np.max(np.abs(amount)) < 1 else pixels
+        shift, largest = rng.choice(amount) * rng.choice([-1, 1]), np.max(np.abs(amount))
+    return shift * length if largest < 1 else shift
 
 
 def _places(matrix, height, width):
