@@ -38,9 +38,7 @@ def evaluate(part, probabilities, folder, seed=0):
     y_true, groups = part.labels, part.frame["group"].to_numpy()
     y_pred = probabilities.argmax(axis=1)
     columns = {f"p_{name}": probabilities[:, i] for i, name in enumerate(part.classes)}
-    frame = part.frame[["path", "label", "group"]].assign(
-        predicted=np.array(part.classes)[y_pred], **columns
-    )
+    frame = part.frame[["path", "label", "group"]].assign(predicted=np.array(part.classes)[y_pred], **columns)
     write_csv(Path(folder) / "predictions.csv", frame)
     metrics = classification_metrics(y_true, probabilities, part.classes)
     return {"metrics": metrics, "intervals": _intervals(metrics, y_true, y_pred, groups, seed)}

@@ -67,15 +67,17 @@ def is_finished(folder):
 
 def write_split(folder, parts):
     """Write which image went where: `split.csv` with path, label, group, sha256 and part."""
-    rows = [part.frame[["path", "label", "group", "sha256"]].assign(part=name) for name, part in parts.items()]
+    rows = [
+        part.frame[["path", "label", "group", "sha256"]].assign(part=name) for name, part in parts.items()
+    ]
     write_csv(Path(folder) / "split.csv", pd.concat(rows, ignore_index=True))
 
 
-def environment(wall_time_seconds):
+def environment(wall_seconds):
     """Return what a number depends on besides the configuration.
 
     Args:
-        wall_time_seconds: float, of the training and evaluation just ended.
+        wall_seconds: float, of the run that just ended.
 
     Returns:
         dict with versions, Python, platform, backend, device, git commit, command, cores and wall time.
@@ -89,7 +91,7 @@ def environment(wall_time_seconds):
         "device": ", ".join(devices()),
         "git_commit": _git_commit(),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "wall_time_seconds": round(wall_time_seconds, 1),
+        "wall_seconds": round(wall_seconds, 1),
     }
 
 

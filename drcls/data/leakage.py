@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from drcls.data.duplicates import near_identical_pairs
+
 
 def audit_leakage(train, test):
     """Return the share of test images with an identical or near-identical image in the training part.
@@ -12,8 +14,8 @@ def audit_leakage(train, test):
 
     Returns:
         dict of shares in 0..1: `overall` (identical or near-identical), `identical` (same SHA-256),
-        `near_identical` (same near-duplicate group but no identical file), `group` (any shared group, which
-        includes other images of the same patient), `per_class` (like `overall`, by class name; None for a
+        `near_identical` (a similar perceptual hash but no identical file), `group` (leaked or of a group that
+        training holds too, for example another image of the same patient), `per_class` (like `overall`, by class name; None for a
         class absent from test), with `num_test` and `num_leaked`.
 
     Raises:
@@ -22,7 +24,10 @@ def audit_leakage(train, test):
     if len(test) == 0:
         raise ValueError(f"{test.root}: the test part is empty, there is nothing to audit")
     identical = test.frame["sha256"].isin(set(train.frame["sha256"])).to_numpy()
-    alike = test.frame["phash"].isin(set(train.frame["phash"])).to_numpy()
+    alike = np.zeros(len(test), dtype=bool)
+    alike[
+        near_identical_pairs(test.frame["phash"].tolist(), train.frame["phash"].unique().tolist())[:, 0]
+    ] = True
     grouped = test.frame["group"].isin(set(train.frame["group"])).to_numpy()
     leaked = identical | alike
     labels = test.labels

@@ -29,7 +29,9 @@ def _rescale(images):
 
 def _centre_bgr(images):
     """0..255 RGB to BGR with the mean of Caffe's ImageNet subtracted."""
-    centred = keras.layers.Normalization(mean=CAFFE_MEAN_RGB, variance=(1, 1, 1), name="normalization")(images)
+    centred = keras.layers.Normalization(mean=CAFFE_MEAN_RGB, variance=(1, 1, 1), name="normalization")(
+        images
+    )
     return ops.flip(centred, axis=-1)
 
 
@@ -63,7 +65,9 @@ def build_backbone(name, image_size, weights="none"):
     """
     if name not in BACKBONES:
         if weights != "none":
-            raise ValueError(f"backbone {name!r} brings its own weights; received weights={weights!r} besides")
+            raise ValueError(
+                f"backbone {name!r} brings its own weights; received weights={weights!r} besides"
+            )
         return _load_feature_extractor(name)
     architecture, preprocess, _ = BACKBONES[name]
     images = keras.Input((image_size, image_size, 3), name="images")
@@ -84,7 +88,9 @@ def _load_feature_extractor(path):
         )
     model = keras.models.load_model(path, compile=False)
     if len(model.output_shape) != 4:
-        raise ValueError(f"{path}: a backbone must give (N, h, w, C) features; this model gives {model.output_shape}")
+        raise ValueError(
+            f"{path}: a backbone must give (N, h, w, C) features; this model gives {model.output_shape}"
+        )
     return model
 
 

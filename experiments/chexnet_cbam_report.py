@@ -1,0 +1,5 @@
+"""stub"""
+
+
+def write_chexnet_cbam_report(*a):
+    return None
