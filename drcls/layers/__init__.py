@@ -1,7 +1,15 @@
 """Keras layers of the reproduced papers, on every Keras backend."""
 
 from drcls.layers.cbam import CBAM, ChannelAttention, SpatialAttention
+from drcls.layers.class_probabilities import ClassProbabilities
 from drcls.layers.drop_block import DropBlock2D
 from drcls.layers.transformer_encoder import TransformerEncoder
 
-__all__ = ["CBAM", "ChannelAttention", "DropBlock2D", "SpatialAttention", "TransformerEncoder"]
+__all__ = [
+    "CBAM",
+    "ChannelAttention",
+    "ClassProbabilities",
+    "DropBlock2D",
+    "SpatialAttention",
+    "TransformerEncoder",
+]
