@@ -1,0 +1,378 @@
+"""From a source of labelled images to a verified folder with a manifest; what all data sets share.
+
+A preparation decodes every image once, writes it under `images/` and notes it in a journal at once, so that
+one that was killed goes on where it stopped. At the end it writes
+
+    manifest.csv   one row an image, sorted by path
+    rejected.csv   the files that cannot be used, with the reason
+    dataset.json   classes, counts, source, options, duplicates; written last, its presence means "finished"
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path, PurePosixPath
+
+import cv2
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from data_prep.sources import PreparationError, Source, download
+from data_prep.verify import RejectedImageError, decode_verified
+from drcls.data.duplicates import conflicting, find_duplicates, perceptual_hash, unite_groups
+from drcls.data.image_ops import CROPS, FILTERS, check_options, prepare_image
+
+MAX_FILE_BYTES = 2**28
+COLUMNS = ["path", "label", "group", "sha256", "phash", "width", "height", "source_split"]
+
+
+@dataclass(frozen=True)
+class LabelledFile:
+    """An image file of a source with what the source says about it.
+
+    Args:
+        name: name of the file in the source.
+        image_id: what it is called in the prepared folder, without the ending; may hold slashes.
+        label: class name, or None for a file that no label is known for (it is rejected).
+        group: patient, or "" for none known; images of one patient never fall on both sides of a split.
+        source_split: part that the distributor put it in, or "".
+    """
+
+    name: str
+    image_id: str
+    label: str | None
+    group: str = ""
+    source_split: str = ""
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """What a data-set module knows.
+
+    Args:
+        name: folder name under `data/`.
+        title: for tables and figures.
+        classes: class names in the order of the network's outputs.
+        licence: terms of the original.
+        expected_counts: images per class in the publication that is reproduced.
+        counts_source: which table these stand in.
+        list_files: function, Source -> (list of LabelledFile, dict of notes for dataset.json).
+        kaggle: keyword arguments of `sources.download`, or None where Kaggle does not have it.
+    """
+
+    name: str
+    title: str
+    classes: list[str]
+    licence: str
+    expected_counts: dict[str, int]
+    counts_source: str
+    list_files: Callable
+    kaggle: dict | None = field(default=None)
+
+
+def _write_atomically(path, data):
+    """Write bytes under a temporary name, then rename: a reader sees the whole file or none."""
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_bytes(data)
+    temporary.replace(path)
+
+
+def _prepare_file(source, file, options, folder):
+    """Verify, prepare and store one image; return its line of the journal."""
+    try:
+        if file.label is None:
+            raise RejectedImageError("no label for it in the label file")
+        if source.size(file.name) > MAX_FILE_BYTES:
+            raise RejectedImageError(f"{source.size(file.name)} bytes, at most {MAX_FILE_BYTES} expected")
+        data = source.read(file.name)
+        image = decode_verified(data, file.name)
+    except RejectedImageError as error:
+        return {"name": file.name, "reason": str(error)}
+    prepared = prepare_image(image, options)
+    suffix = ".png"
+    if np.array_equal(prepared, image):
+        stored, suffix = data, PurePosixPath(file.name).suffix.lower()
+    else:
+        stored = cv2.imencode(".png", cv2.cvtColor(prepared, cv2.COLOR_RGB2BGR))[1].tobytes()
+    path = folder / "images" / f"{file.image_id}{suffix}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write_atomically(path, stored)
+    return {
+        "name": file.name,
+        "path": path.relative_to(folder).as_posix(),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "phash": perceptual_hash(prepared),
+        "width": prepared.shape[1],
+        "height": prepared.shape[0],
+    }
+
+
+class Journal:
+    """The images that are done, one JSON line each behind a first line that says what is being prepared.
+
+    Args:
+        folder: the output folder.
+        task: dict that must be equal for a preparation to be continued.
+    """
+
+    def __init__(self, folder, task):
+        self.path = folder / "journal.jsonl"
+        self.done = {}
+        if self.path.exists():
+            self._read(task)
+        lines = [task, *self.done.values()]
+        _write_atomically(self.path, "".join(f"{json.dumps(line)}\n" for line in lines).encode())
+        self._file = self.path.open("a")
+
+    def _read(self, task):
+        lines = []
+        for text in self.path.read_text().splitlines():
+            try:
+                lines.append(json.loads(text))
+            # The line that a killed process was writing is its last one: that image is prepared again.
+            except json.JSONDecodeError:
+                break
+        if lines:
+            check_same_task(self.path.parent, lines[0], task)
+        folder = self.path.parent
+        for line in lines[1:]:
+            if "reason" in line or (folder / line["path"]).is_file():
+                self.done[line["name"]] = line
+
+    def add(self, line):
+        """Note an image as done, at once on disk."""
+        self.done[line["name"]] = line
+        self._file.write(f"{json.dumps(line)}\n")
+        self._file.flush()
+
+    def close(self):
+        """Close the file, which stays."""
+        self._file.close()
+
+
+def check_same_task(folder, found, wanted):
+    """Refuse to mix two preparations in one folder.
+
+    Raises:
+        PreparationError: They differ; the message says in what.
+    """
+    differing = [key for key in wanted if found.get(key) != wanted[key]]
+    if differing:
+        was = {key: found.get(key) for key in differing}
+        now = {key: wanted[key] for key in differing}
+        raise PreparationError(
+            f"{folder} was prepared with {was}, asked for is {now}; choose another --output, or --force to "
+            "prepare it afresh"
+        )
+
+
+def prepare(data_set, source, folder, options, workers=None):
+    """Prepare a data set from an open source.
+
+    Args:
+        data_set: `DataSet`.
+        source: `Source`.
+        folder: output folder; created.
+        options: see `drcls.data.image_ops.prepare_image`.
+        workers: number of threads (OpenCV decodes outside Python's lock); None for the number of cores.
+
+    Returns:
+        The content of `dataset.json`.
+
+    Raises:
+        PreparationError: The source or its labels are not as they must be, or the folder holds another
+            preparation.
+    """
+    folder = Path(folder)
+    task = {
+        "name": data_set.name,
+        "preparation": check_options(options),
+        "source": source.path.name,
+        "source_fingerprint": source.fingerprint(),
+    }
+    if (folder / "dataset.json").is_file():
+        info = json.loads((folder / "dataset.json").read_text())
+        check_same_task(folder, info, task)
+        print(f"{folder} is prepared already, nothing to do")
+        return info
+    files, notes = data_set.list_files(source)
+    folder.mkdir(parents=True, exist_ok=True)
+    journal = Journal(folder, task)
+    started, todo = time.perf_counter(), [file for file in files if file.name not in journal.done]
+    pool = ThreadPoolExecutor(workers)
+    try:
+        lines = pool.map(lambda file: _prepare_file(source, file, options, folder), todo)
+        for line in tqdm(
+            lines,
+            desc=data_set.name,
+            total=len(files),
+            initial=len(files) - len(todo),
+            unit="img",
+            mininterval=1,
+        ):
+            journal.add(line)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        journal.close()
+    info = _finish(data_set, files, journal.done, folder, task | notes)
+    journal.path.unlink()
+    seconds = time.perf_counter() - started
+    print(f"{len(todo)} images in {seconds:.1f} s, {len(todo) / seconds:.0f} images/s")
+    return info
+
+
+def _finish(data_set, files, done, folder, info):
+    """Write the two tables and, last, dataset.json; return its content."""
+    rejected = [(file.name, done[file.name]["reason"]) for file in files if "reason" in done[file.name]]
+    kept = [file for file in files if "reason" not in done[file.name]]
+    if not kept:
+        raise PreparationError(
+            f"none of the {len(files)} images can be used; {folder / 'journal.jsonl'} says why"
+        )
+    frame = pd.DataFrame([asdict(file) | done[file.name] for file in kept])
+    frame["group"] = frame["group"].where(frame["group"] != "", frame["image_id"])
+    frame["group"] = unite_groups(list(frame["group"]), list(frame["sha256"]), list(frame["phash"]))
+    frame = frame.sort_values("path", ignore_index=True)
+    counts = {name: int((frame["label"] == name).sum()) for name in data_set.classes}
+    info = {
+        **info,
+        "title": data_set.title,
+        "classes": data_set.classes,
+        "counts": counts,
+        "counts_check": _check_counts(data_set, counts),
+        "licence": data_set.licence,
+        "phantom": False,
+        "rejected": len(rejected),
+        "drcls_version": version("drcls"),
+        "duplicates": _describe_duplicates(frame),
+    }
+    _write_atomically(folder / "manifest.csv", frame[COLUMNS].to_csv(index=False).encode())
+    table = pd.DataFrame(sorted(rejected), columns=["path", "reason"])
+    _write_atomically(folder / "rejected.csv", table.to_csv(index=False).encode())
+    _write_atomically(folder / "dataset.json", f"{json.dumps(info, indent=2)}\n".encode())
+    return info
+
+
+def _check_counts(data_set, counts):
+    expected = data_set.expected_counts
+    differences = {name: counts[name] - expected[name] for name in counts if counts[name] != expected[name]}
+    return {"source": data_set.counts_source, "expected": expected, "differences": differences}
+
+
+def _describe_duplicates(frame):
+    """Count the clusters of identical and of near-identical images and list those whose labels differ."""
+    labels, paths = list(frame["label"]), list(frame["path"])
+    identical, near = find_duplicates(list(frame["sha256"]), list(frame["phash"]))
+
+    def listed(clusters):
+        return [{paths[row]: labels[row] for row in rows} for rows in conflicting(clusters, labels)]
+
+    return {
+        "identical_groups": len(identical),
+        "identical_files": sum(map(len, identical)),
+        "conflicting_groups": len(conflicting(identical, labels)),
+        "near_groups": len(near),
+        "near_files": sum(map(len, near)),
+        "near_conflicting_groups": len(conflicting(near, labels)),
+        "conflicts": {"identical": listed(identical), "near": listed(near)},
+    }
+
+
+def discard(folder):
+    """Delete an earlier preparation, finished or not, and nothing else that lies in its folder.
+
+    Raises:
+        PreparationError: The folder is not empty and holds no preparation.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        if not any((folder / name).is_file() for name in ("dataset.json", "journal.jsonl")):
+            raise PreparationError(f"{folder} holds other files but no preparation; choose another --output")
+        for name in ("dataset.json", "manifest.csv", "rejected.csv", "journal.jsonl"):
+            (folder / name).unlink(missing_ok=True)
+        shutil.rmtree(folder / "images", ignore_errors=True)
+
+
+def summary(info, folder):
+    """Say in a few lines what was prepared."""
+    check, doubles = info["counts_check"], info["duplicates"]
+    lines = [f"{info['title']} in {folder}: {sum(info['counts'].values())} images"]
+    for name, count in info["counts"].items():
+        remark = f"  ({check['expected'][name]} in {check['source']})" if name in check["differences"] else ""
+        lines.append(f"  {name:<15}{count:>7}{remark}")
+    if "ungradable_dropped" in info:
+        lines.append(f"  ungradable, dropped: {info['ungradable_dropped']}")
+    lines += [
+        f"identical: {doubles['identical_groups']} groups, {doubles['identical_files']} files, "
+        f"{doubles['conflicting_groups']} groups with conflicting labels",
+        f"near-identical: {doubles['near_groups']} groups, {doubles['near_files']} files, "
+        f"{doubles['near_conflicting_groups']} groups with conflicting labels (listed in dataset.json)",
+    ]
+    if info["rejected"]:
+        reasons = Counter(pd.read_csv(folder / "rejected.csv")["reason"])
+        lines += [f"rejected: {info['rejected']} files, listed in {folder / 'rejected.csv'}"]
+        lines += [f"  {count:>5}  {reason}" for reason, count in reasons.most_common(10)]
+    else:
+        lines += ["rejected: none"]
+    return "\n".join(lines)
+
+
+def build_parser(data_set):
+    """Return the command line that all real data sets share."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m data_prep.{data_set.name}", description=f"Prepare {data_set.title}."
+    )
+    parser.add_argument("--source", required=True, help="a zip, a folder, or 'kaggle'")
+    parser.add_argument("--output", type=Path, default=Path("data") / data_set.name)
+    parser.add_argument("--size", type=int, default=224, help="side in pixels (default: 224)")
+    parser.add_argument("--crop", choices=CROPS, default="none", help="before resizing (default: none)")
+    parser.add_argument("--filter", choices=FILTERS, default="none", help="after resizing (default: none)")
+    parser.add_argument("--clahe", action="store_true", help="equalise contrast locally, last")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="threads (default: all cores)")
+    parser.add_argument("--allow-rejected", action="store_true", help="exit 0 although files were rejected")
+    parser.add_argument(
+        "--force", action="store_true", help="prepare afresh where an earlier preparation lies"
+    )
+    return parser
+
+
+def main(data_set, arguments=None):
+    """Run the command line of a data set.
+
+    Returns:
+        Exit status: 0 done, 1 some files were rejected, 2 nothing could be prepared.
+    """
+    parser = build_parser(data_set)
+    args = parser.parse_args(arguments)
+    if args.size < 8 or args.workers < 1:
+        parser.error(f"--size {args.size} --workers {args.workers}: at least 8 and 1 expected")
+    options = {"crop": args.crop, "size": args.size, "filter": args.filter, "clahe": args.clahe}
+    try:
+        if args.force:
+            discard(args.output)
+        with Source(_locate(data_set, args)) as source:
+            info = prepare(data_set, source, args.output, options, args.workers)
+    except PreparationError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(summary(info, args.output))
+    return 1 if info["rejected"] and not args.allow_rejected else 0
+
+
+def _locate(data_set, args):
+    if args.source != "kaggle":
+        return Path(args.source)
+    if data_set.kaggle is None:
+        raise PreparationError(
+            f"{data_set.title} is not on Kaggle in its own layout; give --source its zip or folder"
+        )
+    return download(args.output.parent / "downloads" / data_set.name, **data_set.kaggle)

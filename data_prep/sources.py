@@ -1,0 +1,259 @@
+"""Where a data set comes from: a folder, a zip, or Kaggle, each seen as a flat list of named files.
+
+Nothing is unpacked: files are read out of the archive when they are needed, so a hostile name in an archive
+never becomes a path on disk.
+"""
+
+import hashlib
+import importlib
+import io
+import zipfile
+import zlib
+from collections import Counter
+from pathlib import Path, PurePosixPath
+
+LISTED = 20
+
+
+class PreparationError(Exception):
+    """The source, its labels or the output folder are not as they must be; the message says which and why."""
+
+
+def shorten(items):
+    """List the first twenty items and say how many there are."""
+    items = [str(item) for item in items]
+    more = f", ... and {len(items) - LISTED} more" if len(items) > LISTED else ""
+    return f"{len(items)}: {', '.join(items[:LISTED])}{more}"
+
+
+class JoinedFile(io.RawIOBase):
+    """Several files read as one: an archive that was distributed as `x.zip.001`, `x.zip.002`, ..."""
+
+    def __init__(self, paths):
+        self._files = [path.open("rb") for path in paths]
+        self._sizes = [path.stat().st_size for path in paths]
+        self._position = 0
+
+    def readable(self):
+        return True
+
+    def seekable(self):
+        return True
+
+    def tell(self):
+        return self._position
+
+    def seek(self, offset, whence=io.SEEK_SET):
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: sum(self._sizes)}[whence]
+        if base + offset < 0:
+            raise OSError(f"cannot seek to {base + offset}, before the start")
+        self._position = base + offset
+        return self._position
+
+    def readinto(self, buffer):
+        start = 0
+        for file, size in zip(self._files, self._sizes, strict=True):
+            if self._position < start + size:
+                file.seek(self._position - start)
+                count = file.readinto(memoryview(buffer)[: start + size - self._position])
+                self._position += count
+                return count
+            start += size
+        return 0
+
+    def close(self):
+        for file in self._files:
+            file.close()
+        super().close()
+
+
+class _FolderFile:
+    """A file of a folder."""
+
+    def __init__(self, path):
+        self.path = path
+        self.size = path.stat().st_size
+
+    def read(self):
+        return self.path.read_bytes()
+
+
+class _ZipFile:
+    """A file of an open archive."""
+
+    def __init__(self, archive, entry, archive_name):
+        self.archive, self.entry, self.archive_name = archive, entry, archive_name
+        self.size = entry.file_size
+
+    def read(self):
+        try:
+            return self.archive.read(self.entry)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+            raise PreparationError(
+                f"{self.archive_name} is damaged or encrypted: {self.entry.filename} cannot be read ({error})"
+            ) from error
+
+
+class Source:
+    """The files of a folder or an archive by their names, open for reading; a context manager.
+
+    Archives that lie in a folder, also in parts as Kaggle packs them (`train.zip.001`), are looked into.
+    Hidden files and what macOS adds to archives are left out.
+
+    Args:
+        path: a folder or a zip.
+
+    Raises:
+        PreparationError: The path does not exist, an archive is damaged, or a name in it points out of it.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self._files, self._open = {}, []
+        try:
+            if self.path.is_dir():
+                self._add_folder()
+            elif self.path.is_file():
+                self._add_archive([self.path])
+            else:
+                raise PreparationError(f"{path} does not exist; a folder, a zip or 'kaggle' was expected")
+        except PreparationError:
+            self.close()
+            raise
+        self.names = sorted(self._files)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Close the archives."""
+        for file in reversed(self._open):
+            file.close()
+
+    def size(self, name):
+        """Return the number of bytes of a file."""
+        return self._files[name].size
+
+    def read(self, name):
+        """Return the bytes of a file.
+
+        Raises:
+            PreparationError: The archive is damaged there.
+        """
+        return self._files[name].read()
+
+    def fingerprint(self):
+        """Return a digest of all names and sizes, which tells a changed source."""
+        listing = "\n".join(f"{name}\t{self.size(name)}" for name in self.names)
+        return hashlib.sha256(listing.encode()).hexdigest()
+
+    def _add_folder(self):
+        for path in sorted(self.path.rglob("*")):
+            name = path.relative_to(self.path).as_posix()
+            if path.name.endswith((".zip", ".zip.001")):
+                self._add_archive(
+                    sorted(path.parent.glob(f"{path.stem}.[0-9]*")) if path.suffix == ".001" else [path]
+                )
+            elif path.is_file() and not _is_hidden(name) and not zipfile_part(path.name):
+                self._files[name] = _FolderFile(path)
+
+    def _add_archive(self, parts):
+        file = parts[0].open("rb") if len(parts) == 1 else io.BufferedReader(JoinedFile(parts))
+        self._open.append(file)
+        try:
+            archive = zipfile.ZipFile(file)
+        except (zipfile.BadZipFile, OSError, ValueError) as error:
+            raise PreparationError(f"{parts[0]} is not a readable zip archive ({error})") from error
+        self._open.append(archive)
+        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        unsafe = [entry.filename for entry in entries if _is_unsafe(entry.filename)]
+        if unsafe:
+            raise PreparationError(f"{parts[0]} holds names that point out of the archive, {shorten(unsafe)}")
+        repeated = [name for name, count in Counter(entry.filename for entry in entries).items() if count > 1]
+        if repeated:
+            raise PreparationError(f"{parts[0]} holds names more than once, {shorten(repeated)}")
+        self._files |= {
+            entry.filename: _ZipFile(archive, entry, parts[0])
+            for entry in entries
+            if not _is_hidden(entry.filename)
+        }
+
+
+def zipfile_part(name):
+    """Tell whether a file name is that of a part of an archive, such as `train.zip.002`."""
+    return ".zip." in name and name.rsplit(".", 1)[1].isdigit()
+
+
+def _is_unsafe(name):
+    return name.startswith("/") or "\\" in name or ":" in name.split("/")[0] or ".." in name.split("/")
+
+
+def _is_hidden(name):
+    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+
+
+def kaggle_client():
+    """Return Kaggle's own client, logged in with the user's own credentials.
+
+    Raises:
+        PreparationError: The package or the credentials are missing.
+    """
+    try:
+        api = importlib.import_module("kaggle.api.kaggle_api_extended").KaggleApi()
+    except ImportError as error:
+        raise PreparationError(
+            "the kaggle package is not installed: pip install 'drcls[kaggle]', or download by hand and give "
+            f"--source the zip ({error})"
+        ) from error
+    # The client ends the process where it finds no credentials.
+    except (OSError, SystemExit) as error:
+        raise PreparationError(_no_credentials(error)) from error
+    try:
+        api.authenticate()
+    except (OSError, ValueError, SystemExit) as error:
+        raise PreparationError(_no_credentials(error)) from error
+    return api
+
+
+def _no_credentials(error):
+    return (
+        "no Kaggle credentials: create a token on https://www.kaggle.com/settings and save it as "
+        f"~/.kaggle/kaggle.json, or set KAGGLE_USERNAME and KAGGLE_KEY ({error})"
+    )
+
+
+def download(folder, dataset=None, competition=None, files=()):
+    """Download from Kaggle what is not in `folder` yet.
+
+    Args:
+        folder: where the archives go; they stay there, so a second preparation downloads nothing.
+        dataset: name of a Kaggle data set, "OWNER/NAME"; downloaded as one zip.
+        competition: name of a Kaggle competition, whose rules the user must have accepted on its page.
+        files: names of the files of the competition that are wanted.
+
+    Returns:
+        The folder.
+
+    Raises:
+        PreparationError: No client, no credentials, or Kaggle refused.
+    """
+    marker = Path(folder) / ".complete"
+    if marker.exists():
+        return Path(folder)
+    api = kaggle_client()
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    try:
+        if dataset:
+            api.dataset_download_files(dataset, path=str(folder), quiet=False)
+        for name in files:
+            api.competition_download_file(competition, name, path=str(folder), quiet=False)
+    except Exception as error:  # noqa: BLE001 - the client's HTTP errors vary by release
+        raise PreparationError(
+            f"Kaggle did not give {dataset or competition} ({type(error).__name__}: {error}); accept its "
+            "terms on https://www.kaggle.com, or download by hand and give --source the zip"
+        ) from error
+    marker.touch()
+    return Path(folder)
