@@ -1,5 +1,276 @@
-"""stub"""
+"""The report of the CheXNet-CBAM runs: Tables 1-2 and 4-9 and Figures 2 and 5-9, printed beside measured.
+
+Reads the run folders and the manifest, trains nothing. `experiments/chexnet_cbam.py --report-only` rebuilds it.
+"""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from drcls.data.image_ops import read_image, resize
+from drcls.explain import grad_cam, overlay, pointing_game
+from drcls.report import (
+    Measure,
+    Section,
+    Table,
+    bar_chart,
+    class_distribution,
+    class_table,
+    confusion_matrices,
+    example_grid,
+    grad_cam_grid,
+    intervals_table,
+    model_order,
+    pick_hits_and_misses,
+    read_predictions,
+    read_runs,
+    results_table,
+    runs_table,
+    select_runs,
+    training_curves,
+    write_report,
+)
+from drcls.runs import read_json, write_json
+
+PUBLISHED = Path(__file__).parent / "published" / "chexnet_cbam.json"
+# Tables of the paper by data set; what the paper has not run is compared with its APTOS 2019 tables.
+TABLES = {"ddr": {"counts": "2", "models": "6", "classes": "7", "intervals": "9"}}
+APTOS_TABLES = {"counts": "1", "models": "4", "classes": "5", "intervals": "8"}
+
+PRINTED_MEASURES = [
+    Measure("accuracy (%)", "accuracy", "accuracy"),
+    Measure("precision (%)", "macro_precision", "macro_precision"),
+    Measure("recall (%)", "macro_recall", "macro_recall"),
+    Measure("F1 (%)", "macro_f1", "macro_f1"),
+]
+OUR_MEASURES = [
+    Measure("quadratic kappa", "quadratic_kappa", percent=False),
+    Measure("AUROC, one vs rest (%)", "macro_auroc"),
+    Measure("calibration error (%)", "expected_calibration_error"),
+]
+CLASS_MEASURES = [
+    Measure("precision (%)", "precision", "precision"),
+    Measure("recall (%)", "recall", "recall"),
+    Measure("F1 (%)", "f1", "f1"),
+]
+DEVIATIONS = """- Optimizer, learning rate, sizes of CBAM, DropBlock and Transformer are not printed; chosen here: Adam,
+- Eq. 18 lacks its minus sign; the loss used has it."""
 
 
-def write_chexnet_cbam_report(*a):
-    return None
+def write_chexnet_cbam_report(run_set, manifest, data, profile):
+    """Write `report.md`, `report.html` and the figures for one data set and profile.
+
+    Args:
+        run_set: Path of the experiment's run folders, `runs/chexnet_cbam`.
+        manifest: the whole data set, a `Manifest`.
+        data, profile: str, which runs to report.
+
+    Returns:
+        Path of `report.html`.
+    """
+    runs = select_runs(read_runs(run_set), data=data, profile=profile)
+    folder = run_set / f"report-{data}-{profile}"
+    published = read_json(PUBLISHED)
+    tables = {
+        part: published["tables"][number] for part, number in TABLES.get(data, APTOS_TABLES).items()
+    }
+    sections = [
+        data_section(folder, manifest, tables, data),
+        leakage_section(runs, manifest),
+        results_section(folder, runs, tables),
+        classes_section(runs, tables),
+        statistics_section(runs, tables, published["datasets"]["ddr" if data == "ddr" else "aptos2019"]),
+        matrices_section(folder, runs, tables),
+        training_section(folder, runs),
+        grad_cam_section(runs, manifest),
+        Section("Known deviations from the paper", [published_notes(published), deviations()]),
+        Section("Runs", [Table(runs_table(runs), "Every run behind this report.")]),
+    ]
+    return write_report(folder, f"CheXNet-CBAM on {manifest.info['title']}", sections, runs)[1]
+
+
+def data_section(folder, manifest, tables, data):
+    """Section 2.1: the data set and its classes."""
+    counts = dict(zip(manifest.classes, manifest.counts().tolist(), strict=True))
+    printed = {row["class"]: row["images"] for row in tables["counts"]["rows"]}
+    frame = pd.DataFrame(
+        {
+            "class": manifest.classes,
+            tables["counts"]["caption"]: [str(printed[name]) for name in manifest.classes],
+            manifest.info["title"]: [str(counts[name]) for name in manifest.classes],
+        }
+    )
+    chosen = [int(np.flatnonzero(manifest.labels == i)[0]) for i in range(len(manifest.classes))]
+    images = np.stack([resize(read_image(manifest.paths[i]), 224) for i in chosen])
+    labels = [manifest.frame["label"][i] for i in chosen]
+    return Section(
+        "Data (section 2.1, Tables 1 and 2, Figure 2)",
+        [
+            Table(frame, "Images per class, printed and prepared here."),
+            class_distribution(
+                folder / "figures" / "classes.png", {"all": counts}, manifest.info, "Images per class"
+            ),
+            example_grid(
+                folder / "figures" / "examples.png", images, labels, manifest.info, "One image of each class"
+            ),
+        ],
+    )
+
+
+def leakage_section(runs, manifest):
+    """Section 2.3.1: what oversampling before the split does to the test part."""
+    columns = {
+        run["protocol"]: run["leakage"] for run in runs if run["finished"]
+    }
+    frame = pd.DataFrame(
+        {
+            "test images": ["all", *manifest.classes],
+            **{
+                f"leaked, {protocol} protocol": [
+                    f"{100 * share:.1f} %" for share in (audit["overall"], *audit["per_class"].values())
+                ]
+                for protocol, audit in columns.items()
+            },
+        }
+    )
+    text = (
+        "The paper oversamples every class to the largest and splits afterwards, so that copies of one image "
+        "stand in training and test. A test image counts as leaked when training holds an identical or "
+        "near-identical one. The clean protocol drops duplicates, splits whole groups and weights the loss by "
+        "class (Eq. 17); under the paper's protocol those weights are all one."
+    )
+    return Section("Balancing and split (section 2.3.1)", [text, Table(frame, "Share of leaked test images.")])
+
+
+def results_section(folder, runs, tables):
+    """Tables 4 and 6, Figures 5 and 7."""
+    rows = tables["models"]["rows"]
+    frame = results_table(runs, rows, PRINTED_MEASURES + OUR_MEASURES)
+    chart = bar_chart(folder / "figures" / "models.png", runs, rows, PRINTED_MEASURES, "Models compared")
+    return Section("Models (Tables 4 and 6, Figures 5 and 7)", [Table(frame, tables["models"]["caption"]), chart])
+
+
+def classes_section(runs, tables):
+    """Tables 5 and 7."""
+    model = most_complete(runs)
+    frame = class_table(runs, tables["classes"]["rows"], model, CLASS_MEASURES)
+    caption = f"Printed: {tables['classes']['caption']}. Ours: {model}."
+    return Section("Classes (Tables 5 and 7)", [Table(frame, caption)])
+
+
+def most_complete(runs):
+    """The network of the paper, or the row here that has the most of its parts."""
+    return max(runs, key=lambda run: (run["variant"] == "CheXNet_CBAM", len(run["config"].get("parts", []))))["variant"]
+
+
+def statistics_section(runs, tables, sizes):
+    """Section 3.3, Tables 8 and 9: intervals and differences, as printed and as they should be."""
+    parts = [
+        "Eq. 25 (Wald) is recomputed for the printed accuracy at the paper's number of test images. Differences "
+        "between our models are paired: McNemar's exact test on the same test images, each image counted once."
+    ]
+    for protocol in ("paper", "clean"):
+        chosen = select_runs(runs, protocol=protocol)
+        if chosen:
+            frame = intervals_table(
+                chosen, tables["intervals"]["rows"], most_complete(chosen), sizes["split"]["test"]
+            )
+            parts.append(Table(frame, f"{tables['intervals']['caption']}; ours under the {protocol} protocol."))
+    return Section("Statistical analysis (section 3.3, Tables 8 and 9)", parts)
+
+
+def matrices_section(folder, runs, tables):
+    """Figures 6 and 8."""
+    figures = []
+    for protocol in ("paper", "clean"):
+        chosen = select_runs(runs, protocol=protocol)
+        if chosen:
+            path = folder / "figures" / f"confusion-{protocol}.png"
+            figures.append(
+                confusion_matrices(path, chosen, model_order(chosen, []), f"Confusion matrices, {protocol} protocol")
+            )
+    return Section("Confusion matrices (Figures 6 and 8)", figures)
+
+
+def training_section(folder, runs):
+    trained = [run for run in runs if (run["folder"] / "history.csv").is_file()]
+    if not trained:
+        return Section("Training", ["No network was trained."])
+    first = min(run["seed"] for run in trained)
+    chosen = select_runs(trained, seed=first)
+    return Section("Training", [training_curves(folder / "figures" / "training.png", chosen, "Training curves")])
+
+
+def grad_cam_section(runs, manifest):
+    """Section 2.3.6, Figure 9: where the networks look, and whether lesions are there."""
+    networks = [run for run in runs if run["finished"] and (run["folder"] / "model.keras").is_file()]
+    first = [run for run in networks if run["seed"] == min(other["seed"] for other in networks)]
+    figures, rows = [], []
+    for run in first:
+        figure, game = explain_run(run, manifest)
+        figures.append(figure)
+        if game:
+            rows.append(
+                {
+                    "variant": run["variant"],
+                    "protocol": run["protocol"],
+                    "hits": f"{game['hits']} of {game['images']}",
+                    "hit rate": f"{100 * game['rate']:.1f} %",
+                    "by chance": f"{100 * game['chance_rate']:.1f} %",
+                }
+            )
+    text = (
+        "Eq. 19 and 20 on the score of the predicted class before the softmax, at the feature map after CBAM. "
+        "Figure 9 of the paper shows hits alone; here the first hit and the first miss of a random draw are shown."
+    )
+    parts = [text, *figures]
+    if rows:
+        caption = (
+            "Pointing game on test images with lesions: the hottest pixel lies in the lesion mask, or within the "
+            "tolerance of 1/16 of the image's side. By chance: what a random pixel would score."
+        )
+        parts.append(Table(pd.DataFrame(rows), caption))
+    return Section("Grad-CAM (section 2.3.6, Figure 9)", parts)
+
+
+def explain_run(run, manifest):
+    """Draw the Grad-CAM grid of one run into its folder; play the pointing game where lesions are known."""
+    model = keras.models.load_model(run["folder"] / "model.keras", compile=False)
+    predictions = read_predictions(run).drop_duplicates("path", ignore_index=True)
+    size = run["config"]["image_size"]
+    masks = manifest.root / "masks"
+    if not masks.is_dir():
+        chosen = pick_hits_and_misses(predictions["label"], predictions["predicted"], manifest.classes)
+        predictions = predictions.iloc[chosen].reset_index(drop=True)
+    images = np.stack([resize(read_image(manifest.root / path), size) for path in predictions["path"]])
+    heat_maps = grad_cam(model, images)
+    lesions, game = None, {}
+    if masks.is_dir():
+        files = [masks / Path(path).name for path in predictions["path"]]
+        lesions = np.stack([resize(read_image(file), size)[..., 0] > 0 for file in files])
+        game = pointing_game(heat_maps, lesions, tolerance=size / 16)
+        write_json(run["folder"] / "explain.json", {"pointing_game": game})
+    picked = pick_hits_and_misses(predictions["label"], predictions["predicted"], manifest.classes)
+    figure = grad_cam_grid(
+        run["folder"] / "figures" / "grad_cam.png",
+        run,
+        images[picked],
+        np.stack([overlay(images[i], heat_maps[i]) for i in picked]),
+        predictions["label"][picked].tolist(),
+        predictions["predicted"][picked].tolist(),
+        f"Grad-CAM of {run['variant']}, {run['protocol']} protocol",
+        None if lesions is None else lesions[picked],
+    )
+    return figure, game
+
+
+def published_notes(published):
+    """What is wrong or unclear in print, recomputed."""
+    return "\n".join(f"- {note['text'] if isinstance(note, dict) else note}" for note in published["notes"])
+
+
+def deviations():
+    """What the paper leaves open and was chosen here."""
+    return DEVIATIONS

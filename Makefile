@@ -1,0 +1,67 @@
+# Every target builds what it needs; `make` alone lists them.
+PYTHON ?= python3
+VENV ?= .venv
+# The NVIDIA driver decides which TensorFlow is installed.
+ACCELERATOR := $(if $(shell nvidia-smi -L 2>/dev/null),gpu,cpu)
+BIN := $(VENV)/bin
+
+DATA ?= auto
+PROTOCOL ?= both
+PROFILE ?= auto
+MODELS ?= all
+SEED ?= 0
+WEIGHTS ?= none
+BACKBONE ?=
+RUNS ?= runs
+OPTIONS = --data $(DATA) --protocol $(PROTOCOL) --profile $(PROFILE) --models $(MODELS) --seed $(SEED) \
+	--weights $(WEIGHTS) --runs $(RUNS) $(if $(BACKBONE),--backbone $(BACKBONE))
+
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help install test test-slow lint bench reference report clean
+
+help: ## list the targets
+	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 28
+
+install: $(VENV)/.installed ## build .venv from the lock (TensorFlow for the GPU where an NVIDIA driver answers)
+
+$(VENV)/.installed: setup.cfg requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "drcls needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet -c requirements.lock -e '.[$(ACCELERATOR),export]'
+	touch $@
+
+$(VENV)/.developing: $(VENV)/.installed
+	$(BIN)/pip install --quiet -c requirements.lock -e '.[$(ACCELERATOR),export,kaggle,dev]'
+	touch $@
+
+reproduce-chexnet-cbam: install ## CheXNet-CBAM: DATA= PROTOCOL= PROFILE= MODELS= SEED= WEIGHTS= BACKBONE= RUNS=
+	$(BIN)/python -m experiments.chexnet_cbam $(OPTIONS)
+
+report: install ## rebuild the CheXNet-CBAM report from its run folders, without training
+	$(BIN)/python -m experiments.chexnet_cbam $(OPTIONS) --report-only
+
+data-%: install ## prepare a data set: make data-aptos2019 SOURCE=archive.zip
+	$(BIN)/python -m data_prep.$* --source $(SOURCE)
+
+lint: $(VENV)/.developing ## ruff and the contract of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+
+test: lint ## lint and the fast tests
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.developing ## the tests that take minutes
+	$(BIN)/python -m pytest -m slow
+
+bench: $(VENV)/.developing ## speed against named peers, both sides in one run
+	$(BIN)/python -m pytest benchmarks --benchmark-columns=min,median,rounds
+
+reference: ## rebuild tests/reference/tfa_0_23.json from tensorflow-addons, in an environment of its own
+	tests/reference/build.sh
+
+clean: ## remove the environment, caches and run folders, not the data
+	rm -rf $(VENV) runs .pytest_cache .ruff_cache .hypothesis .benchmarks build *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
