@@ -2,11 +2,11 @@
 
     python -m data_prep.ddr --source DDR-dataset.zip
 
-reads the distributed layout: `DR_grading/{train,valid,test}/NAME.jpg` with `train.txt`, `valid.txt`
-and `test.txt` beside these folders, one `NAME.jpg GRADE` a line. Grade 5, ungradable, is dropped and counted, as in the
-paper; the distributed split stands in the manifest's `source_split`. The copy on Kaggle (`DR_grading.csv` and
-`DR_grading/DR_grading/NAME.jpg`), which has neither grade 5 nor the split, is read too, and is what
-`--source kaggle` downloads.
+reads the distributed layout: `DR_grading/{train,valid,test}/NAME.jpg` with `train.txt`, `valid.txt` and
+`test.txt` beside these folders, one `NAME.jpg GRADE` a line. Grade 5, ungradable, is dropped and counted, as
+in the paper; the distributed split stands in the manifest's `source_split`. The copy on Kaggle
+(`DR_grading.csv` and `DR_grading/DR_grading/NAME.jpg`), which has neither grade 5 nor the split, is read too,
+and is what `--source kaggle` downloads.
 """
 
 from pathlib import PurePosixPath

@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from data_prep.journal import Journal, check_same_task, write_atomically
 from data_prep.sources import PreparationError, Source, download
 from data_prep.verify import RejectedImageError, decode_verified
 from drcls.data.duplicates import conflicting, find_duplicates, perceptual_hash, unite_groups
@@ -80,13 +81,6 @@ class DataSet:
     kaggle: dict | None = field(default=None)
 
 
-def _write_atomically(path, data):
-    """Write bytes under a temporary name, then rename: a reader sees the whole file or none."""
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_bytes(data)
-    temporary.replace(path)
-
-
 def _prepare_file(source, file, options, folder):
     """Verify, prepare and store one image; return its line of the journal."""
     try:
@@ -106,7 +100,7 @@ def _prepare_file(source, file, options, folder):
         stored = cv2.imencode(".png", cv2.cvtColor(prepared, cv2.COLOR_RGB2BGR))[1].tobytes()
     path = folder / "images" / f"{file.image_id}{suffix}"
     path.parent.mkdir(parents=True, exist_ok=True)
-    _write_atomically(path, stored)
+    write_atomically(path, stored)
     return {
         "name": file.name,
         "path": path.relative_to(folder).as_posix(),
@@ -115,65 +109,6 @@ def _prepare_file(source, file, options, folder):
         "width": prepared.shape[1],
         "height": prepared.shape[0],
     }
-
-
-class Journal:
-    """The images that are done, one JSON line each behind a first line that says what is being prepared.
-
-    Args:
-        folder: the output folder.
-        task: dict that must be equal for a preparation to be continued.
-    """
-
-    def __init__(self, folder, task):
-        self.path = folder / "journal.jsonl"
-        self.done = {}
-        if self.path.exists():
-            self._read(task)
-        lines = [task, *self.done.values()]
-        _write_atomically(self.path, "".join(f"{json.dumps(line)}\n" for line in lines).encode())
-        self._file = self.path.open("a")
-
-    def _read(self, task):
-        lines = []
-        for text in self.path.read_text().splitlines():
-            try:
-                lines.append(json.loads(text))
-            # The line that a killed process was writing is its last one: that image is prepared again.
-            except json.JSONDecodeError:
-                break
-        if lines:
-            check_same_task(self.path.parent, lines[0], task)
-        folder = self.path.parent
-        for line in lines[1:]:
-            if "reason" in line or (folder / line["path"]).is_file():
-                self.done[line["name"]] = line
-
-    def add(self, line):
-        """Note an image as done, at once on disk."""
-        self.done[line["name"]] = line
-        self._file.write(f"{json.dumps(line)}\n")
-        self._file.flush()
-
-    def close(self):
-        """Close the file, which stays."""
-        self._file.close()
-
-
-def check_same_task(folder, found, wanted):
-    """Refuse to mix two preparations in one folder.
-
-    Raises:
-        PreparationError: They differ; the message says in what.
-    """
-    differing = [key for key in wanted if found.get(key) != wanted[key]]
-    if differing:
-        was = {key: found.get(key) for key in differing}
-        now = {key: wanted[key] for key in differing}
-        raise PreparationError(
-            f"{folder} was prepared with {was}, asked for is {now}; choose another --output, or --force to "
-            "prepare it afresh"
-        )
 
 
 def prepare(data_set, source, folder, options, workers=None):
@@ -256,10 +191,10 @@ def _finish(data_set, files, done, folder, info):
         "drcls_version": version("drcls"),
         "duplicates": _describe_duplicates(frame),
     }
-    _write_atomically(folder / "manifest.csv", frame[COLUMNS].to_csv(index=False).encode())
+    write_atomically(folder / "manifest.csv", frame[COLUMNS].to_csv(index=False).encode())
     table = pd.DataFrame(sorted(rejected), columns=["path", "reason"])
-    _write_atomically(folder / "rejected.csv", table.to_csv(index=False).encode())
-    _write_atomically(folder / "dataset.json", f"{json.dumps(info, indent=2)}\n".encode())
+    write_atomically(folder / "rejected.csv", table.to_csv(index=False).encode())
+    write_atomically(folder / "dataset.json", f"{json.dumps(info, indent=2)}\n".encode())
     return info
 
 
@@ -361,7 +296,7 @@ def main(data_set, arguments=None):
             discard(args.output)
         with Source(_locate(data_set, args)) as source:
             info = prepare(data_set, source, args.output, options, args.workers)
-    except PreparationError as error:
+    except (PreparationError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(summary(info, args.output))

@@ -1,0 +1,71 @@
+"""What is done already, so that a preparation that was killed goes on where it stopped."""
+
+import json
+
+from data_prep.sources import PreparationError
+
+
+def write_atomically(path, data):
+    """Write bytes under a temporary name, then rename: a reader sees the whole file or none."""
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_bytes(data)
+    temporary.replace(path)
+
+
+class Journal:
+    """The images that are done, one JSON line each behind a first line that says what is being prepared.
+
+    Args:
+        folder: the output folder.
+        task: dict that must be equal for a preparation to be continued.
+    """
+
+    def __init__(self, folder, task):
+        self.path = folder / "journal.jsonl"
+        self.done = {}
+        if self.path.exists():
+            self._read(task)
+        lines = [task, *self.done.values()]
+        write_atomically(self.path, "".join(f"{json.dumps(line)}\n" for line in lines).encode())
+        self._file = self.path.open("a")
+
+    def _read(self, task):
+        lines = []
+        for text in self.path.read_text().splitlines():
+            try:
+                lines.append(json.loads(text))
+            # The line that a killed process was writing is its last one: that image is prepared again.
+            except json.JSONDecodeError:
+                break
+        if lines:
+            check_same_task(self.path.parent, lines[0], task)
+        folder = self.path.parent
+        for line in lines[1:]:
+            if "reason" in line or (folder / line["path"]).is_file():
+                self.done[line["name"]] = line
+
+    def add(self, line):
+        """Note an image as done, at once on disk."""
+        self.done[line["name"]] = line
+        self._file.write(f"{json.dumps(line)}\n")
+        self._file.flush()
+
+    def close(self):
+        """Close the file, which stays."""
+        self._file.close()
+
+
+def check_same_task(folder, found, wanted):
+    """Refuse to mix two preparations in one folder.
+
+    Raises:
+        PreparationError: They differ; the message says in what.
+    """
+    differing = [key for key in wanted if found.get(key) != wanted[key]]
+    if differing:
+        was = {key: found.get(key) for key in differing}
+        now = {key: wanted[key] for key in differing}
+        raise PreparationError(
+            f"{folder} was prepared with {was}, asked for is {now}; choose another --output, or --force to "
+            "prepare it afresh"
+        )
