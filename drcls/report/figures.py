@@ -4,6 +4,7 @@ They are drawn on matplotlib's own canvas objects, never through pyplot: no wind
 """
 
 from pathlib import Path
+from textwrap import wrap
 
 import numpy as np
 from matplotlib.figure import Figure as Canvas
@@ -17,6 +18,7 @@ _DPI = 150
 _SYNTHETIC = "SYNTHETIC DATA (phantom) · "
 # Okabe and Ito's palette; grey for the printed figures, which are nobody's measurement here.
 _PRINTED, _OURS = "#9a9a9a", ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00")
+_ASIDE = "#5d6673"
 _TRAINING, _VALIDATION = "#0072b2", "#d55e00"
 
 
@@ -41,7 +43,7 @@ def bar_chart(path, runs, published_rows, measures, title, protocols=PROTOCOLS):
     names = ["paper, as printed", *(f"ours, {protocol} protocol{label}" for protocol in protocols)]
     columns = min(2, len(measures))
     lines = -(-len(measures) // columns)
-    height = 0.26 * (len(names) + 1) * len(models) * lines + 1.4
+    height = 0.22 * (len(names) + 1) * len(models) * lines + 1.4
     canvas = Canvas(figsize=(5.2 * columns + 1, height), layout="constrained")
     panels = canvas.subplots(lines, columns, sharey=True, squeeze=False).ravel()
     for panel, measure in zip(panels, measures, strict=False):
@@ -80,16 +82,21 @@ def confusion_matrices(path, runs, models, title):
     lines = -(-len(models) // columns)
     canvas = Canvas(figsize=(4.3 * columns + 0.6, 4.2 * lines + 0.8), layout="constrained")
     panels = canvas.subplots(lines, columns, squeeze=False).ravel()
+    classes = next((run["class_names"] for run in shown.values() if run), [])
     image = None
     for panel, model in zip(panels, models, strict=False):
+        panel.set_title(model, fontsize=10)
+        _class_axes(panel, classes)
         if shown[model] is None:
-            _absent(panel, model, _why_absent(runs, model))
+            _say(panel, _why_absent(runs, model))
         else:
-            image = _matrix(panel, f"{model} (seed {shown[model]['seed']})", shown[model])
+            image = _matrix(panel, shown[model])
     for panel in panels[len(models) :]:
         panel.remove()
     if image is not None:
-        canvas.colorbar(image, ax=panels[: len(models)].tolist(), shrink=0.6, label="share of the true class")
+        canvas.colorbar(
+            image, ax=panels[: len(models)].tolist(), shrink=0.5, aspect=35, label="share of the true class"
+        )
     caption = "Rows are the true classes, columns the predicted ones; numbers are test images."
     alt = f"Confusion matrices of {', '.join(models)}."
     return _finish(
@@ -117,13 +124,14 @@ def training_curves(path, runs, title):
     panels = canvas.subplots(len(runs), 2, squeeze=False)
     for (left, right), run in zip(panels, runs, strict=True):
         name = f"{run['variant']} ({run['protocol']} protocol, seed {run['seed']})"
-        name += "" if run["finished"] else f", {UNFINISHED}"
+        left.set_title(name + ("" if run["finished"] else f", {UNFINISHED}"), loc="left", fontsize=10)
         history = read_history(run)
-        for panel, measure in ((left, "loss"), (right, "accuracy")):
+        for panel, measure, top in ((left, "loss", None), (right, "accuracy", 1)):
             if history is None or measure not in history:
-                _absent(panel, name, f"no {measure} by epoch")
+                _say(panel, f"no {measure} by epoch")
+                panel.set(xticks=[], yticks=[])
             else:
-                _curve(panel, history, measure, name)
+                _curve(panel, history, measure, top)
     handles = {
         label: handle for panel in panels.ravel() for handle, label in zip(*_legend(panel), strict=True)
     }
@@ -196,11 +204,12 @@ def grad_cam_grid(path, run, images, overlays, labels, predicted, title, masks=N
             pair = panels[block : block + 2, column]
             right = [i for i, label in enumerate(labels) if label == name and (predicted[i] == name) == hit]
             if right:
-                _explained(pair, right[0], images, overlays, predicted, masks)
+                _explained(pair, right[0], images, overlays, masks)
+                pair[0].set_title(f"true {name}\npredicted {predicted[right[0]]}", fontsize=9)
             else:
                 _empty_pair(pair, f"no {'hit' if hit else 'miss'}\nto show")
-            pair[0].set_title((f"{name}\n" if block == 0 else "") + pair[0].get_title(), fontsize=9)
-    caption = f"{run['variant']}. Columns are the true classes; the title of a picture is the prediction."
+                pair[0].set_title(f"true {name}\n", fontsize=9)
+    caption = f"{run['variant']}. The first right and the first wrong prediction drawn for each true class."
     caption += "" if masks is None else " Lesions are outlined in the original."
     alt = f"Test images of {', '.join(classes)} and their Grad-CAM heat maps, hits above misses."
     return _finish(canvas, path, title, describe([run]), caption, alt)
@@ -219,7 +228,7 @@ def class_distribution(path, counts, info, title):
         Figure: path, caption and alternative text.
     """
     classes = list(dict.fromkeys(name for part in counts.values() for name in part))
-    canvas = Canvas(figsize=(8, 0.3 * (len(counts) + 1) * len(classes) + 1.4), layout="constrained")
+    canvas = Canvas(figsize=(8, 0.2 * (len(counts) + 1) * len(classes) + 1.6), layout="constrained")
     panel = canvas.subplots()
     thickness = 0.8 / len(counts)
     for index, (part, numbers) in enumerate(counts.items()):
@@ -260,7 +269,7 @@ def example_grid(path, images, labels, info, title):
         )
     columns = min(5, len(images))
     lines = -(-len(images) // columns)
-    canvas = Canvas(figsize=(2.1 * columns + 0.4, 2.35 * lines + 0.9), layout="constrained")
+    canvas = Canvas(figsize=(2.1 * columns + 0.4, 2.35 * lines + 0.6), layout="constrained")
     panels = canvas.subplots(lines, columns, squeeze=False).ravel()
     for panel, image, label in zip(panels, images, labels, strict=False):
         _picture(panel, image)
@@ -276,7 +285,9 @@ def _finish(canvas, path, title, setting, caption, alt):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     synthetic = setting.startswith(_SYNTHETIC)
-    canvas.suptitle(f"{title}\n{setting}", fontsize=11, color="#9a4b00" if synthetic else "black")
+    letters = int(12 * canvas.get_figwidth())
+    lines = [line for text in (title, setting) for line in wrap(text, letters)]
+    canvas.suptitle("\n".join(lines), fontsize=11, color="#9a4b00" if synthetic else "black")
     temporary = path.with_name(f".{path.name}.tmp")
     canvas.savefig(temporary, format="png", dpi=_DPI, facecolor="white", metadata={"Software": None})
     temporary.replace(path)
@@ -288,8 +299,8 @@ def _data_label(info):
 
 
 def _printed_value(row, measure):
-    value = None if row is None or measure.published is None else row.get(measure.published)
-    return value if value is None or measure.percent is False else value / 100
+    value = (row or {}).get(measure.metric)
+    return value / 100 if value is not None and measure.percent else value
 
 
 def _measured(runs, model, protocol, measure):
@@ -325,7 +336,7 @@ def _bars(panel, models, series, names, measure):
         for place, width, error, (_, _, why) in zip(places, widths, errors, values, strict=True):
             text = why or (f"{width:.1f}" if measure.percent else f"{width:.3f}")
             end = max(width, 0) + error + 0.012 * scale
-            panel.text(end, place, text, va="center", fontsize=7.5, color="#5d6673" if why else "black")
+            panel.text(end, place, text, va="center", fontsize=7.5, color=_ASIDE if why else "black")
     panel.set_yticks(range(len(models)), models)
     panel.set_ylim(len(models) - 0.5, -0.5)
     panel.set_xlim(
@@ -350,29 +361,34 @@ def _why_absent(runs, model):
     return UNFINISHED if any(run["variant"] == model for run in runs) else NOT_RUN
 
 
-def _absent(panel, title, why):
-    panel.set_title(title, fontsize=10)
-    panel.text(
-        0.5, 0.5, why, ha="center", va="center", transform=panel.transAxes, color="#5d6673", style="italic"
+def _say(panel, text):
+    """Write into a panel why there is nothing to draw."""
+    middle = dict(ha="center", va="center", transform=panel.transAxes)
+    panel.text(0.5, 0.5, text, color=_ASIDE, style="italic", **middle)
+        0.5, 0.5, text, ha="center", va="center", transform=panel.transAxes, color=_ASIDE, style="italic"
     )
-    panel.set_xticks([])
-    panel.set_yticks([])
 
 
-def _matrix(panel, title, run):
+def _class_axes(panel, names):
+    """Label both axes of a confusion matrix, drawn or absent, so that all panels of a grid have one size."""
+    panel.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(names) - 0.5, -0.5), box_aspect=1)
+    panel.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor", fontsize=8)
+    panel.set_yticks(range(len(names)), names, fontsize=8)
+    panel.set_xlabel("predicted", fontsize=9)
+    panel.set_ylabel("true", fontsize=9)
+
+
+def _matrix(panel, run):
     """Draw one confusion matrix and return its image, for the colour bar."""
-    counts, names = np.array(run["metrics"]["confusion_matrix"]), run["class_names"]
+    counts = np.array(run["metrics"]["confusion_matrix"])
     support = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, support, out=np.zeros(counts.shape), where=support > 0)
     image = panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.ndindex(*counts.shape):
         colour = "white" if shares[row, column] > 0.55 else "black"
         panel.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=8, color=colour)
-    panel.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor", fontsize=8)
-    panel.set_yticks(range(len(names)), names, fontsize=8)
-    panel.set_xlabel("predicted", fontsize=9)
-    panel.set_ylabel("true", fontsize=9)
-    panel.set_title(f"{title}\naccuracy {100 * np.trace(counts) / counts.sum():.2f} %", fontsize=10)
+    accuracy = 100 * np.trace(counts) / counts.sum()
+    panel.set_title(f"{run['variant']}\nseed {run['seed']}, accuracy {accuracy:.2f} %", fontsize=10)
     return image
 
 
@@ -380,7 +396,7 @@ def _legend(panel):
     return panel.get_legend_handles_labels()
 
 
-def _curve(panel, history, measure, name):
+def _curve(panel, history, measure, top):
     """Draw one measure over the epochs; markers show that a short run has few points."""
     epochs = history["epoch"]
     marker = "o" if len(history) <= 25 else None
@@ -388,8 +404,9 @@ def _curve(panel, history, measure, name):
     if f"val_{measure}" in history:
         values = history[f"val_{measure}"]
         panel.plot(epochs, values, color=_VALIDATION, ls="--", marker=marker, ms=3, label="validation")
-    panel.set_title(f"{name}: {measure}", fontsize=9)
     panel.set_xlabel("epoch", fontsize=9)
+    panel.set_ylabel(measure, fontsize=9)
+    panel.set_ylim(0, top)
     panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     panel.grid(alpha=0.3)
     _plain(panel)
@@ -401,11 +418,10 @@ def _picture(panel, image):
     panel.set_yticks([])
 
 
-def _explained(pair, index, images, overlays, predicted, masks):
+def _explained(pair, index, images, overlays, masks):
     """Draw one image above its heat map, with the lesions outlined in the image."""
     _picture(pair[0], images[index])
     _picture(pair[1], overlays[index])
-    pair[0].set_title(f"predicted {predicted[index]}")
     if masks is not None and np.any(masks[index]):
         # White below black stays visible on dark and on bright tissue.
         pair[0].contour(np.asarray(masks[index]) > 0, levels=[0.5], colors="white", linewidths=1.6)
@@ -414,9 +430,6 @@ def _explained(pair, index, images, overlays, predicted, masks):
 
 def _empty_pair(pair, why):
     for panel in pair:
-        panel.set_xticks([])
-        panel.set_yticks([])
+        panel.set(xticks=[], yticks=[])
         panel.spines[:].set_visible(False)
-    pair[0].text(
-        0.5, 0.5, why, ha="center", va="center", transform=pair[0].transAxes, color="#5d6673", fontsize=9
-    )
+    _say(pair[0], why)

@@ -5,16 +5,18 @@ import html
 import os
 import re
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import pandas as pd
 
-from drcls.report.run_set import describe
-from drcls.report.tables import duration, to_markdown
+from drcls.report.tables import duration, escape_markdown, to_markdown
+from drcls.runs import write_text
 
 _STYLE = """
 :root { color-scheme: light; }
-body { font: 16px/1.55 system-ui, sans-serif; color: #1d2430; background: #fff; max-width: 70rem;
+body { font: 16px/1.55 system-ui, sans-serif; color: #1d2430; background: #fff; max-width: 80rem;
   margin: 0 auto; padding: 1rem; overflow-wrap: break-word; }
 h1 { font-size: 1.7rem; line-height: 1.25; }
 h2 { font-size: 1.3rem; margin-top: 2.5rem; border-bottom: 2px solid #d5dbe3; padding-bottom: .25rem; }
@@ -29,10 +31,11 @@ code { background: #f1f3f6; padding: .1em .3em; border-radius: 3px; font-size: .
 .scroll { overflow-x: auto; margin: 1rem 0 1.5rem; }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding: .3rem 0; }
+nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; padding: 0; }
 th, td { border: 1px solid #d5dbe3; padding: .3rem .55rem; text-align: left; vertical-align: top; }
 thead th { background: #eef2f6; vertical-align: bottom; }
-td.absent { color: #5d6673; font-style: italic; }
-td.number { white-space: nowrap; }
+.absent { color: #5d6673; font-style: italic; }
+.short { white-space: nowrap; }
 figure { margin: 1.5rem 0; }
 figure img { max-width: 100%; height: auto; border: 1px solid #d5dbe3; }
 figcaption { font-size: .9rem; color: #3c4654; }
@@ -42,7 +45,6 @@ figcaption { font-size: .9rem; color: #3c4654; }
 """
 
 _ABSENT = re.compile(r"(not (run|printed|audited|recorded)|unfinished|undefined|reference not run)\b")
-_NUMBER = re.compile(r"[<+\-\d]")
 
 
 @dataclass(frozen=True)
@@ -108,18 +110,15 @@ def write_report(folder, title, sections, runs):
         "report.md": _markdown(folder, title, sections, runs),
         "report.html": _html(title, sections, runs),
     }
-    folder.mkdir(parents=True, exist_ok=True)
     for name, text in pages.items():
-        temporary = folder / f".{name}.tmp"
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(folder / name)
+        write_text(folder / name, text)
     return folder / "report.md", folder / "report.html"
 
 
 def run_facts(runs):
     """Return what stands on top of a report, as a dict of text: the settings and machines of all runs."""
     envs = [run["env"] for run in runs]
-    seconds = [env["wall_seconds"] for env in envs if env.get("wall_seconds") is not None]
+    seconds = [env["wall_time_seconds"] for env in envs if env.get("wall_time_seconds") is not None]
     versions = {f"{name} {number}" for env in envs for name, number in env.get("versions", {}).items()}
     finished = sum(run["finished"] for run in runs)
     return {
@@ -131,6 +130,7 @@ def run_facts(runs):
         "Device": _different(env.get("device") for env in envs),
         "Backend": _different(env.get("backend") for env in envs),
         "Versions": _different(versions),
+        "Command": _different(env.get("command") for env in envs),
         "Git commit": _different(env.get("git_commit") for env in envs),
         "Wall time": f"{duration(sum(seconds))} in {len(seconds)} runs" if seconds else "not recorded",
     }
@@ -152,18 +152,20 @@ def _warning(runs):
 
 def _markdown(folder, title, sections, runs):
     """Return the Markdown page; figures are referred to relative to `folder`."""
-    blocks = [f"# {title}"]
+    blocks = [f"# {escape_markdown(title)}"]
     if warning := _warning(runs):
         blocks.append(f"> **{warning}**")
-    blocks.append("\n".join(f"- **{name}**: {text}" for name, text in run_facts(runs).items()))
+    blocks.append(
+        "\n".join(f"- **{name}**: {escape_markdown(text)}" for name, text in run_facts(runs).items())
+    )
     for section in sections:
-        blocks.append(f"## {section.heading}")
+        blocks.append(f"## {escape_markdown(section.heading)}")
         for part in section.parts:
             if isinstance(part, Table):
-                blocks += [f"**{part.caption}**", to_markdown(part.frame).rstrip()]
+                blocks += [f"**{escape_markdown(part.caption)}**", to_markdown(part.frame).rstrip()]
             elif isinstance(part, Figure):
                 path = Path(os.path.relpath(part.path, folder)).as_posix()
-                blocks += [f"![{part.alt}](<{path}>)", f"*{part.caption}*"]
+                blocks += [f"![{escape_markdown(part.alt)}](<{path}>)", f"*{escape_markdown(part.caption)}*"]
             else:
                 blocks.append(part.strip())
     return "\n\n".join(blocks) + "\n"
@@ -187,8 +189,7 @@ def _html(title, sections, runs):
         f'<link rel="icon" href="data:,">\n<title>{name}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n'
         f"<header>\n<h1>{name}</h1>\n"
         + (f'<p class="synthetic" role="note">{html.escape(warning)}</p>\n' if warning else "")
-        + f"<p>{html.escape(describe(runs))}</p>\n"
-        f'<dl class="facts">\n{facts}</dl>\n</header>\n'
+        + f'<dl class="facts">\n{facts}</dl>\n</header>\n'
         f'<nav aria-label="Contents">\n<ul>\n{contents}</ul>\n</nav>\n'
         f"<main>\n{body}</main>\n</body>\n</html>\n"
     )
@@ -208,32 +209,41 @@ def _html_part(part):
 
 
 def _html_table(table):
-    """Return a table whose first column merges equal neighbours into one row heading."""
+    """Return a table grouped by its first column; columns with one value in every group are not repeated."""
     frame, caption = table.frame, html.escape(table.caption)
     head = "".join(f'<th scope="col">{html.escape(str(name))}</th>' for name in frame.columns)
     rows = [[str(cell) for cell in row] for row in frame.itertuples(index=False)]
-    lines = []
-    for index, (first, *cells) in enumerate(rows):
-        line = "".join(f"<td{_cell_class(cell)}>{html.escape(cell)}</td>" for cell in cells)
-        if index == 0 or rows[index - 1][0] != first:
-            span = next((i for i in range(index, len(rows)) if rows[i][0] != first), len(rows)) - index
-            line = (
-                f'<th scope="{"row" if span == 1 else "rowgroup"}" rowspan="{span}">{html.escape(first)}</th>'
-                + line
-            )
-        lines.append(f"<tr>{line}</tr>\n")
+    groups = [list(group) for _, group in groupby(rows, key=itemgetter(0))]
+    shared = [all(len({row[i] for row in group}) == 1 for group in groups) for i in range(len(frame.columns))]
+    body = "".join(_html_group(group, shared) for group in groups)
     return (
         f'<div class="scroll" role="region" tabindex="0" aria-label="{caption}">\n<table>\n'
-        f"<caption>{caption}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{''.join(lines)}</tbody>\n"
-        "</table>\n</div>\n"
+        f"<caption>{caption}</caption>\n<thead><tr>{head}</tr></thead>\n{body}</table>\n</div>\n"
     )
 
 
-def _cell_class(cell):
-    """Return the class attribute of a cell: what was not measured is set apart, figures do not wrap."""
-    if _ABSENT.match(cell):
-        return ' class="absent"'
-    return ' class="number"' if _NUMBER.match(cell) and len(cell) < 40 else ""
+def _html_group(rows, shared):
+    """Return the rows of one group as a `tbody`; a shared column (bool per column) becomes one tall cell."""
+    span = len(rows)
+    lines = []
+    for number, row in enumerate(rows):
+        cells = [
+            _html_cell(cell, index == 0, span if shared[index] else 1)
+            for index, cell in enumerate(row)
+            if number == 0 or not shared[index]
+        ]
+        lines.append(f"<tr>{''.join(cells)}</tr>\n")
+    return f"<tbody>\n{''.join(lines)}</tbody>\n"
+
+
+def _html_cell(text, heading, span):
+    """Return one cell: what was not measured is set apart, and figures and short names do not wrap."""
+    classes = " ".join(["absent"] * bool(_ABSENT.match(text)) + ["short"] * (len(text) < 30))
+    rows = f' rowspan="{span}"' if span > 1 else ""
+    if heading:
+        scope = "rowgroup" if span > 1 else "row"
+        return f'<th scope="{scope}" class="{classes}"{rows}>{html.escape(text)}</th>'
+    return f'<td class="{classes}"{rows}>{html.escape(text)}</td>'
 
 
 def _html_figure(figure):

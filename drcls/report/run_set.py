@@ -1,10 +1,11 @@
 """Reading a set of run folders: what was trained, under which protocol, and what came of it."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from drcls.runs import is_finished, read_json
 
 _REQUIRED = ("variant", "data", "protocol", "profile", "seed", "num_test", "class_names", "metrics")
 _IDENTITY = ("data", "protocol", "profile", "seed", "variant")
@@ -158,15 +159,12 @@ def _run_folders(folder):
 
 def _read_run(folder):
     """Read one run folder, finished or not."""
-    config = _read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
-    env = _read_json(folder / "env.json") if (folder / "env.json").is_file() else {}
-    metrics_path = folder / "metrics.json"
-    finished = metrics_path.is_file()
+    config, env, run = (_read_object(folder / f"{name}.json") for name in ("config", "env", "metrics"))
+    finished = is_finished(folder)
     if finished:
-        run = _read_json(metrics_path)
         missing = [key for key in _REQUIRED if key not in run]
         if missing:
-            raise ValueError(f"{metrics_path}: holds {sorted(run)}, expected also {missing}")
+            raise ValueError(f"{folder / 'metrics.json'}: holds {sorted(run)}, expected also {missing}")
     else:
         run = _name_from_path(folder) | {key: config[key] for key in _IDENTITY if key in config}
     # A doubtful case is labelled synthetic: the label is only harmful where it is missing.
@@ -193,12 +191,9 @@ def _name_from_path(folder):
     }
 
 
-def _read_json(path):
-    """Read a JSON object, naming the file where it is broken."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: not valid JSON ({error}); delete it or rebuild the run") from error
+def _read_object(path):
+    """Read a JSON object; {} where there is no such file."""
+    content = read_json(path) if path.is_file() else {}
     if not isinstance(content, dict):
         raise ValueError(f"{path}: holds a {type(content).__name__}, expected a JSON object")
     return content

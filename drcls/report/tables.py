@@ -26,14 +26,13 @@ class Measure:
 
     Args:
         title: how the table and figures call it.
-        metric: its key in `classification_metrics`, value in 0..1 (or -1..1 for a kappa).
-        published: its key in a row of printed figures; None where the paper does not print it.
+        metric: its key in `classification_metrics` (value in 0..1, or -1..1 for a kappa) and in a row of
+            printed figures, which lacks it where the paper does not print it.
         percent: show (and expect printed) percentages; otherwise the bare value with three decimals.
     """
 
     title: str
     metric: str
-    published: str | None = None
     percent: bool = True
 
 
@@ -42,7 +41,7 @@ def results_table(runs, published_rows, measures, protocols=PROTOCOLS, notes=Non
 
     Args:
         runs: runs of one data set and profile, from `read_runs`; may be empty.
-        published_rows: list of dict, one per model: `model` and the printed figures, in the paper's order.
+        published_rows: list of dict, one per model in the paper's order: `model` and the printed figures.
         measures: list of `Measure`, one row each.
         protocols: the protocols to show, one column each.
         notes: dict from model to a remark of ours, added to the note that the runs hold.
@@ -76,7 +75,7 @@ def class_table(runs, published_rows, model, measures, protocols=PROTOCOLS):
 
     Args:
         runs: runs of one data set and profile.
-        published_rows: list of dict, one per class: `class` and the printed figures, in the paper's order.
+        published_rows: list of dict, one per class in the paper's order: `class` and the printed figures.
         model: the variant to show.
         measures: list of `Measure`; their `metric` is a key of the `per_class` entries.
         protocols: the protocols to show, one column each.
@@ -157,7 +156,7 @@ def runs_table(runs):
                 "seed": str(run["seed"]),
                 "state": "finished" if run["finished"] else UNFINISHED,
                 "test images": str(run["num_test"]) if run["finished"] else UNFINISHED,
-                "wall time": duration(env.get("wall_seconds")),
+                "wall time": duration(env.get("wall_time_seconds")),
                 "device": str(env.get("device", "not recorded")),
                 "commit": str(env.get("git_commit") or "not recorded")[:12],
             }
@@ -184,8 +183,14 @@ def to_markdown(frame):
     """
     lines = [[str(cell) for cell in row] for row in [frame.columns, *frame.itertuples(index=False)]]
     lines.insert(1, ["---"] * len(frame.columns))
-    escaped = [[cell if cell == "---" else _escape(cell) for cell in line] for line in lines]
+    escaped = [[cell if cell == "---" else escape_markdown(cell) for cell in line] for line in lines]
     return "".join(f"| {' | '.join(line)} |\n" for line in escaped)
+
+
+def escape_markdown(text):
+    """Escape what Markdown would read as markup in a table cell or a line of text."""
+    text = re.sub(r"([\\`*|<\[\]])|(?<!\w)_|_(?!\w)", lambda match: "\\" + match.group(), text)
+    return " ".join(text.split())
 
 
 def check_one_setting(runs, *more):
@@ -228,7 +233,7 @@ def _join(ours, text):
 
 def _printed(row, measure):
     """Return the paper's figure as printed."""
-    value = None if row is None or measure.published is None else row.get(measure.published)
+    value = (row or {}).get(measure.metric)
     if value is None:
         return NOT_PRINTED
     return f"{value:.2f}" if measure.percent else f"{value:.3f}"
@@ -341,9 +346,3 @@ def _compare(run, runs, reference):
 def _interval(bounds):
     low, high = bounds
     return f"{100 * low:.2f} to {100 * high:.2f}"
-
-
-def _escape(text):
-    """Escape what Markdown would read as markup inside a table cell."""
-    text = re.sub(r"([\\`*|<\[\]])|(?<!\w)_|_(?!\w)", lambda match: "\\" + match.group(), text)
-    return " ".join(text.split())
