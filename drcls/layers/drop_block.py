@@ -21,11 +21,11 @@ class DropBlock2D(keras.layers.Layer):
     as Ghiasi et al. found to work better than blocks shared by the channels; `mean(M)` is that of one image,
     so an image never depends on its neighbours in the batch. Outside training the layer is the identity.
 
-    The print of Eq. 12 is right. Ghiasi et al. give it for a square map, `(1 - keep_prob) / s^2 * feat^2 /
-    (feat - s + 1)^2`; H W in place of feat^2 is its proper form for any map. (The sentence around it takes
-    `gamma` for the probability of a value being dropped: that is `rho`.) Blocks may overlap, so `rho` is
-    the upper bound of the expected dropped share: at `rate=0.1` and `s=3` on a 7 x 7 map it is 0.092.
-    A block larger than the map is cut to it, in each direction by itself.
+    Eq. 12 is right as printed, also for a map that is not square: Ghiasi et al. give it for a square one,
+    `(1 - keep_prob) / s^2 * feat^2 / (feat - s + 1)^2`, and each direction has its own such factor. It takes
+    `s <= H, W`; a longer block is cut to the map, in each direction by itself. Blocks may overlap, which
+    the equation leaves out, so the expected dropped share is somewhat below `rho`: on a 7 x 7 map with
+    `s = 3` it is 0.095 at `rate=0.1` and 0.256 at `rate=0.3`.
 
     Args:
         rate: Float in [0, 1), the drop rate `rho`.
