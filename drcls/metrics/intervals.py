@@ -87,7 +87,7 @@ def group_bootstrap_interval(statistic, y_true, y_pred, groups, num_classes, num
         raise ValueError(f"num_resamples must be 100 or more, received {num_resamples}")
     by_group = _confusion_by_group(y_true, y_pred, groups, num_classes)
     if len(by_group) < 2:
-        raise ValueError(f"groups must hold two or more different ids, received only {groups[0]!r}")
+        raise ValueError(f"groups must hold two or more different ids, received only {groups[0]}")
     if np.isnan(statistic(by_group.sum(axis=0))):
         raise ValueError(f"{statistic.__name__} does not exist for {by_group.sum(axis=0).tolist()}")
     values = statistic(_resample(by_group, num_resamples, np.random.default_rng(seed)))

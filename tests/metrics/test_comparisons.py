@@ -1,0 +1,48 @@
+from math import comb
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drcls.metrics import mcnemar_exact
+
+
+def test_by_hand():
+    # Only A gets two images right, only B eight: ten tosses, two-sided p = 112 / 1024.
+    y_true = np.zeros(13, int)
+    pred_a = np.array([0] * 2 + [1] * 8 + [0, 0, 1])
+    pred_b = np.array([1] * 2 + [0] * 8 + [0, 0, 1])
+    result = mcnemar_exact(y_true, pred_a, pred_b)
+    tail = 2 * sum(comb(10, k) for k in range(3)) / 2**10
+    assert result == {"only_a_right": 2, "only_b_right": 8, "p_value": pytest.approx(tail)}
+
+
+def test_names_of_classes_serve_as_well():
+    result = mcnemar_exact(["Mild", "Severe"], ["Mild", "Mild"], ["Severe", "Severe"])
+    assert result == {"only_a_right": 1, "only_b_right": 1, "p_value": 1.0}
+
+
+def test_twins_do_not_differ():
+    assert mcnemar_exact([0, 1, 2], [0, 0, 0], [0, 2, 1]) == {
+        "only_a_right": 0,
+        "only_b_right": 0,
+        "p_value": 1.0,
+    }
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 3)] * 3), min_size=1, max_size=60))
+def test_swapping_the_classifiers_swaps_the_counts_and_keeps_p(rows):
+    y_true, pred_a, pred_b = np.array(rows).T
+    forth, back = mcnemar_exact(y_true, pred_a, pred_b), mcnemar_exact(y_true, pred_b, pred_a)
+    assert (forth["only_a_right"], forth["only_b_right"]) == (back["only_b_right"], back["only_a_right"])
+    assert forth["p_value"] == pytest.approx(back["p_value"])
+    assert 0 < forth["p_value"] <= 1
+    advantage = np.sum(pred_a == y_true) - np.sum(pred_b == y_true)
+    assert forth["only_a_right"] - forth["only_b_right"] == advantage
+
+
+@pytest.mark.parametrize("arrays", [([0, 1], [0, 1], [0]), ([], [], []), ([0], [[0]], [0])])
+def test_unequal_or_empty_arrays_are_an_error(arrays):
+    with pytest.raises(ValueError, match="non-empty arrays of one shape"):
+        mcnemar_exact(*arrays)

@@ -1,0 +1,157 @@
+import math
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drcls.metrics import (
+    accuracy,
+    group_bootstrap_interval,
+    macro_f1,
+    quadratic_kappa,
+    wald_interval,
+    wilson_interval,
+)
+
+counts = st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+
+
+def test_wald_by_hand():
+    assert wald_interval(0.5, 100) == pytest.approx((0.5 - 1.96 * 0.05, 0.5 + 1.96 * 0.05))
+
+
+def test_wilson_by_hand():
+    # 83 % of 366 images, a common size of an APTOS test part.
+    z, n, p = 1.959964, 366, 304 / 366
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    low, high = wilson_interval(304, 366)
+    assert (low, high) == pytest.approx((centre - half, centre + half), abs=1e-7)
+    assert (round(100 * low, 1), round(100 * high, 1)) == (78.9, 86.6)
+
+
+@given(counts)
+def test_wilson_holds_the_proportion_and_stays_in_range(count):
+    successes, n = count
+    low, high = wilson_interval(successes, n)
+    assert -1e-12 <= low <= successes / n + 1e-12
+    assert successes / n - 1e-12 <= high <= 1 + 1e-12
+    assert low < high
+
+
+@given(counts)
+def test_failures_have_the_mirrored_intervals(count):
+    successes, n = count
+    for interval, of_failures in (
+        (wilson_interval(successes, n), wilson_interval(n - successes, n)),
+        (wald_interval(successes / n, n), wald_interval(1 - successes / n, n)),
+    ):
+        assert interval == pytest.approx((1 - of_failures[1], 1 - of_failures[0]), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: wald_interval(96.12, 903), "share in 0..1, received 96.12"),
+        (lambda: wald_interval(math.nan, 903), "received nan"),
+        (lambda: wald_interval(0.9, 0), "n must be 1 or more, received 0"),
+        (lambda: wilson_interval(5, 4), "received 5 of 4"),
+        (lambda: wilson_interval(-1, 4), "received -1 of 4"),
+        (lambda: wilson_interval(0.9, 4), "received 0.9 of 4"),
+        (lambda: wilson_interval(0, 0), "received 0 of 0"),
+        (lambda: wilson_interval(math.nan, 4), "received nan of 4"),
+    ],
+)
+def test_bad_counts_are_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def predictions(n, skill=0.8, seed=0):
+    rng = np.random.default_rng(seed)
+    y_true = rng.integers(5, size=n)
+    return y_true, np.where(rng.random(n) < skill, y_true, rng.integers(5, size=n))
+
+
+def test_bootstrap_of_single_images_agrees_with_wald():
+    y_true, y_pred = predictions(1500)
+    interval = group_bootstrap_interval(accuracy, y_true, y_pred, np.arange(1500), num_classes=5)
+    assert interval == pytest.approx(wald_interval(np.mean(y_true == y_pred), 1500), abs=0.003)
+
+
+def test_copies_of_images_do_not_make_the_interval_narrower():
+    y_true, y_pred = predictions(300)
+    ids = np.char.mod("patient_%d", np.arange(300))
+    interval = group_bootstrap_interval(macro_f1, y_true, y_pred, ids, 5)
+    copied = group_bootstrap_interval(
+        macro_f1, np.repeat(y_true, 4), np.repeat(y_pred, 4), np.repeat(ids, 4), 5
+    )
+    assert copied == pytest.approx(interval)
+    torn = group_bootstrap_interval(
+        macro_f1, np.repeat(y_true, 4), np.repeat(y_pred, 4), np.arange(1200), num_classes=5
+    )
+    assert 1.7 < (interval[1] - interval[0]) / (torn[1] - torn[0]) < 2.3, "four copies halve a torn interval"
+
+
+def test_bootstrap_equals_resampling_the_images_themselves():
+    y_true, y_pred = predictions(60)
+    groups = np.arange(60) // 3
+    rng = np.random.default_rng(5)
+    kappas = []
+    for _ in range(200):
+        drawn = np.concatenate([np.flatnonzero(groups == group) for group in rng.integers(20, size=20)])
+        pairs = np.stack([y_true[drawn], y_pred[drawn]])
+        kappas.append(1 - _mean_cost(*pairs) / np.mean([_mean_cost(pairs[0], value) for value in pairs[1]]))
+    expected = np.percentile(kappas, [2.5, 97.5])
+    interval = group_bootstrap_interval(quadratic_kappa, y_true, y_pred, groups, 5, num_resamples=200, seed=5)
+    assert interval == pytest.approx(tuple(expected))
+
+
+def _mean_cost(first, second):
+    return np.mean((first - second) ** 2)
+
+
+def test_bootstrap_repeats_with_its_seed_and_does_not_mind_the_order():
+    y_true, y_pred = predictions(200)
+    groups = np.arange(200) // 2
+    interval = group_bootstrap_interval(accuracy, y_true, y_pred, groups, 5, seed=3)
+    shuffled = np.random.default_rng(1).permutation(200)
+    again = group_bootstrap_interval(
+        accuracy, y_true[shuffled], y_pred[shuffled], groups[shuffled], 5, seed=3
+    )
+    assert again == interval
+    assert group_bootstrap_interval(accuracy, y_true, y_pred, groups, 5, seed=4) != interval
+
+
+def test_resamples_without_a_kappa_are_left_out():
+    # Of two images, the resamples that draw the first twice hold one class in truth and prediction.
+    low, high = group_bootstrap_interval(quadratic_kappa, [0, 1], [0, 1], ["a", "b"], num_classes=2)
+    assert (low, high) == (1, 1)
+
+
+def test_two_thousand_resamples_of_three_thousand_images_take_less_than_two_seconds():
+    y_true, y_pred = predictions(3000)
+    started = time.process_time()
+    group_bootstrap_interval(quadratic_kappa, y_true, y_pred, np.arange(3000), 5)
+    assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"groups": ["a", "b"]}, "received 4, 4 and 2"),
+        ({"groups": ["a"] * 4}, "two or more different ids, received only a"),
+        ({"y_pred": [0, 1, 1, 9]}, "y_pred must lie in 0 to 1"),
+        ({"num_resamples": 10}, "100 or more, received 10"),
+        (
+            {"y_true": [0] * 4, "y_pred": [0] * 4},
+            r"quadratic_kappa does not exist for \[\[4, 0\], \[0, 0\]\]",
+        ),
+    ],
+)
+def test_bad_bootstrap_input_is_named(changed, message):
+    arguments = {"y_true": [0, 1, 0, 1], "y_pred": [0, 1, 1, 1], "groups": list("abcd"), "num_classes": 2}
+    with pytest.raises(ValueError, match=message):
+        group_bootstrap_interval(quadratic_kappa, **(arguments | changed))
