@@ -365,8 +365,6 @@ def _say(panel, text):
     """Write into a panel why there is nothing to draw."""
     middle = dict(ha="center", va="center", transform=panel.transAxes)
     panel.text(0.5, 0.5, text, color=_ASIDE, style="italic", **middle)
-        0.5, 0.5, text, ha="center", va="center", transform=panel.transAxes, color=_ASIDE, style="italic"
-    )
 
 
 def _class_axes(panel, names):
