@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from drcls.explain.layer_graph import find_layer, is_graph, last_feature_map, output_layer, run_graph
-from drcls.layers.class_probabilities import ClassProbabilities
+from drcls.layers import ClassProbabilities
 
 PREDICTED = -1
 

@@ -9,7 +9,7 @@ import pytest
 from keras import layers
 
 from drcls.explain import GradCAM, grad_cam
-from drcls.layers.class_probabilities import ClassProbabilities
+from drcls.layers import ClassProbabilities
 
 CLASS_NAMES = ["red", "green", "blue"]
 HEADS = {
