@@ -94,7 +94,7 @@ def _prepare_file(source, file, options, folder):
         return {"name": file.name, "reason": str(error)}
     prepared = prepare_image(image, options)
     suffix = ".png"
-    if np.array_equal(prepared, image):
+    if prepared is image or np.array_equal(prepared, image):
         stored, suffix = data, PurePosixPath(file.name).suffix.lower()
     else:
         stored = cv2.imencode(".png", cv2.cvtColor(prepared, cv2.COLOR_RGB2BGR))[1].tobytes()

@@ -14,12 +14,15 @@ eye, a shift of several pixels or a mirror image is beyond this hash.
 
 import cv2
 import numpy as np
+from scipy.fft import dct
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 HASH_SIDE = 24
 NEAR_DISTANCE = 46
 _BLOCK = 2048
+# The first rows of the orthonormal cosine transform of type II, float32 (HASH_SIDE + 1, 4 * HASH_SIDE).
+_COSINES = dct(np.eye(4 * HASH_SIDE), axis=0, norm="ortho")[: HASH_SIDE + 1].astype(np.float32)
 
 
 def perceptual_hash(image):
@@ -33,8 +36,8 @@ def perceptual_hash(image):
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(grey, (4 * HASH_SIDE, 4 * HASH_SIDE), interpolation=cv2.INTER_AREA)
-    # Column 0 holds the constant part, which says how bright the image is, not what it shows.
-    frequencies = cv2.dct(small.astype(np.float32))[:HASH_SIDE, 1 : HASH_SIDE + 1]
+    # Without frequency 0 along the rows, which says how bright the image is, not what it shows.
+    frequencies = _COSINES[:HASH_SIDE] @ small.astype(np.float32) @ _COSINES[1:].T
     return np.packbits(frequencies > np.median(frequencies)).tobytes().hex()
 
 
@@ -62,13 +65,16 @@ def near_identical_pairs(hashes, others=None, max_distance=NEAR_DISTANCE):
         return np.zeros((0, 2), np.int64)
     num_hashes = len(hashes)
     signs = _signs(list(hashes) + list(others if others is not None else []))
-    left, right = (signs, signs) if others is None else (signs[:num_hashes], signs[num_hashes:])
+    # Two hashes of `bits` bits, `distance` of them unlike, have the product bits - 2 * distance.
+    enough = signs.shape[1] - 2 * max_distance
     pairs = []
     for start in range(0, num_hashes, _BLOCK):
-        distances = (signs.shape[1] - left[start : start + _BLOCK] @ right.T) / 2
-        found = np.argwhere(distances <= max_distance) + (start, 0)
-        pairs.append(found[found[:, 0] < found[:, 1]] if others is None else found)
-    return np.concatenate(pairs)
+        block = signs[start : min(start + _BLOCK, num_hashes)]
+        first = start if others is None else num_hashes
+        found = np.argwhere(block @ signs[first:].T >= enough)
+        pairs.append(found + (start, start) if others is None else found + (start, 0))
+    pairs = np.concatenate(pairs)
+    return pairs[pairs[:, 0] < pairs[:, 1]] if others is None else pairs
 
 
 def identical_pairs(keys):

@@ -1,0 +1,188 @@
+"""data_prep.sources: folders, zips and Kaggle, seen alike; hostile and damaged archives refused."""
+
+import importlib
+import sys
+import types
+import zipfile
+
+import pytest
+from imitations import write_folder, write_zip
+
+from data_prep import sources
+from data_prep.sources import JoinedFile, PreparationError, Source
+
+FILES = {"a/one.png": b"1", "a/two.png": b"22", "labels.csv": b"x,y\n"}
+
+
+def contents(path):
+    with Source(path) as source:
+        return {name: source.read(name) for name in source.names}
+
+
+def test_folder_and_zip_show_the_same_files(tmp_path):
+    folder, archive = write_folder(tmp_path / "f", FILES), write_zip(tmp_path / "f.zip", FILES)
+    assert contents(folder) == contents(archive) == FILES
+    with Source(folder) as first, Source(archive) as second:
+        assert first.fingerprint() == second.fingerprint()
+        assert first.size("a/two.png") == second.size("a/two.png") == 2
+
+
+def test_fingerprint_tells_a_changed_source(tmp_path):
+    prints = set()
+    for change in ({}, {"a/three.png": b""}, {"a/one.png": b"111"}):
+        with Source(write_zip(tmp_path / "f.zip", FILES | change)) as source:
+            prints.add(source.fingerprint())
+    assert len(prints) == 3
+
+
+def test_hidden_files_are_left_out(tmp_path):
+    clutter = {"__MACOSX/a/._one.png": b"?", ".DS_Store": b"?", "a/.hidden": b"?"}
+    assert contents(write_zip(tmp_path / "f.zip", FILES | clutter)) == FILES
+    assert contents(write_folder(tmp_path / "f", FILES | clutter)) == FILES
+
+
+def test_zips_in_a_folder_are_looked_into(tmp_path):
+    write_zip(tmp_path / "images.zip", {"a/one.png": b"1", "a/two.png": b"22"})
+    write_folder(tmp_path, {"labels.csv": b"x,y\n"})
+    assert contents(tmp_path) == FILES
+
+
+def test_zip_in_parts_is_read_as_one(tmp_path):
+    data = write_zip(tmp_path / "whole.zip", FILES).read_bytes()
+    (tmp_path / "whole.zip").unlink()
+    for number, start in enumerate(range(0, len(data), 50), 1):
+        (tmp_path / f"train.zip.{number:03d}").write_bytes(data[start : start + 50])
+    assert number > 3
+    assert contents(tmp_path) == FILES
+
+
+def test_joined_file_seeks_and_reads_across_its_parts(tmp_path):
+    paths = [tmp_path / name for name in "abc"]
+    for path, data in zip(paths, (b"01", b"234", b"56789"), strict=True):
+        path.write_bytes(data)
+    with JoinedFile(paths) as joined:
+        assert joined.read() == b"0123456789"
+        joined.seek(-6, 2)
+        assert joined.tell() == 4
+        assert joined.read(1) + joined.read(3) == b"4567"
+        joined.seek(100)
+        assert joined.read(1) == b""
+        with pytest.raises(OSError, match="before the start"):
+            joined.seek(-1)
+
+
+@pytest.mark.parametrize("name", ["../evil.png", "a/../../evil.png", "/etc/evil.png", "C:/evil.png"])
+def test_names_that_point_out_of_the_archive_are_refused(tmp_path, name):
+    with pytest.raises(PreparationError, match="point out of the archive.*evil"):
+        Source(write_zip(tmp_path / "f.zip", FILES | {name: b""}))
+
+
+def test_backslashes_are_refused(tmp_path):
+    entry = zipfile.ZipInfo("x")
+    entry.filename = "..\\evil.png"
+    with zipfile.ZipFile(tmp_path / "f.zip", "w") as archive:
+        archive.writestr(entry, b"")
+    with pytest.raises(PreparationError, match="point out"):
+        Source(tmp_path / "f.zip")
+
+
+@pytest.mark.parametrize("data", [b"", b"not a zip", b"PK\x03\x04 cut"], ids=["empty", "text", "cut"])
+def test_no_zip_is_one_clear_error(tmp_path, data):
+    (tmp_path / "f.zip").write_bytes(data)
+    with pytest.raises(PreparationError, match="f.zip is not a readable zip"):
+        Source(tmp_path / "f.zip")
+
+
+def test_truncated_zip_is_one_clear_error(tmp_path):
+    path = write_zip(tmp_path / "f.zip", FILES)
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(PreparationError, match="f.zip is not a readable zip"):
+        Source(path)
+
+
+def test_damaged_member_is_one_clear_error(tmp_path):
+    path = write_zip(tmp_path / "f.zip", {"one.png": b"pixels" * 100})
+    path.write_bytes(path.read_bytes().replace(b"pixels", b"pixelz", 1))
+    with pytest.raises(PreparationError, match="f.zip is damaged.*one.png"):
+        contents(path)
+
+
+def test_repeated_name_in_a_zip_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "f.zip", "w") as archive:
+        archive.writestr("one.png", b"1")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("one.png", b"2")
+    with pytest.raises(PreparationError, match="more than once, 1: one.png"):
+        Source(tmp_path / "f.zip")
+
+
+def test_missing_source_is_one_clear_error(tmp_path):
+    with pytest.raises(PreparationError, match="nowhere.zip does not exist"):
+        Source(tmp_path / "nowhere.zip")
+
+
+class FakeClient:
+    """Stands in for Kaggle's client: notes what is asked and writes a zip."""
+
+    calls = []
+    failure = None
+
+    def authenticate(self):
+        if isinstance(self.failure, SystemExit):
+            raise self.failure
+
+    def dataset_download_files(self, dataset, path, quiet):
+        if self.failure:
+            raise self.failure
+        self.calls.append(dataset)
+        write_zip(f"{path}/{dataset.split('/')[1]}.zip", FILES)
+
+    def competition_download_file(self, competition, file_name, path, quiet):
+        self.calls.append((competition, file_name))
+        write_zip(f"{path}/{file_name}", {f"{file_name}.txt": b""})
+
+
+@pytest.fixture
+def client(monkeypatch):
+    module = types.ModuleType("kaggle.api.kaggle_api_extended")
+    module.KaggleApi = FakeClient
+    monkeypatch.setattr(FakeClient, "calls", [])
+    monkeypatch.setattr(FakeClient, "failure", None)
+    monkeypatch.setitem(sys.modules, "kaggle.api.kaggle_api_extended", module)
+    return FakeClient
+
+
+def test_kaggle_data_set_is_downloaded_once(tmp_path, client):
+    for _ in range(2):
+        folder = sources.download(tmp_path / "downloads", dataset="owner/name")
+        assert contents(folder) == FILES
+    assert client.calls == ["owner/name"]
+
+
+def test_kaggle_competition_gives_the_wanted_files(tmp_path, client):
+    folder = sources.download(tmp_path / "downloads", competition="eyes", files=("a.zip", "b.zip"))
+    assert client.calls == [("eyes", "a.zip"), ("eyes", "b.zip")]
+    assert set(contents(folder)) == {"a.zip.txt", "b.zip.txt"}
+
+
+def test_missing_credentials_are_one_clear_error(tmp_path, client, monkeypatch):
+    monkeypatch.setattr(client, "failure", SystemExit(1))
+    with pytest.raises(PreparationError, match="no Kaggle credentials.*kaggle.json"):
+        sources.download(tmp_path, dataset="owner/name")
+
+
+def test_refused_download_is_one_clear_error_and_is_tried_again(tmp_path, client, monkeypatch):
+    monkeypatch.setattr(client, "failure", RuntimeError("403 Forbidden"))
+    with pytest.raises(PreparationError, match="owner/name.*403 Forbidden.*accept its"):
+        sources.download(tmp_path, dataset="owner/name")
+    monkeypatch.setattr(client, "failure", None)
+    assert contents(sources.download(tmp_path, dataset="owner/name")) == FILES
+
+
+def test_missing_client_is_one_clear_error(tmp_path, monkeypatch):
+    def missing(name):
+        raise ModuleNotFoundError(f"No module named {name!r}")
+
+    monkeypatch.setattr(importlib, "import_module", missing)
+    with pytest.raises(PreparationError, match="pip install 'drcls"):
+        sources.download(tmp_path, dataset="owner/name")
