@@ -11,7 +11,15 @@ from drcls.report.figures import (
 )
 from drcls.report.page import Figure, Section, Table, run_facts, write_report
 from drcls.report.run_set import describe, read_history, read_predictions, read_runs, seed_spread, select_runs
-from drcls.report.tables import Measure, class_table, intervals_table, results_table, runs_table, to_markdown
+from drcls.report.tables import (
+    Measure,
+    class_table,
+    intervals_table,
+    model_order,
+    results_table,
+    runs_table,
+    to_markdown,
+)
 
 __all__ = [
     "Figure",
@@ -26,6 +34,7 @@ __all__ = [
     "example_grid",
     "grad_cam_grid",
     "intervals_table",
+    "model_order",
     "pick_hits_and_misses",
     "read_history",
     "read_predictions",

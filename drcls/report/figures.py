@@ -369,7 +369,8 @@ def _say(panel, text):
 
 def _class_axes(panel, names):
     """Label both axes of a confusion matrix, drawn or absent, so that all panels of a grid have one size."""
-    panel.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(names) - 0.5, -0.5), box_aspect=1)
+    number = max(len(names), 1)
+    panel.set(xlim=(-0.5, number - 0.5), ylim=(number - 0.5, -0.5), box_aspect=1)
     panel.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor", fontsize=8)
     panel.set_yticks(range(len(names)), names, fontsize=8)
     panel.set_xlabel("predicted", fontsize=9)

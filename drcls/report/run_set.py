@@ -7,7 +7,17 @@ import pandas as pd
 
 from drcls.runs import is_finished, read_json
 
-_REQUIRED = ("variant", "data", "protocol", "profile", "seed", "num_test", "class_names", "metrics")
+_REQUIRED = (
+    "variant",
+    "data",
+    "protocol",
+    "profile",
+    "seed",
+    "num_test",
+    "class_names",
+    "metrics",
+    "intervals",
+)
 _IDENTITY = ("data", "protocol", "profile", "seed", "variant")
 
 

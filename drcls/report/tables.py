@@ -308,9 +308,9 @@ def _printed_interval(row, num_test):
         return dict.fromkeys(heads, NOT_PRINTED)
     accuracy, (low, high) = row["accuracy"] / 100, row["interval"]
     half = (high - low) / 200
-    implied = 1.96**2 * accuracy * (1 - accuracy) / half**2
+    implied = f"{1.96**2 * accuracy * (1 - accuracy) / half**2:.0f}" if half else "none: it has no width"
     recomputed = wald_interval(accuracy, num_test)
-    cells = (f"{row['accuracy']:.2f}", f"{low:.2f} to {high:.2f}", _interval(recomputed), f"{implied:.0f}")
+    cells = (f"{row['accuracy']:.2f}", f"{low:.2f} to {high:.2f}", _interval(recomputed), implied)
     return dict(zip(heads, cells, strict=True))
 
 

@@ -1,0 +1,123 @@
+import json
+
+import numpy as np
+import pytest
+
+from drcls.report import describe, read_history, read_predictions, read_runs, seed_spread, select_runs
+
+
+def test_reads_one_run_a_set_and_an_experiment(fabricate, tmp_path):
+    folder = fabricate("A")
+    fabricate("B")
+    fabricate("A", seed=1)
+    assert [run["variant"] for run in read_runs(folder)] == ["A"]
+    assert [run["variant"] for run in read_runs(folder.parent)] == ["A", "B"]
+    runs = read_runs(tmp_path / "runs")
+    assert [(run["seed"], run["variant"]) for run in runs] == [(0, "A"), (0, "B"), (1, "A")]
+    assert runs[0]["folder"] == folder
+    assert runs[0]["env"]["device"] == "fake CPU"
+    assert [run["seed"] for run in select_runs(runs, variant="A", seed=1)] == [1]
+
+
+def test_a_folder_named_twice_is_read_once(fabricate, tmp_path):
+    folder = fabricate("A")
+    assert len(read_runs([folder, tmp_path / "runs"])) == 1
+
+
+def test_unfinished_run_is_kept_and_told_apart(fabricate, tmp_path):
+    fabricate("A", finished=False)
+    (run,) = read_runs(tmp_path / "runs")
+    assert run["finished"] is False
+    assert (run["data"], run["protocol"], run["profile"], run["seed"]) == ("fake", "clean", "quick", 0)
+
+
+def test_unfinished_run_without_identity_is_named_by_its_folder(tmp_path):
+    folder = tmp_path / "red-cells-paper-quick-s12" / "A"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (run,) = read_runs(tmp_path)
+    assert (run["data"], run["protocol"], run["seed"], run["variant"]) == ("red-cells", "paper", 12, "A")
+
+
+def test_unfinished_run_in_a_folder_of_another_name_is_an_error(tmp_path):
+    folder = tmp_path / "whatever" / "A"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match="'whatever', expected a folder named"):
+        read_runs(tmp_path)
+
+
+def test_folder_without_runs_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=f"{tmp_path}: holds no run"):
+        read_runs(tmp_path)
+    with pytest.raises(FileNotFoundError, match="nowhere: no such folder"):
+        read_runs(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("content", ['{"variant": "A", ', "[1, 2]", '{"variant": "A"}'])
+def test_broken_metrics_are_named(fabricate, tmp_path, content):
+    path = fabricate("A") / "metrics.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=str(path)):
+        read_runs(tmp_path / "runs")
+
+
+def test_two_folders_with_one_run_are_an_error(fabricate, tmp_path):
+    first, second = fabricate("A"), fabricate("B")
+    (second / "metrics.json").write_text((first / "metrics.json").read_text())
+    with pytest.raises(ValueError, match="holds the same run as"):
+        read_runs(tmp_path / "runs")
+
+
+def test_phantom_is_read_from_the_configuration(fabricate, tmp_path):
+    folder = fabricate("A", data="innocent")
+    (folder / "config.json").write_text(json.dumps({"phantom": True}))
+    runs = read_runs(tmp_path / "runs")
+    assert runs[0]["phantom"] is True
+    assert describe(runs) == "SYNTHETIC DATA (phantom) · innocent · clean protocol · quick profile · seed 0"
+
+
+def test_real_data_is_not_called_synthetic(fabricate, tmp_path):
+    fabricate("A")
+    fabricate("A", protocol="paper", seed=3)
+    assert describe(read_runs(tmp_path / "runs")) == (
+        "fake · clean, paper protocols · quick profile · seeds 0, 3"
+    )
+
+
+def test_seed_spread_by_hand(fabricate, tmp_path):
+    for seed, accuracy in enumerate((0.7, 0.8, 0.75)):
+        fabricate("A", seed=seed, metrics={"accuracy": accuracy, "kappa": None if seed else 0.5})
+    runs = read_runs(tmp_path / "runs")
+    # Deviations -0.05, 0.05, 0: squares sum to 0.005, divided by 2 gives 0.0025.
+    assert seed_spread(runs, "accuracy") == (pytest.approx(0.75), pytest.approx(0.05), 3)
+    assert seed_spread(runs[:1], "accuracy") == (pytest.approx(0.7), None, 1)
+    assert np.isnan(seed_spread(runs, "kappa")[0])
+    with pytest.raises(ValueError, match="metrics.json.*expected 'recall'"):
+        seed_spread(runs, "recall")
+
+
+def test_predictions_keep_names_that_look_like_numbers(fabricate, tmp_path):
+    path = fabricate("A") / "predictions.csv"
+    path.write_text("path,label,group,predicted,p_0\n1.png,0,007,1,0.5\n")
+    (run,) = read_runs(tmp_path / "runs")
+    assert read_predictions(run).iloc[0, :4].tolist() == ["1.png", "0", "007", "1"]
+
+
+def test_missing_or_wrong_predictions_are_named(fabricate, tmp_path):
+    path = fabricate("A") / "predictions.csv"
+    (run,) = read_runs(tmp_path / "runs")
+    path.write_text("file,label\n")
+    with pytest.raises(ValueError, match=f"{path}: has the columns"):
+        read_predictions(run)
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=str(path)):
+        read_predictions(run)
+
+
+def test_history_is_absent_where_nothing_was_trained(fabricate, tmp_path):
+    path = fabricate("A") / "history.csv"
+    (run,) = read_runs(tmp_path / "runs")
+    assert read_history(run)["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
+    path.unlink()
+    assert read_history(run) is None
