@@ -13,8 +13,17 @@ import keras
 import pandas as pd
 
 RECORDED_PACKAGES = (
-    "drcls keras tensorflow-cpu tensorflow jax torch numpy scikit-learn imbalanced-learn opencv-python-headless"
-).split()
+    "drcls",
+    "keras",
+    "tensorflow-cpu",
+    "tensorflow",
+    "jax",
+    "torch",
+    "numpy",
+    "scikit-learn",
+    "imbalanced-learn",
+    "opencv-python-headless",
+)
 
 
 def write_text(path, text):

@@ -128,7 +128,8 @@ class Checkpoint(keras.callbacks.Callback):
             model.load_weights(path)
         except (OSError, KeyError, ValueError) as error:
             raise ValueError(
-                f"{path} does not fit this network ({error}); remove {self.folder.parent} or train with --force"
+                f"{path} does not fit this network ({error}); "
+                f"remove {self.folder.parent} or train with --force"
             ) from error
 
 

@@ -73,9 +73,7 @@ def write_chexnet_cbam_report(run_set, manifest, data, profile):
     runs = select_runs(read_runs(run_set), data=data, profile=profile)
     folder = run_set / f"report-{data}-{profile}"
     published = read_json(PUBLISHED)
-    tables = {
-        part: published["tables"][number] for part, number in TABLES.get(data, APTOS_TABLES).items()
-    }
+    tables = {part: published["tables"][number] for part, number in TABLES.get(data, APTOS_TABLES).items()}
     sections = [
         data_section(folder, manifest, tables, data),
         leakage_section(runs, manifest),
@@ -121,9 +119,7 @@ def data_section(folder, manifest, tables, data):
 
 def leakage_section(runs, manifest):
     """Section 2.3.1: what oversampling before the split does to the test part."""
-    columns = {
-        run["protocol"]: run["leakage"] for run in runs if run["finished"]
-    }
+    columns = {run["protocol"]: run["leakage"] for run in runs if run["finished"]}
     frame = pd.DataFrame(
         {
             "test images": ["all", *manifest.classes],
@@ -141,7 +137,9 @@ def leakage_section(runs, manifest):
         "near-identical one. The clean protocol drops duplicates, splits whole groups and weights the loss by "
         "class (Eq. 17); under the paper's protocol those weights are all one."
     )
-    return Section("Balancing and split (section 2.3.1)", [text, Table(frame, "Share of leaked test images.")])
+    return Section(
+        "Balancing and split (section 2.3.1)", [text, Table(frame, "Share of leaked test images.")]
+    )
 
 
 def results_section(folder, runs, tables):
@@ -149,7 +147,9 @@ def results_section(folder, runs, tables):
     rows = tables["models"]["rows"]
     frame = results_table(runs, rows, PRINTED_MEASURES + OUR_MEASURES)
     chart = bar_chart(folder / "figures" / "models.png", runs, rows, PRINTED_MEASURES, "Models compared")
-    return Section("Models (Tables 4 and 6, Figures 5 and 7)", [Table(frame, tables["models"]["caption"]), chart])
+    return Section(
+        "Models (Tables 4 and 6, Figures 5 and 7)", [Table(frame, tables["models"]["caption"]), chart]
+    )
 
 
 def classes_section(runs, tables):
@@ -162,7 +162,9 @@ def classes_section(runs, tables):
 
 def most_complete(runs):
     """The network of the paper, or the row here that has the most of its parts."""
-    return max(runs, key=lambda run: (run["variant"] == "CheXNet_CBAM", len(run["config"].get("parts", []))))["variant"]
+    return max(runs, key=lambda run: (run["variant"] == "CheXNet_CBAM", len(run["config"].get("parts", []))))[
+        "variant"
+    ]
 
 
 def statistics_section(runs, tables, sizes):
@@ -177,7 +179,9 @@ def statistics_section(runs, tables, sizes):
             frame = intervals_table(
                 chosen, tables["intervals"]["rows"], most_complete(chosen), sizes["split"]["test"]
             )
-            parts.append(Table(frame, f"{tables['intervals']['caption']}; ours under the {protocol} protocol."))
+            parts.append(
+                Table(frame, f"{tables['intervals']['caption']}; ours under the {protocol} protocol.")
+            )
     return Section("Statistical analysis (section 3.3, Tables 8 and 9)", parts)
 
 
@@ -189,7 +193,9 @@ def matrices_section(folder, runs, tables):
         if chosen:
             path = folder / "figures" / f"confusion-{protocol}.png"
             figures.append(
-                confusion_matrices(path, chosen, model_order(chosen, []), f"Confusion matrices, {protocol} protocol")
+                confusion_matrices(
+                    path, chosen, model_order(chosen, []), f"Confusion matrices, {protocol} protocol"
+                )
             )
     return Section("Confusion matrices (Figures 6 and 8)", figures)
 
@@ -200,7 +206,9 @@ def training_section(folder, runs):
         return Section("Training", ["No network was trained."])
     first = min(run["seed"] for run in trained)
     chosen = select_runs(trained, seed=first)
-    return Section("Training", [training_curves(folder / "figures" / "training.png", chosen, "Training curves")])
+    return Section(
+        "Training", [training_curves(folder / "figures" / "training.png", chosen, "Training curves")]
+    )
 
 
 def grad_cam_section(runs, manifest):

@@ -84,7 +84,8 @@ def build_backbone(name, image_size, weights="none"):
 def _load_feature_extractor(path):
     if not Path(path).is_file():
         raise FileNotFoundError(
-            f"backbone {str(path)!r} is neither a file nor one of {list(BACKBONES)}; expected a name or a .keras file"
+            f"backbone {str(path)!r} is neither a file nor one of {list(BACKBONES)}; "
+            "expected a name or a .keras file"
         )
     model = keras.models.load_model(path, compile=False)
     if len(model.output_shape) != 4:
@@ -124,7 +125,7 @@ def _load_weights(backbone, path):
 def _load_legacy_weights(backbone, path):
     """Load a Keras 2 weight file, with or without the 14-way head of the public CheXNet."""
     with h5py.File(path) as file:
-        group = file["model_weights"] if "model_weights" in file else file
+        group = file.get("model_weights", file)
         if "layer_names" not in group.attrs:
             raise ValueError(f"{path} is not a Keras weight file: it has no layer_names")
         layers = [n.decode() if isinstance(n, bytes) else n for n in group.attrs["layer_names"]]

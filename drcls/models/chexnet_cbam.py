@@ -26,8 +26,8 @@ def build_chexnet_cbam(
     """Build the paper's network: backbone, CBAM, DropBlock, Transformer encoder, pooling, softmax.
 
     The paper gives the parts and their order ("after convolutional feature extraction", sections
-    2.3.2-2.3.4), not the sizes: reduction ratio and kernel size are CBAM's own defaults, the block size fits a
-    7 x 7 feature map, heads, key and feed-forward sizes are chosen here. Grad-CAM explains the feature map
+    2.3.2-2.3.4), not the sizes: reduction ratio and kernel size are CBAM's own defaults, the block size fits
+    a 7 x 7 feature map, heads, key and feed-forward sizes are chosen here. Grad-CAM explains the feature map
     after CBAM.
 
     Args:
