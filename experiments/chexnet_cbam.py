@@ -58,7 +58,7 @@ CONFIG = {
         "horizontal_flip": True,
         "fill_mode": "nearest",
     },
-    "learning_rate": {"random": 1e-3, "pretrained": 1e-4},
+    "learning_rate": {"random": 1e-3, "pretrained": 3e-4},
     "warmup_share": 0.05,
     "monitor": "val_macro_f1",
     "num_trees": 400,
@@ -301,7 +301,8 @@ def resolve(options):
         )
     print(
         f"data {options.data}, protocols {options.protocols}, profile {options.profile}, "
-        f"models {options.models}, seed {options.seed}, weights {options.weights}, backbone {options.backbone}, "
+        f"models {options.models}, seed {options.seed}, weights {options.weights}, "
+        f"backbone {options.backbone}, "
         f"{keras.backend.backend()} on {', '.join(devices())}"
     )
     return options
