@@ -77,6 +77,11 @@ def test_phantom_is_read_from_the_configuration(fabricate, tmp_path):
     assert describe(runs) == "SYNTHETIC DATA (phantom) · innocent · clean protocol · quick profile · seed 0"
 
 
+def test_a_data_set_called_phantom_is_synthetic_whatever_the_configuration_says(fabricate, tmp_path):
+    fabricate("A", data="fundus_Phantom", phantom=False)
+    assert read_runs(tmp_path / "runs")[0]["phantom"] is True
+
+
 def test_real_data_is_not_called_synthetic(fabricate, tmp_path):
     fabricate("A")
     fabricate("A", protocol="paper", seed=3)
