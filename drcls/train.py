@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pandas as pd
+from keras import ops
 
 from drcls.runs import read_json, write_csv, write_json
 
@@ -37,16 +38,28 @@ def train(model, batches, validation_batches, folder, epochs, monitor="val_macro
     """
     checkpoint = Checkpoint(Path(folder), monitor)
     first = checkpoint.restore(model)
-    batches.start(first)
     model.fit(
         batches,
         validation_data=validation_batches,
         epochs=epochs,
         initial_epoch=first,
-        callbacks=[StopOnNonFiniteLoss(), checkpoint, *callbacks],
+        callbacks=[EpochOfBatches(batches), StopOnNonFiniteLoss(), checkpoint, *callbacks],
+        # The batches shuffle by their own seed; `fit` would shuffle them again by Python's global one.
+        shuffle=False,
         verbose=1 if sys.stdout.isatty() else 2,
     )
     return checkpoint.restore_best(model)
+
+
+class EpochOfBatches(keras.callbacks.Callback):
+    """Tell the batches which epoch begins: `fit` may call their `on_epoch_end` once more while it builds."""
+
+    def __init__(self, batches):
+        super().__init__()
+        self.batches = batches
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.batches.start(epoch)
 
 
 class StopOnNonFiniteLoss(keras.callbacks.Callback):
@@ -91,7 +104,7 @@ class Checkpoint(keras.callbacks.Callback):
             self.history = list(csv.DictReader(file))[: self.state["epoch"]]
         self._load(model, self.state["last"])
         for state, value in zip(_random_states(model), self.state["random_states"], strict=True):
-            state.assign(np.array(value, dtype="uint32"))
+            state.assign(np.array(value))
         return self.state["epoch"]
 
     def restore_best(self, model):
@@ -113,7 +126,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.state |= {
             "epoch": epoch + 1,
             "last": name,
-            "random_states": [np.array(state).tolist() for state in _random_states(self.model)],
+            "random_states": [ops.convert_to_numpy(state).tolist() for state in _random_states(self.model)],
         }
         write_json(self.folder / "state.json", self.state)
         for file in self.folder.glob("*.weights.h5"):
@@ -135,8 +148,4 @@ class Checkpoint(keras.callbacks.Callback):
 
 def _random_states(model):
     """Return the states of all random layers (dropout, DropBlock), in the order of the layers."""
-    return [
-        variable.value if hasattr(variable, "value") and not hasattr(variable, "assign") else variable
-        for variable in model.non_trainable_variables
-        if "seed_generator" in variable.path
-    ]
+    return [variable for variable in model.non_trainable_variables if "seed_generator" in variable.path]

@@ -67,7 +67,7 @@ CONFIG = {
 # The two protocols differ in images per epoch; quick and short give them the same number of training steps.
 PROFILES = {
     "quick": {"image_size": 64, "epochs": {"paper": 3, "clean": 9}, "policy": "float32"},
-    "short": {"image_size": 224, "epochs": {"paper": 2, "clean": 6}, "policy": "float32"},
+    "short": {"image_size": 224, "epochs": {"paper": 4, "clean": 12}, "policy": "float32"},
     "paper": {"image_size": 224, "epochs": {"paper": 50, "clean": 50}, "policy": "mixed_bfloat16"},
 }
 PHANTOM = {"num_images": 600, "size": 64, "seed": 0}

@@ -1,0 +1,125 @@
+"""Training: histories, the epoch that is kept, resuming after a kill, and loss that is not finite."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from drcls.data import Batches, ImageCache
+from drcls.train import Checkpoint, StopOnNonFiniteLoss, train
+from tests.small_data import write_squares
+from tests.train_squares import tiny_model
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def squares(tmp_path_factory):
+    return write_squares(tmp_path_factory.mktemp("squares") / "data")
+
+
+def in_a_process(manifest, run, epochs, *die_in):
+    command = [sys.executable, "-m", "tests.train_squares", str(manifest.root), str(run), str(epochs)]
+    return subprocess.run([*command, *map(str, die_in)], cwd=ROOT, capture_output=True, text=True)
+
+
+def test_a_killed_training_ends_as_if_it_had_not_been_killed(squares, tmp_path):
+    whole = in_a_process(squares, tmp_path / "whole", 4)
+    killed = in_a_process(squares, tmp_path / "cut", 4, 2)
+    resumed = in_a_process(squares, tmp_path / "cut", 4)
+    assert (whole.returncode, killed.returncode, resumed.returncode) == (0, -signal.SIGKILL, 0), (
+        resumed.stderr
+    )
+    assert "Epoch 3/4" in resumed.stdout and "Epoch 2/4" not in resumed.stdout
+    expected, received = (np.load(tmp_path / name / "result.npz") for name in ("whole", "cut"))
+    np.testing.assert_array_equal(received["weights"], expected["weights"])
+    assert received["best"] == expected["best"]
+    histories = [pd.read_csv(tmp_path / name / "history.csv") for name in ("whole", "cut")]
+    pd.testing.assert_frame_equal(*histories)
+
+
+def test_the_best_epoch_is_kept_and_only_two_weight_files_stay(squares, tmp_path):
+    cache = ImageCache(squares, 16)
+    model = tiny_model(squares.classes)
+    best = train(
+        model,
+        Batches(cache, squares, 4, shuffle=True),
+        Batches(cache, squares, 8),
+        tmp_path,
+        3,
+        "val_accuracy",
+    )
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert history["epoch"].tolist() == [1, 2, 3]
+    assert best == history["epoch"][history["val_accuracy"].idxmax()]
+    assert model.evaluate(Batches(cache, squares, 8), verbose=0)[1] == pytest.approx(
+        history["val_accuracy"].max()
+    )
+    state = json.loads((tmp_path / "checkpoint" / "state.json").read_text())
+    kept = {path.name for path in (tmp_path / "checkpoint").glob("*.weights.h5")}
+    assert kept == {state["last"], state["best"]}
+
+
+def test_a_finished_training_is_not_trained_again(squares, tmp_path):
+    cache = ImageCache(squares, 16)
+
+    def fit():
+        batches = Batches(cache, squares, 4, shuffle=True)
+        return train(
+            tiny_model(squares.classes), batches, Batches(cache, squares, 8), tmp_path, 1, "val_accuracy"
+        )
+
+    fit()
+    written = (tmp_path / "history.csv").stat().st_mtime_ns
+    fit()
+    assert (tmp_path / "history.csv").stat().st_mtime_ns == written
+
+
+def test_a_loss_that_is_not_finite_ends_the_training(squares, tmp_path):
+    cache = ImageCache(squares, 16)
+    model = tiny_model(squares.classes, learning_rate=float("inf"))
+    with pytest.raises(FloatingPointError, match="the loss became nan in epoch 1"):
+        train(model, Batches(cache, squares, 4), Batches(cache, squares, 8), tmp_path, 2, "val_accuracy")
+    assert not (tmp_path / "history.csv").exists()
+
+
+def test_infinity_counts_as_not_finite():
+    callback = StopOnNonFiniteLoss()
+    callback.on_epoch_begin(4)
+    with pytest.raises(FloatingPointError, match="inf in epoch 5, batch 8"):
+        callback.on_train_batch_end(7, {"loss": float("inf")})
+
+
+def test_a_monitor_that_nobody_logs_is_named(squares, tmp_path):
+    cache = ImageCache(squares, 16)
+    with pytest.raises(ValueError, match="monitor 'val_kappa' is not logged"):
+        train(
+            tiny_model(squares.classes),
+            Batches(cache, squares, 4),
+            Batches(cache, squares, 8),
+            tmp_path,
+            1,
+            "val_kappa",
+        )
+
+
+def test_a_checkpoint_of_another_network_is_refused(squares, tmp_path):
+    cache = ImageCache(squares, 16)
+    train(
+        tiny_model(squares.classes),
+        Batches(cache, squares, 4),
+        Batches(cache, squares, 8),
+        tmp_path,
+        1,
+        "val_accuracy",
+    )
+    other = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    other.compile("adam", "mse")
+    with pytest.raises(ValueError, match="does not fit this network"):
+        Checkpoint(tmp_path, "val_accuracy").restore(other)
