@@ -113,6 +113,17 @@ def _mean_cost(first, second):
     return np.mean((first - second) ** 2)
 
 
+def test_the_statistic_is_given_true_rows_and_predicted_columns():
+    def share_of_zeros_called_one(confusion):
+        return confusion[..., 0, 1] / confusion.sum(axis=(-2, -1))
+
+    y_true, y_pred = [0, 0, 0, 0], [1, 1, 1, 1]
+    interval = group_bootstrap_interval(
+        share_of_zeros_called_one, y_true, y_pred, list("abcd"), num_classes=2
+    )
+    assert interval == (1, 1)
+
+
 def test_bootstrap_repeats_with_its_seed_and_does_not_mind_the_order():
     y_true, y_pred = predictions(200)
     groups = np.arange(200) // 2
