@@ -244,8 +244,8 @@ def grad_cam_section(runs, manifest):
                 }
             )
     text = (
-        "Eq. 19 and 20 on the score of the predicted class before the softmax, at the feature map after CBAM. "
-        "Figure 9 of the paper shows hits alone; here a hit and a miss of each class are drawn at random."
+        "Eq. 19 and 20 on the score of the predicted class before the softmax, at the feature map after "
+        "CBAM. Figure 9 of the paper shows hits alone; here a hit and a miss of each class are drawn at random."
     )
     parts = [text, *figures]
     if rows:

@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import json
 import shutil
+from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,7 +20,6 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-import drcls
 from data_prep.phantoms.retina import CAMERAS, CLASSES, MIN_SIZE, Eye, draw_fundus
 from drcls.data.duplicates import conflicting, find_duplicates, perceptual_hash, unite_groups
 
@@ -243,7 +243,7 @@ def _write_tables(folder, plan, digests, hashes, options):
         "licence": "CC0-1.0",
         "preparation": options,
         "phantom": True,
-        "drcls_version": drcls.__version__,
+        "drcls_version": version("drcls"),
         "duplicates": {
             "identical_groups": len(identical),
             "identical_files": sum(map(len, identical)),

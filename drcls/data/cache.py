@@ -42,7 +42,9 @@ class ImageCache:
         """
         unknown = [path for path in part.frame["path"] if path not in self._row]
         if unknown:
-            raise KeyError(f"{self.path} does not hold {len(unknown)} images of the part, first {unknown[0]!r}")
+            raise KeyError(
+                f"{self.path} does not hold {len(unknown)} images of the part, first {unknown[0]!r}"
+            )
         return np.array([self._row[path] for path in part.frame["path"]], dtype=np.int64)
 
 
@@ -75,7 +77,9 @@ def _open(path, shape):
     try:
         images = np.load(path, mmap_mode="r")
     except (ValueError, EOFError) as error:
-        raise ValueError(f"{path} is not a readable image cache ({error}); delete it to have it rebuilt") from error
+        raise ValueError(
+            f"{path} is not a readable image cache ({error}); delete it to have it rebuilt"
+        ) from error
     if images.shape != shape or images.dtype != np.uint8:
         raise ValueError(
             f"{path} holds {images.dtype} {images.shape}, expected uint8 {shape}; delete it to have it rebuilt"

@@ -14,9 +14,9 @@ def audit_leakage(train, test):
 
     Returns:
         dict of shares in 0..1: `overall` (identical or near-identical), `identical` (same SHA-256),
-        `near_identical` (a similar perceptual hash but no identical file), `group` (leaked or of a group that
-        training holds too, for example another image of the same patient), `per_class` (like `overall`, by class name; None for a
-        class absent from test), with `num_test` and `num_leaked`.
+        `near_identical` (a similar perceptual hash but no identical file), `group` (leaked or of a group
+        that training holds too, for example another image of the same patient), `per_class` (like `overall`,
+        by class name; None for a class absent from test), with `num_test` and `num_leaked`.
 
     Raises:
         ValueError: where the test part is empty.

@@ -82,7 +82,9 @@ def load_manifest(folder):
     )
     missing = [name for name in COLUMNS if name not in frame.columns]
     if missing:
-        raise ValueError(f"{folder / 'manifest.csv'} lacks the columns {missing}; it has {list(frame.columns)}")
+        raise ValueError(
+            f"{folder / 'manifest.csv'} lacks the columns {missing}; it has {list(frame.columns)}"
+        )
     repeated = frame["path"][frame["path"].duplicated()].tolist()
     if repeated:
         raise ValueError(f"{folder / 'manifest.csv'} lists {len(repeated)} paths twice: {repeated[:5]}")

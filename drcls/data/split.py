@@ -33,7 +33,9 @@ def split(manifest, fractions, seed, protocol):
     """
     fractions = np.asarray(fractions, dtype=np.float64)
     if fractions.shape != (3,) or np.any(fractions <= 0) or not np.isclose(fractions.sum(), 1):
-        raise ValueError(f"fractions must be three positive shares that sum to 1; received {fractions.tolist()}")
+        raise ValueError(
+            f"fractions must be three positive shares that sum to 1; received {fractions.tolist()}"
+        )
     if protocol == "paper":
         parts = _split_rows(oversample(manifest, seed), fractions, seed)
     elif protocol == "clean":

@@ -3,6 +3,7 @@
 Every backbone takes images in 0..255 and holds the preprocessing its weights were trained with.
 """
 
+import os
 from pathlib import Path
 
 import h5py
@@ -103,9 +104,10 @@ def _with_imagenet_weights(architecture, images, name):
             raise
         url = str(error).split("URL fetch failure on ")[1].split(":", 2)
         file = ":".join(url[:2]).rsplit("/", 1)[-1].strip()
+        keras_home = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
         raise FileNotFoundError(
             f"the ImageNet weights of {name} could not be downloaded; put the file {file} into "
-            f"{Path(keras.config.keras_home()) / 'models'} or use weights='none'"
+            f"{keras_home / 'models'} or use weights='none'"
         ) from error
 
 

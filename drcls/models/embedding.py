@@ -16,8 +16,8 @@ def embed(backbone, images, batch_size=32):
     Returns:
         float32 (N, C), the average over the feature map.
     """
-    pooled = keras.layers.GlobalAveragePooling2D()(backbone.output)
-    model = keras.Model(backbone.input, pooled)
+    pooled = keras.layers.GlobalAveragePooling2D()(backbone.outputs[0])
+    model = keras.Model(backbone.inputs[0], pooled)
     features = np.empty((len(images), pooled.shape[-1]), dtype=np.float32)
     for start in tqdm(range(0, len(images), batch_size), desc="embedding", unit="batch"):
         batch = np.asarray(images[start : start + batch_size], dtype=np.float32)

@@ -285,8 +285,9 @@ def _finish(canvas, path, title, setting, caption, alt):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     synthetic = setting.startswith(_SYNTHETIC)
-    letters = int(12 * canvas.get_figwidth())
-    lines = [line for text in (title, setting) for line in wrap(text, letters)]
+    letters = int(10.5 * canvas.get_figwidth())
+    # The no-break space keeps a separating dot at the end of its line.
+    lines = [line for text in (title, setting.replace(" ·", "\xa0·")) for line in wrap(text, letters)]
     canvas.suptitle("\n".join(lines), fontsize=11, color="#9a4b00" if synthetic else "black")
     temporary = path.with_name(f".{path.name}.tmp")
     canvas.savefig(temporary, format="png", dpi=_DPI, facecolor="white", metadata={"Software": None})

@@ -118,7 +118,7 @@ def write_report(folder, title, sections, runs):
 def run_facts(runs):
     """Return what stands on top of a report, as a dict of text: the settings and machines of all runs."""
     envs = [run["env"] for run in runs]
-    seconds = [env["wall_time_seconds"] for env in envs if env.get("wall_time_seconds") is not None]
+    seconds = [env["wall_seconds"] for env in envs if env.get("wall_seconds") is not None]
     versions = {f"{name} {number}" for env in envs for name, number in env.get("versions", {}).items()}
     finished = sum(run["finished"] for run in runs)
     return {

@@ -156,7 +156,7 @@ def runs_table(runs):
                 "seed": str(run["seed"]),
                 "state": "finished" if run["finished"] else UNFINISHED,
                 "test images": str(run["num_test"]) if run["finished"] else UNFINISHED,
-                "wall time": duration(env.get("wall_time_seconds")),
+                "wall time": duration(env.get("wall_seconds")),
                 "device": str(env.get("device", "not recorded")),
                 "commit": str(env.get("git_commit") or "not recorded")[:12],
             }

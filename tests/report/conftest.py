@@ -20,7 +20,7 @@ def fabricate(tmp_path):
         folder = tmp_path / "runs" / set_name / variant
         folder.mkdir(parents=True)
         identity = dict(data=data, protocol=protocol, profile="quick", seed=seed, variant=variant)
-        env = dict(versions={"keras": "0.0-fake"}, backend="fake", device="fake CPU", wall_time_seconds=61.4)
+        env = dict(versions={"keras": "0.0-fake"}, backend="fake", device="fake CPU", wall_seconds=61.4)
         (folder / "config.json").write_text(json.dumps(identity | {"phantom": data.startswith("phantom")}))
         (folder / "env.json").write_text(json.dumps(env | {"git_commit": "0123456789abcdef"}))
         _history(folder, quality)

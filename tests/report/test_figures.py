@@ -57,7 +57,7 @@ def test_bars_show_printed_measured_and_missing(fabricate, tmp_path, drawn):
     fabricate("Half", finished=False)
     runs = read_runs(tmp_path / "runs")
     figure = bar_chart(tmp_path / "new" / "bars.png", runs, PRINTED, MEASURES, "Models")
-    title = "Models\nfake · clean protocol · quick profile · seeds 0, 1"
+    title = "Models\nfake\xa0· clean protocol\xa0· quick profile\xa0· seeds 0, 1"
     check(figure, drawn[0], title, "96.1", "70.0", "0.457", "not run", "unfinished", "not printed")
     assert "ours, clean protocol" in words(drawn[0])
 
@@ -150,7 +150,7 @@ def test_class_distribution_and_examples_name_the_data(tmp_path, drawn):
     )
     check(figure, drawn[0], "1,805", "5", "0", "cat", "train")
     assert "all: 1,807 images" in figure.caption
-    assert "SYNTHETIC DATA (phantom) · fundus_phantom" in drawn[0].get_suptitle()
+    assert "SYNTHETIC DATA (phantom)\xa0· fundus_phantom" in drawn[0].get_suptitle()
     images = [np.full((8, 8 + i, 3), 40 * i, "uint8") for i in range(6)]
     figure = example_grid(
         tmp_path / "e.png", images, list("abcdef"), {"name": "x", "phantom": False}, "Examples"

@@ -11,6 +11,7 @@ from drcls.report import (
     to_markdown,
 )
 from drcls.report.tables import duration
+from drcls.runs import environment, write_json
 
 PRINTED = [
     {"model": "Best", "accuracy": 96.12, "interval": [95.23, 96.98]},
@@ -189,6 +190,13 @@ def test_runs_are_listed_with_their_time_and_place(fabricate, tmp_path):
     fabricate("Best")
     row = runs_table(read_runs(tmp_path / "runs")).iloc[0]
     assert (row["wall time"], row["device"], row["commit"]) == ("1 min 01 s", "fake CPU", "0123456789ab")
+
+
+def test_reads_the_environment_that_runs_write(fabricate, tmp_path):
+    write_json(fabricate("Best") / "env.json", environment(3661.0))
+    row = runs_table(read_runs(tmp_path / "runs")).iloc[0]
+    assert row["wall time"] == "1 h 01 min"
+    assert row["device"] != "not recorded"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,71 @@
+"""The image cache: what it holds, and what becomes of a broken or interrupted one."""
+
+import numpy as np
+import pytest
+
+import drcls.data.cache
+from drcls.data import ImageCache, load_manifest
+from drcls.data.image_ops import read_image, resize
+from tests.small_data import write_squares
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    return write_squares(tmp_path / "data", per_class=3)
+
+
+def test_images_are_those_of_the_files(manifest):
+    cache = ImageCache(manifest, 8)
+    assert cache.images.shape == (9, 8, 8, 3) and cache.images.dtype == np.uint8
+    assert isinstance(cache.images, np.memmap)
+    for image, path in zip(cache.images, manifest.paths, strict=True):
+        np.testing.assert_array_equal(image, resize(read_image(path), 8))
+
+
+def test_a_second_cache_reads_what_the_first_wrote(manifest, monkeypatch):
+    first = ImageCache(manifest, 8)
+    monkeypatch.setattr(drcls.data.cache, "read_image", None)  # reading a file again would fail
+    np.testing.assert_array_equal(ImageCache(manifest, 8).images, first.images)
+
+
+def test_another_size_or_another_image_is_another_file(manifest):
+    paths = {ImageCache(manifest, 8).path, ImageCache(manifest, 16).path}
+    changed = load_manifest(manifest.root)
+    changed.frame.loc[0, "sha256"] = "another"
+    paths.add(ImageCache(changed, 8).path)
+    assert len(paths) == 3
+
+
+def test_rows_of_a_part_follow_its_order_and_repeats(manifest):
+    np.testing.assert_array_equal(ImageCache(manifest, 8).rows(manifest.select([4, 0, 4])), [4, 0, 4])
+
+
+def test_an_image_of_another_data_set_is_named(manifest, tmp_path):
+    other = write_squares(tmp_path / "other", per_class=4, seed=1)
+    with pytest.raises(KeyError, match="does not hold 3 images of the part, first 'images/009.png'"):
+        ImageCache(manifest, 8).rows(other)
+
+
+def test_an_interrupted_writing_leaves_nothing(manifest, monkeypatch):
+    def stop(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(drcls.data.cache, "read_image", stop)
+    with pytest.raises(KeyboardInterrupt):
+        ImageCache(manifest, 8)
+    assert list((manifest.root / "cache").iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"no array", None])
+def test_a_broken_cache_is_named(manifest, content):
+    path = ImageCache(manifest, 8).path
+    path.write_bytes(path.read_bytes()[:-100] if content is None else content)
+    with pytest.raises(ValueError, match=rf"{path.name} is not a readable image cache.*delete it"):
+        ImageCache(manifest, 8)
+
+
+def test_a_cache_of_another_shape_is_named(manifest):
+    path = ImageCache(manifest, 8).path
+    np.save(path, np.zeros((9, 4, 4, 3), np.uint8))
+    with pytest.raises(ValueError, match=r"holds uint8 \(9, 4, 4, 3\), expected uint8 \(9, 8, 8, 3\)"):
+        ImageCache(manifest, 8)

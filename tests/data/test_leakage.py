@@ -1,0 +1,37 @@
+"""The audit, by hand."""
+
+import pytest
+
+from drcls.data import audit_leakage
+from tests.data.tables import table
+
+
+def test_identical_near_identical_and_related_images_are_told_apart():
+    manifest = table({"a": 6, "b": 4})
+    frame = manifest.frame
+    near = bytearray.fromhex(frame.loc[1, "phash"])
+    near[0] ^= 0b111  # three bits of 256
+    frame.loc[6, "phash"] = near.hex()
+    frame.loc[7, "group"] = frame.loc[2, "group"]
+    train, test = manifest.select([0, 1, 2, 3]), manifest.select([0, 0, 4, 5, 6, 7, 8, 9])
+    assert audit_leakage(train, test) == {
+        "overall": 3 / 8,
+        "identical": 2 / 8,
+        "near_identical": 1 / 8,
+        "group": 4 / 8,
+        "per_class": {"a": 2 / 4, "b": 1 / 4},
+        "num_test": 8,
+        "num_leaked": 3,
+    }
+
+
+def test_a_class_absent_from_test_has_no_share():
+    manifest = table({"a": 3, "b": 3})
+    audit = audit_leakage(manifest.select([0, 3]), manifest.select([1]))
+    assert audit["per_class"] == {"a": 0.0, "b": None} and audit["overall"] == 0
+
+
+def test_an_empty_test_part_is_refused():
+    manifest = table({"a": 3})
+    with pytest.raises(ValueError, match="test part is empty"):
+        audit_leakage(manifest, manifest.select([]))

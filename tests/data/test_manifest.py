@@ -1,0 +1,70 @@
+"""Reading manifests: what they hold, and what is refused."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from drcls.data import load_manifest
+from tests.small_data import CLASSES, write_squares
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_squares(tmp_path / "data", per_class=2).root
+
+
+def test_labels_counts_and_paths(folder):
+    manifest = load_manifest(folder)
+    assert len(manifest) == 6 and manifest.classes == CLASSES
+    np.testing.assert_array_equal(manifest.labels, [0, 1, 2, 0, 1, 2])
+    np.testing.assert_array_equal(manifest.counts(), [2, 2, 2])
+    assert all(path.is_file() for path in manifest.paths)
+
+
+def test_rows_may_be_selected_more_than_once_and_in_any_order(folder):
+    part = load_manifest(folder).select([5, 0, 5])
+    assert part.frame["path"].tolist() == ["images/005.png", "images/000.png", "images/005.png"]
+    np.testing.assert_array_equal(part.counts(), [1, 0, 2])
+
+
+@pytest.mark.parametrize("name", ["manifest.csv", "dataset.json"])
+def test_a_missing_file_is_named(folder, name):
+    (folder / name).unlink()
+    with pytest.raises(FileNotFoundError, match=rf"{name} does not exist.*data_prep"):
+        load_manifest(folder)
+
+
+def change(folder, **columns):
+    frame = pd.read_csv(folder / "manifest.csv")
+    frame.assign(**columns).to_csv(folder / "manifest.csv", index=False)
+
+
+def test_a_missing_column_is_named(folder):
+    pd.read_csv(folder / "manifest.csv").drop(columns="group").to_csv(folder / "manifest.csv", index=False)
+    with pytest.raises(ValueError, match=r"lacks the columns \['group'\]"):
+        load_manifest(folder)
+
+
+def test_a_repeated_path_is_listed(folder):
+    change(folder, path="images/000.png")
+    with pytest.raises(ValueError, match=r"lists 5 paths twice: \['images/000.png'"):
+        load_manifest(folder)
+
+
+def test_a_label_outside_the_classes_is_listed(folder):
+    change(folder, label="violet")
+    with pytest.raises(ValueError, match=r"labels \['violet'\].*\['red', 'green', 'blue'\]"):
+        load_manifest(folder)
+
+
+def test_ids_that_look_like_numbers_or_missing_values_stay_text(folder):
+    change(folder, group=["007", "NA", "1e5", "nan", "", "0"])
+    assert load_manifest(folder).frame["group"].tolist() == ["007", "NA", "1e5", "nan", "", "0"]
+
+
+def test_class_order_is_that_of_dataset_json(folder):
+    info = json.loads((folder / "dataset.json").read_text())
+    (folder / "dataset.json").write_text(json.dumps(info | {"classes": ["blue", "green", "red"]}))
+    np.testing.assert_array_equal(load_manifest(folder).labels, [2, 1, 0, 2, 1, 0])

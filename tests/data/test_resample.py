@@ -1,0 +1,54 @@
+"""Resampling and class weights."""
+
+import numpy as np
+import pytest
+from imblearn.over_sampling import RandomOverSampler
+
+from drcls.data import class_weights, oversample, undersample
+from tests.data.tables import APTOS_COUNTS, table
+
+
+def test_oversampling_keeps_every_image_and_fills_up_with_copies():
+    manifest = table({"a": 5, "b": 2, "c": 1})
+    balanced = oversample(manifest, seed=0)
+    np.testing.assert_array_equal(balanced.counts(), [5, 5, 5])
+    assert balanced.frame["path"][:8].tolist() == manifest.frame["path"].tolist()
+    assert set(balanced.frame["path"]) == set(manifest.frame["path"])
+
+
+def test_oversampling_is_imbalanced_learns():
+    manifest = table(APTOS_COUNTS)
+    rows = np.arange(len(manifest))[:, None]
+    expected, _ = RandomOverSampler(random_state=7).fit_resample(rows, manifest.labels)
+    received = oversample(manifest, seed=7).frame["path"]
+    assert received.tolist() == manifest.frame["path"].iloc[expected[:, 0]].tolist()
+    assert len(received) == 9025
+
+
+def test_undersampling_drops_down_to_the_smallest_class():
+    reduced = undersample(table({"a": 9, "b": 4}), seed=0)
+    np.testing.assert_array_equal(reduced.counts(), [4, 4])
+    assert reduced.frame["path"].is_unique
+
+
+def test_class_weights_by_hand():
+    # N = 3662, C = 5: 3662 / (5 * 1805), ... (Eq. 17)
+    np.testing.assert_allclose(
+        class_weights(list(APTOS_COUNTS.values())),
+        [0.405762, 1.979459, 0.733133, 3.794819, 2.482712],
+        rtol=1e-6,
+    )
+    np.testing.assert_array_equal(class_weights([1805] * 5), np.ones(5))
+
+
+@pytest.mark.parametrize("counts", [[3, 0], [], [3, -1], [[1, 2]], [1, float("nan")]])
+def test_counts_without_a_weight_are_refused(counts):
+    with pytest.raises(ValueError, match="one positive count per class; received"):
+        class_weights(counts)
+
+
+def test_a_class_without_images_cannot_be_balanced():
+    manifest = table({"a": 3, "b": 3}).select([0, 1])
+    for resample in (oversample, undersample):
+        with pytest.raises(ValueError, match=r"without a single image: \['b'\]"):
+            resample(manifest, seed=0)

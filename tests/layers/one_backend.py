@@ -1,0 +1,62 @@
+"""Load a model saved elsewhere, compare its outputs, and train on this process's backend.
+
+Run by test_backends.py in a new process, with KERAS_BACKEND set, as `one_backend.py MODEL.keras EXAMPLES.npz`.
+Importing drcls is all that makes the layers known. Prints one JSON object.
+"""
+
+import json
+import sys
+
+import keras
+import numpy as np
+
+import drcls
+
+
+def small_network():
+    """Every layer once, on feature maps of unknown size with 4 channels, giving 3 probabilities."""
+    inputs = keras.Input((None, None, 4))
+    x = drcls.layers.CBAM(reduction_ratio=2, kernel_size=3)(inputs)
+    x = drcls.layers.DropBlock2D(0.2, block_size=3, seed=1, schedule_steps=10)(x)
+    x = keras.layers.Reshape((-1, 4))(x)
+    x = drcls.layers.TransformerEncoder(num_heads=2, key_dim=3, ff_dim=5, dropout_rate=0.1, seed=1)(x)
+    x = keras.layers.GlobalAveragePooling1D()(x)
+    outputs = keras.layers.Dense(3, activation="softmax", dtype="float32")(x)
+    return keras.Model(inputs, outputs)
+
+
+def fit_once(network, images, **compile_arguments):
+    """One epoch of one step; returns its loss."""
+    labels = np.eye(3, dtype="float32")[np.arange(len(images)) % 3]
+    loss = drcls.losses.WeightedCategoricalCrossentropy([1.0, 2.0, 4.0])
+    network.compile("sgd", loss, **compile_arguments)
+    history = network.fit(images, labels, batch_size=len(images), verbose=0)
+    return history.history["loss"][0]
+
+
+def counted_steps(network):
+    """The number of training steps that DropBlock has counted."""
+    (layer,) = [layer for layer in network.layers if isinstance(layer, drcls.layers.DropBlock2D)]
+    return int(layer.step)
+
+
+def main(model_path, examples_path):
+    with np.load(examples_path) as examples:
+        images, expected = examples["images"], examples["outputs"]
+    loaded = keras.models.load_model(model_path)
+    result = {
+        "backend": keras.backend.backend(),
+        "tensorflow_imported": "tensorflow" in sys.modules,
+        "largest_difference": float(np.max(np.abs(loaded.predict_on_batch(images) - expected))),
+        "steps_loaded": counted_steps(loaded),
+        # XLA is what JAX always runs on, and TensorFlow when asked. torch.compile would need a C++ compiler.
+        "loss": fit_once(loaded, images[:, :5], jit_compile=keras.backend.backend() != "torch"),
+        "steps_after_fit": counted_steps(loaded),
+    }
+    keras.mixed_precision.set_dtype_policy("mixed_bfloat16")
+    result["loss_bfloat16"] = fit_once(small_network(), images)
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,164 @@
+"""The Transformer encoder against Eq. 13-16."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras import ops
+
+from drcls.layers import TransformerEncoder
+
+
+def layer_norm(x):
+    return (x - x.mean(axis=-1, keepdims=True)) / np.sqrt(x.var(axis=-1, keepdims=True) + 1e-6)
+
+
+def encoder_in_numpy(tokens, layer):
+    """Eq. 13-16 with the layer's weights, written head by head; the norms' gains and offsets are at 1 and 0."""
+    attention = layer.attention
+    (w_q, b_q), (w_k, b_k), (w_v, b_v), (w_o, b_o) = (
+        [np.asarray(weight) for weight in dense.weights]
+        for dense in (
+            attention.query_dense,
+            attention.key_dense,
+            attention.value_dense,
+            attention.output_dense,
+        )
+    )  # (C, heads, d_k) and (heads, d_k); the last (heads, d_k, C) and (C,)
+    attended = b_o
+    for head in range(layer.num_heads):
+        query = tokens @ w_q[:, head] + b_q[head]  # (N, T, d_k)
+        key = tokens @ w_k[:, head] + b_k[head]
+        value = tokens @ w_v[:, head] + b_v[head]
+        score = np.exp(query @ key.transpose(0, 2, 1) / np.sqrt(layer.key_dim))  # (N, T, T)
+        attended = attended + score / score.sum(axis=-1, keepdims=True) @ value @ w_o[head]
+    normed = layer_norm(tokens + attended)
+    w_1, b_1, w_2, b_2 = (np.asarray(w) for w in [*layer.hidden.weights, *layer.projection.weights])
+    return layer_norm(normed + np.maximum(normed @ w_1 + b_1, 0) @ w_2 + b_2)
+
+
+def random_encoder(channels, seed=0, **arguments):
+    """An encoder whose biases are not zero, so that a missing one shows."""
+    layer = TransformerEncoder(**arguments)
+    layer.build((None, None, channels))
+    rng = np.random.default_rng(seed)
+    for part in (layer.attention, layer.hidden, layer.projection):
+        part.set_weights([rng.normal(scale=0.5, size=weight.shape) for weight in part.get_weights()])
+    return layer
+
+
+def test_by_hand():
+    tokens = np.array([[[3.0, 0.0, 0.0], [0.0, 3.0, 0.0]]])
+    layer = TransformerEncoder(num_heads=1, key_dim=3, ff_dim=3)
+    layer.build(tokens.shape)
+    identity, zeros = np.eye(3), np.zeros(3)
+    heads = (np.zeros((3, 1, 3)), zeros[None], identity[:, None], zeros[None])
+    # No query: both tokens attend alike to both. Values, output and the two dense layers are the identity.
+    layer.attention.set_weights([*heads, *heads[2:], identity[None], zeros])
+    layer.hidden.set_weights([identity, zeros])
+    layer.projection.set_weights([identity, zeros])
+    # Attention adds the mean (1.5, 1.5, 0); (4.5, 1.5, 0) has mean 2 and variance 3.5, so x' =
+    # (1.3363, -0.2673, -1.0690). The network adds its positive part: (2.6726, -0.2673, -1.0690), mean 0.4454,
+    # variance 2.5873.
+    expected = [[[1.384622, -0.443079, -0.941543], [-0.443079, 1.384622, -0.941543]]]
+    np.testing.assert_allclose(layer(tokens), expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("num_heads, key_dim, ff_dim", [(1, 4, 3), (3, 5, 7), (2, 2, 1)])
+def test_equals_the_equations_in_numpy(num_heads, key_dim, ff_dim):
+    tokens = np.random.default_rng(1).normal(size=(2, 5, 6)).astype("float32")
+    layer = random_encoder(6, num_heads=num_heads, key_dim=key_dim, ff_dim=ff_dim)
+    np.testing.assert_allclose(layer(tokens), encoder_in_numpy(tokens, layer), atol=1e-5)
+
+
+def test_equals_torch_transformer_encoder_layer():
+    torch = pytest.importorskip("torch")
+    channels, num_heads, ff_dim = 8, 2, 5
+    layer = random_encoder(channels, num_heads=num_heads, key_dim=channels // num_heads, ff_dim=ff_dim)
+    peer = torch.nn.TransformerEncoderLayer(
+        channels, num_heads, ff_dim, dropout=0, layer_norm_eps=1e-6, batch_first=True
+    )
+    weights = [np.asarray(weight) for weight in layer.attention.get_weights()]
+    *inputs, output_kernel, output_bias = weights
+    state = {
+        "self_attn.in_proj_weight": np.concatenate([w.reshape(channels, -1).T for w in inputs[::2]]),
+        "self_attn.in_proj_bias": np.concatenate([b.reshape(-1) for b in inputs[1::2]]),
+        "self_attn.out_proj.weight": output_kernel.reshape(-1, channels).T,
+        "self_attn.out_proj.bias": output_bias,
+        "linear1.weight": np.asarray(layer.hidden.kernel).T,
+        "linear1.bias": np.asarray(layer.hidden.bias),
+        "linear2.weight": np.asarray(layer.projection.kernel).T,
+        "linear2.bias": np.asarray(layer.projection.bias),
+    }
+    missing = peer.load_state_dict({k: torch.tensor(v) for k, v in state.items()}, strict=False).missing_keys
+    assert all(key.startswith("norm") for key in missing)
+    tokens = np.random.default_rng(2).normal(size=(3, 7, channels)).astype("float32")
+    with torch.no_grad():
+        expected = peer(torch.tensor(tokens)).numpy()
+    np.testing.assert_allclose(layer(tokens), expected, atol=1e-5)
+
+
+@settings(max_examples=15, deadline=None)
+@given(num_tokens=st.integers(1, 9), seed=st.integers(0, 2**16))
+def test_permuting_the_tokens_permutes_the_output(num_tokens, seed):
+    rng = np.random.default_rng(seed)
+    tokens = rng.normal(size=(2, num_tokens, 4)).astype("float32")
+    order = rng.permutation(num_tokens)
+    layer = random_encoder(4, seed, num_heads=2, key_dim=3, ff_dim=5)
+    output = np.asarray(layer(tokens))
+    np.testing.assert_allclose(layer(tokens[:, order]), output[:, order], atol=1e-4)
+    # Post-norm: whatever comes in, every token leaves with mean 0 and variance 1.
+    np.testing.assert_allclose(output.mean(axis=-1), 0, atol=1e-4)
+    np.testing.assert_allclose(output.var(axis=-1), 1, atol=1e-2)
+
+
+def test_dropout_acts_in_training_only_and_follows_the_seed():
+    tokens = np.random.default_rng(0).normal(size=(2, 5, 4)).astype("float32")
+    arguments = {"num_heads": 2, "key_dim": 3, "ff_dim": 5, "dropout_rate": 0.5}
+    first, second, other = (random_encoder(4, seed=0, **arguments | {"seed": s}) for s in (1, 1, 2))
+    trained = np.asarray(first(tokens, training=True))
+    np.testing.assert_array_equal(trained, second(tokens, training=True))
+    assert np.any(trained != np.asarray(other(tokens, training=True)))
+    np.testing.assert_array_equal(first(tokens), other(tokens))
+    np.testing.assert_allclose(first(tokens), encoder_in_numpy(tokens, first), atol=1e-5)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_half_precision_is_close_to_float32(policy):
+    tokens = np.random.default_rng(0).normal(size=(2, 5, 8)).astype("float32")
+    exact = random_encoder(8, num_heads=2, key_dim=4, ff_dim=16)
+    half = TransformerEncoder(2, 4, 16, dtype=policy)
+    half.build(tokens.shape)
+    half.set_weights(exact.get_weights())
+    output = half(tokens)
+    assert keras.backend.standardize_dtype(output.dtype) == policy.removeprefix("mixed_")
+    np.testing.assert_allclose(ops.convert_to_numpy(ops.cast(output, "float32")), exact(tokens), atol=0.05)
+
+
+def test_unknown_number_of_tokens():
+    assert TransformerEncoder(2, 3, 5)(keras.Input((None, 4))).shape == (None, None, 4)
+
+
+@pytest.mark.parametrize("name", ["num_heads", "key_dim", "ff_dim"])
+@pytest.mark.parametrize("value", [0, -2, 1.5, None])
+def test_a_bad_size_is_refused(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be a positive integer. Received: {name}={value}"):
+        TransformerEncoder(**{"num_heads": 2, "key_dim": 3, "ff_dim": 4, name: value})
+
+
+@pytest.mark.parametrize("rate", [1, -0.1, "0.1", None])
+def test_a_bad_dropout_rate_is_refused(rate):
+    with pytest.raises(ValueError, match="dropout_rate="):
+        TransformerEncoder(2, 3, 4, dropout_rate=rate)
+
+
+@pytest.mark.parametrize("shape", [(5, 5, 4), (4,), (5, None)])
+def test_a_bad_input_shape_is_refused(shape):
+    with pytest.raises(ValueError, match=r"\(batch, tokens, channels\).*Received: input_shape="):
+        TransformerEncoder(2, 3, 4)(keras.Input(shape))
+
+
+def test_config_round_trip():
+    config = TransformerEncoder(2, 3, 4, 0.1, seed=5, name="encoder").get_config()
+    assert TransformerEncoder.from_config(config).get_config() == config

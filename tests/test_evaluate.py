@@ -1,0 +1,39 @@
+"""Evaluation: predictions written as they were made, measures and intervals that agree with them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binomtest
+
+from drcls.evaluate import evaluate
+from tests.data.tables import table
+
+
+@pytest.fixture
+def measured(tmp_path):
+    part = table({"a": 6, "b": 4}, images_per_group=2)
+    right = np.array([1, 1, 1, 1, 0, 1, 1, 1, 0, 1], dtype=bool)
+    predicted = np.where(right, part.labels, 1 - part.labels)
+    probabilities = np.where(np.eye(2)[predicted] == 1, 0.75, 0.25)
+    return evaluate(part, probabilities, tmp_path), part, pd.read_csv(tmp_path / "predictions.csv")
+
+
+def test_predictions_are_written_row_by_row(measured):
+    _, part, frame = measured
+    assert list(frame) == ["path", "label", "group", "predicted", "p_a", "p_b"]
+    assert frame["path"].tolist() == part.frame["path"].tolist()
+    assert (frame["label"] == frame["predicted"]).sum() == 8
+    assert (frame[["p_a", "p_b"]].max(axis=1) == 0.75).all()
+
+
+def test_accuracy_and_its_intervals_by_hand(measured):
+    result, _, _ = measured
+    assert result["metrics"]["accuracy"] == pytest.approx(0.8)
+    intervals = result["intervals"]["accuracy"]
+    half = 1.96 * np.sqrt(0.8 * 0.2 / 10)
+    np.testing.assert_allclose(intervals["wald"], [0.8 - half, 0.8 + half])
+    wilson = binomtest(8, 10).proportion_ci(method="wilson")
+    np.testing.assert_allclose(intervals["wilson"], [wilson.low, wilson.high])
+    low, high = intervals["bootstrap"]
+    assert 0.4 <= low < 0.8 < high <= 1
+    assert set(result["intervals"]) == {"accuracy", "macro_f1", "quadratic_kappa"}

@@ -1,0 +1,64 @@
+"""Run folders: files that are whole or absent, and what an environment records."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from drcls.runs import environment, is_finished, read_json, save_model, write_json, write_split, write_text
+from tests.data.tables import table
+
+
+def test_json_goes_through_a_file(tmp_path):
+    write_json(tmp_path / "new" / "a.json", {"b": [1, None]})
+    assert read_json(tmp_path / "new" / "a.json") == {"b": [1, None]}
+
+
+def test_what_cannot_be_written_leaves_the_old_file_and_nothing_else(tmp_path):
+    write_text(tmp_path / "a.txt", "old")
+    with pytest.raises(TypeError):
+        write_text(tmp_path / "a.txt", b"not text")
+    with pytest.raises(ValueError, match="Out of range float values"):
+        write_json(tmp_path / "a.txt", {"b": float("nan")})
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "old"
+
+
+def test_broken_json_is_named(tmp_path):
+    (tmp_path / "a.json").write_text('{"b": ')
+    with pytest.raises(ValueError, match=r"a\.json is not valid JSON"):
+        read_json(tmp_path / "a.json")
+
+
+def test_a_run_is_finished_once_its_metrics_are_written(tmp_path):
+    write_json(tmp_path / "config.json", {})
+    assert not is_finished(tmp_path)
+    write_json(tmp_path / "metrics.json", {})
+    assert is_finished(tmp_path)
+
+
+def test_a_split_lists_every_row_with_its_part(tmp_path):
+    manifest = table({"a": 2, "b": 1})
+    write_split(tmp_path, {"train": manifest.select([0, 0]), "test": manifest.select([2])})
+    assert (tmp_path / "split.csv").read_text().splitlines() == [
+        "path,label,group,sha256,part",
+        *[f"images/00000.png,a,a-0,{manifest.frame['sha256'][0]},train"] * 2,
+        f"images/00002.png,b,b-2,{manifest.frame['sha256'][2]},test",
+    ]
+
+
+def test_a_model_is_saved_whole(tmp_path):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    save_model(model, tmp_path / "run" / "model.keras")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["model.keras"]
+    loaded = keras.models.load_model(tmp_path / "run" / "model.keras")
+    np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
+
+
+def test_an_environment_names_what_a_number_depends_on():
+    env = environment(12.34)
+    assert env["wall_seconds"] == 12.3 and env["backend"] == keras.backend.backend()
+    assert env["versions"]["keras"] == keras.__version__ and "numpy" in env["versions"]
+    assert env["device"] and env["cores"] >= 1 and env["command"]
+    json.dumps(env, allow_nan=False)
