@@ -202,23 +202,22 @@ class Augmenter:
         shear turns the y axis by its angle on top of the rotation.
         """
         height, width = shape[:2]
-        centre = np.array([width - 1, height - 1]) / 2
+        centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
         if self.legacy:
-            centre = centre[::-1]
+            centre_x, centre_y = centre_y, centre_x
         theta, zx, zy = radians(parameters["theta"]), parameters["zx"], parameters["zy"]
         slant = theta + radians(parameters["shear"])
+        xx, xy = zx * cos(theta), -zy * sin(slant)
+        yx, yy = zx * sin(theta), zy * cos(slant)
         tx, ty = parameters["tx"], parameters["ty"]
-        shift = np.array([cos(theta) * tx - sin(theta) * ty, sin(theta) * tx + cos(theta) * ty])
-        linear = np.array([[zx * cos(theta), -zy * sin(slant)], [zx * sin(theta), zy * cos(slant)]])
-        offset = centre + shift - linear @ centre
+        x = centre_x + cos(theta) * tx - sin(theta) * ty - xx * centre_x - xy * centre_y
+        y = centre_y + sin(theta) * tx + cos(theta) * ty - yx * centre_x - yy * centre_y
         # A flipped image reads output column width - 1 - x where the unflipped one reads x.
         if parameters["flip_horizontal"]:
-            offset += linear[:, 0] * (width - 1)
-            linear[:, 0] *= -1
+            x, y, xx, yx = x + xx * (width - 1), y + yx * (width - 1), -xx, -yx
         if parameters["flip_vertical"]:
-            offset += linear[:, 1] * (height - 1)
-            linear[:, 1] *= -1
-        return np.column_stack([linear, offset])
+            x, y, xy, yy = x + xy * (height - 1), y + yy * (height - 1), -xy, -yy
+        return np.array([[xx, xy, x], [yx, yy, y]])
 
     def _warp(self, image, matrix):
         """Read `image` bilinearly at the places `matrix` names."""

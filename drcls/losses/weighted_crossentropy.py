@@ -51,6 +51,7 @@ class WeightedCategoricalCrossentropy(keras.losses.Loss):
         weights = np.asarray(class_weights)
         if (
             weights.ndim != 1
+            or weights.size == 0
             or weights.dtype.kind not in "fiu"
             or not np.all(np.isfinite(weights) & (weights > 0))
         ):

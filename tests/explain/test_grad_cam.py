@@ -10,6 +10,7 @@ from keras import layers
 
 from drcls.explain import GradCAM, grad_cam
 from drcls.layers import ClassProbabilities
+from drcls.models.chexnet_cbam import build_chexnet_cbam
 
 CLASS_NAMES = ["red", "green", "blue"]
 HEADS = {
@@ -191,6 +192,18 @@ def test_layer_to_explain_travels_with_class_probabilities(trained, images):
     assert not np.allclose(grad_cam(model, images), grad_cam(model, images, layer="conv_2"))
 
 
+def test_the_network_of_the_paper_names_its_own_layer(images):
+    inputs = keras.Input((32, 32, 3))
+    backbone = keras.Model(inputs, layers.Conv2D(8, 3, strides=4, activation="relu")(inputs), name="backbone")
+    model = build_chexnet_cbam(backbone, CLASS_NAMES, reduction_ratio=2, num_heads=2, key_dim=4, ff_dim=8)
+    heat_maps = grad_cam(model, images, normalise=False)
+    assert heat_maps.max() > 0
+    np.testing.assert_array_equal(
+        heat_maps, grad_cam(model, images, layer=model.layers[-1].explain_layer, normalise=False)
+    )
+    assert not np.allclose(heat_maps, grad_cam(model, images, layer="backbone", normalise=False))
+
+
 def test_a_map_of_one_position_is_not_chosen_by_itself(trained, images):
     pooled = layers.GlobalAveragePooling2D(keepdims=True)(trained.get_layer("conv_2").output)
     scores = layers.Dense(3, activation="softmax")(layers.Flatten()(pooled))
@@ -233,7 +246,14 @@ np.save(sys.argv[4], np.stack([grad_cam(model, images), chosen]))
 """
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+@pytest.mark.parametrize(
+    "backend",
+    [
+        "tensorflow",
+        pytest.param("jax", marks=pytest.mark.slow),
+        pytest.param("torch", marks=pytest.mark.slow),
+    ],
+)
 def test_reloaded_in_a_new_process_on_every_backend(nested, images, tmp_path, backend):
     if backend != "tensorflow":
         pytest.importorskip(backend)

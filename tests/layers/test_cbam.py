@@ -47,7 +47,7 @@ def test_channel_attention_by_hand():
     features = np.array([[[[1.0, 0.0], [3.0, -2.0]]]])
     layer = ChannelAttention(reduction_ratio=2)
     layer.build(features.shape)
-    layer.set_weights([[[1.0], [1.0]], [0.0], [[0.25, -0.5]], [0.0, 0.0]])
+    layer.set_weights([np.array(weight) for weight in ([[1], [1]], [0], [[0.25, -0.5]], [0, 0])])
     # The hidden unit is ReLU(2 - 1) = 1 and ReLU(3 + 0) = 3: scores 0.25 (1 + 3) = 1 and -0.5 (1 + 3) = -2.
     expected = features * [0.731059, 0.119203]
     np.testing.assert_allclose(layer(features), expected, atol=1e-6)
