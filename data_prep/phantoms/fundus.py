@@ -29,6 +29,7 @@ APTOS_COUNTS = np.array([1805, 370, 999, 193, 295])
 APTOS_DUPLICATES, APTOS_CONFLICTING = 123, 30  # groups of identical files; those with two labels among them
 SMALLEST_CLASS = 5
 MIN_IMAGES = 40
+DRAWING = 1  # to be raised with every change of the pictures, so that an older phantom is not taken for this one
 LABEL_NOISE = 0.04  # share of the images with lesions whose label is one grade beside what was drawn
 
 
@@ -46,7 +47,7 @@ def write_fundus(folder, num_images=600, size=96, seed=0, progress=True, force=F
         size: side of the images in pixels, at least 32.
         seed: non-negative integer.
         progress: whether to show a progress bar.
-        force: whether to replace a finished phantom that was written with other arguments.
+        force: whether to replace a finished phantom, whatever its arguments were.
 
     Returns:
         Path of the folder.
@@ -64,7 +65,7 @@ def write_fundus(folder, num_images=600, size=96, seed=0, progress=True, force=F
         raise ValueError(f"size must be at least {MIN_SIZE} pixels for lesions to be visible, got {size}")
     if seed < 0:
         raise ValueError(f"seed must not be negative, got {seed}")
-    options = {"num_images": num_images, "size": size, "seed": seed, "label_noise": LABEL_NOISE}
+    options = {"num_images": num_images, "size": size, "seed": seed, "drawing": DRAWING}
     if _is_finished(folder, options, force):
         return folder
     partial = folder.with_name(folder.name + ".partial")
@@ -91,24 +92,22 @@ def write_fundus(folder, num_images=600, size=96, seed=0, progress=True, force=F
 
 
 def _is_finished(folder, options, force):
-    """Tell whether `folder` already holds this phantom; refuse a folder that holds anything else."""
+    """Tell whether `folder` holds this phantom and may stay; refuse a folder that holds anything else."""
     if not folder.exists() or not any(folder.iterdir()):
         return False
     info_file = folder / "dataset.json"
     info = json.loads(info_file.read_text()) if info_file.is_file() else {}
     if info.get("name") != "fundus_phantom":
         raise FileExistsError(f"{folder} is not empty and holds no fundus phantom; name another folder")
-    found = info["preparation"]
-    if found != options and not force:
+    if force:
+        return False
+    if info["preparation"] != options:
         raise FileExistsError(
-            f"{folder} holds a phantom of {found}, asked for was {options}; name another folder or use --force"
+            f"{folder} holds a phantom of {info['preparation']}, asked for was {options}; "
+            "name another folder or use --force"
         )
-    complete = all(
-        (folder / kind / f"{index:05d}.png").is_file()
-        for kind in ("images", "masks")
-        for index in range(options["num_images"])
-    )
-    return found == options and complete and (folder / "manifest.csv").is_file()
+    names = [f"{kind}/{index:05d}.png" for kind in ("images", "masks") for index in range(options["num_images"])]
+    return all((folder / name).is_file() for name in ["manifest.csv", *names])
 
 
 # --- What to draw
@@ -252,8 +251,9 @@ def _write_tables(folder, plan, digests, hashes, options):
             "near_files": sum(map(len, near)),
         },
         "planted": {
-            "identical_groups": int((plan["source"] >= 0).sum()),
-            "mislabelled_images": int((plan["label"] != plan["drawn"]).sum()),
+            "copies": int((plan["source"] >= 0).sum()),
+            "copies_under_another_label": int((plan["label"] != plan["label"].where(plan["source"] < 0, source_label)).sum()),
+            "misjudged_images": int(((plan["label"] != plan["drawn"]) & (plan["source"] < 0)).sum()),
         },
     }
     (folder / "dataset.json").write_text(json.dumps(info, indent=2) + "\n")
