@@ -29,7 +29,7 @@ APTOS_COUNTS = np.array([1805, 370, 999, 193, 295])
 APTOS_DUPLICATES, APTOS_CONFLICTING = 123, 30  # groups of identical files; those with two labels among them
 SMALLEST_CLASS = 5
 MIN_IMAGES = 40
-DRAWING = 1  # to be raised with every change of the pictures, so that an older phantom is not taken for this one
+DRAWING = 1  # raise it with every change of the pictures: an older phantom is then not taken for this one
 LABEL_NOISE = 0.04  # share of the images with lesions whose label is one grade beside what was drawn
 
 
@@ -106,7 +106,8 @@ def _is_finished(folder, options, force):
             f"{folder} holds a phantom of {info['preparation']}, asked for was {options}; "
             "name another folder or use --force"
         )
-    names = [f"{kind}/{index:05d}.png" for kind in ("images", "masks") for index in range(options["num_images"])]
+    numbers = range(options["num_images"])
+    names = [f"{kind}/{number:05d}.png" for kind in ("images", "masks") for number in numbers]
     return all((folder / name).is_file() for name in ["manifest.csv", *names])
 
 
@@ -158,7 +159,10 @@ def _spread(rows, count):
 
 
 def _plan_patients(labels, rng):
-    """Deal the labels out to patients of two to four photographs, whose two eyes are graded alike or nearly."""
+    """Deal the labels out to patients of two to five photographs, whose two eyes are graded nearly alike.
+
+    A second photograph of an eye is of a later visit: the same vessels, lesions of its own.
+    """
     severity = labels + rng.normal(0, 0.45, len(labels))
     labels = labels[np.argsort(severity)]
     sizes = rng.choice((2, 3, 4), size=len(labels), p=(0.6, 0.25, 0.15))
@@ -176,14 +180,14 @@ def _plan_patients(labels, rng):
 
 
 def _neighbour(labels, rng):
-    """Return a grade beside each of `labels`, 1..4: a healthy eye is never mistaken, so that its mask is empty."""
+    """Return a grade beside each of `labels`, in 1..4: no healthy eye is misjudged, so its mask is empty."""
     step = rng.choice((-1, 1), size=len(labels))
     step = np.where(labels <= 1, 1, np.where(labels == len(CLASSES) - 1, -1, step))
     return labels + step
 
 
 def _plan_copies(originals, identical, differing, rng):
-    """Choose which files stand in the data twice: labels of the copies that agree, and of those that do not."""
+    """Choose which files stand in the data twice, given the labels of the copies that agree and that differ."""
     wanted = np.concatenate([identical, _neighbour(differing, rng)])  # the label of the file that is repeated
     sources = []
     for label in wanted:
@@ -252,8 +256,7 @@ def _write_tables(folder, plan, digests, hashes, options):
         },
         "planted": {
             "copies": int((plan["source"] >= 0).sum()),
-            "copies_under_another_label": int((plan["label"] != plan["label"].where(plan["source"] < 0, source_label)).sum()),
-            "misjudged_images": int(((plan["label"] != plan["drawn"]) & (plan["source"] < 0)).sum()),
+            "misjudged_images": int((plan["label"] != plan["drawn"])[plan["source"] < 0].sum()),
         },
     }
     (folder / "dataset.json").write_text(json.dumps(info, indent=2) + "\n")

@@ -339,10 +339,9 @@ def _haemorrhages(blood, view, count, rng, quadrant=None):
         size, density = rng.uniform(0.035, 0.07), int(rng.integers(185, 250))
         centre = view.pixels(place)
         if rng.random() < 0.35:
+            length, width = view.length(2.0 * size, smallest=2.0), view.length(0.5 * size, smallest=0.75)
             outwards = np.angle(centre - view.pixels(OPTIC_DISC), deg=True)
-            _ellipse(
-                blood, centre, view.length(2.0 * size, 2.0), view.length(0.5 * size, 0.75), density, outwards
-            )
+            _ellipse(blood, centre, length, width, density, outwards)
         else:
             _blot(blood, centre, view.length(size, smallest=1.1), density, rng)
 
@@ -363,9 +362,9 @@ def _new_vessels(blood, view, rng):
     roots = [OPTIC_DISC + _scatter(0.05, rng), *_places(view, rng.integers(0, 2), rng)]
     for root in roots:
         step = rng.uniform(0.018, 0.028)
-        for angle in rng.uniform(0, 2 * np.pi, rng.integers(16, 26)):
+        for angle in rng.uniform(0, 2 * np.pi, rng.integers(14, 24)):
             line = _random_walk(root, angle, 16, step, 0.55, rng)
-            _line(blood, view.pixels(line), view.length(0.011, smallest=0.55), 235)
+            _line(blood, view.pixels(line), view.length(0.010, smallest=0.45), 225)
 
 
 def _vitreous_haemorrhage(blood, view, rng):
