@@ -134,15 +134,16 @@ def leakage_section(runs, manifest):
     """Section 2.3.1: what oversampling before the split does to the test part."""
     label = " (phantom)" if manifest.info.get("phantom") else ""
     # All runs of one protocol share one split.
-    columns = {run["protocol"] + label: run["leakage"] for run in runs if run["finished"]}
+    columns = {f"{run['protocol']} protocol{label}": run["leakage"] for run in runs if run["finished"]}
     frame = pd.DataFrame(
         {
             "test images": ["all", *manifest.classes],
             **{
-                f"leaked, {protocol} protocol": [
-                    f"{100 * share:.1f} %" for share in (audit["overall"], *audit["per_class"].values())
+                f"leaked, {head}": [
+                    "no test image" if share is None else f"{100 * share:.1f} %"
+                    for share in (audit["overall"], *audit["per_class"].values())
                 ]
-                for protocol, audit in columns.items()
+                for head, audit in columns.items()
             },
         }
     )
