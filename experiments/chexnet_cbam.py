@@ -70,7 +70,7 @@ PROFILES = {
         "image_size": 64,
         "epochs": {"paper": 2, "clean": 6},
         "optimizer": "sgd",
-        "learning_rate": 0.05,
+        "learning_rate": 0.01,
         "policy": "float32",
     },
     "short": {

@@ -1,0 +1,97 @@
+"""Keep what a run measured: small committed copies in `experiments/results/`, and the README's table from them.
+
+python -m experiments.collect_results runs/chexnet_cbam     copy finished runs, then renew the README
+python -m experiments.collect_results                       renew the README alone
+"""
+
+import hashlib
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from drcls.runs import read_json, write_json, write_text
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "experiments" / "results"
+README = ROOT / "README.md"
+BEGIN, END = "<!-- results: made by experiments/collect_results.py -->\n", "<!-- end of results -->\n"
+
+
+def collect(run_set):
+    """Copy metrics, intervals, leakage, environment and configuration of all finished runs of an experiment.
+
+    The split is kept as the SHA-256 of `split.csv`: enough to see whether two runs shared it, and no list of
+    images that a licence may forbid to hand on.
+    """
+    run_set = Path(run_set)
+    finished = sorted(run_set.glob("*/*/metrics.json"))
+    if not finished:
+        raise SystemExit(
+            f"{run_set} holds no finished run; expected {run_set}/<data>-<protocol>-.../<variant>/"
+        )
+    for metrics in finished:
+        folder = metrics.parent
+        content = read_json(metrics) | {
+            "env": read_json(folder / "env.json"),
+            "config": read_json(folder / "config.json"),
+            "split_sha256": hashlib.sha256((folder / "split.csv").read_bytes()).hexdigest(),
+        }
+        target = RESULTS / run_set.name / folder.parent.name / f"{folder.name}.json"
+        write_json(target, content)
+        print(target.relative_to(ROOT))
+
+
+def table(results):
+    """Return the Markdown table of all results: one row per data set, protocol, profile and variant.
+
+    Args:
+        results: Path of the folder with the committed JSON files.
+    """
+    groups = {}
+    for path in sorted(results.glob("*/*/*.json")):
+        run = read_json(path)
+        key = (path.parts[-3], run["data"], run["profile"], run["variant"], run["protocol"])
+        groups.setdefault(key, []).append(run)
+    lines = [
+        "| experiment | data, profile | row | protocol | leaked test images | test images | accuracy % | "
+        "macro F1 % | quadratic kappa | seeds |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for (experiment, data, profile, variant, protocol), runs in sorted(groups.items()):
+        label = f"{data}{' (synthetic)' if runs[0]['phantom'] else ''}, {profile}"
+        cells = [experiment, label, f"`{variant}`", protocol, f"{100 * runs[0]['leakage']['overall']:.1f} %"]
+        cells += [
+            str(runs[0]["num_test"]),
+            spread(runs, "accuracy", 100, 1),
+            spread(runs, "macro_f1", 100, 1),
+        ]
+        cells += [spread(runs, "quadratic_kappa", 1, 3), ", ".join(str(run["seed"]) for run in runs)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def spread(runs, metric, scale, digits):
+    """Return the figure of one seed, or mean and standard deviation over several."""
+    values = [scale * run["metrics"][metric] for run in runs]
+    if len(values) == 1:
+        return f"{values[0]:.{digits}f}"
+    return f"{np.mean(values):.{digits}f} ± {np.std(values, ddof=1):.{digits}f}"
+
+
+def renew_readme():
+    """Put the table between its two marks in the README."""
+    text = README.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    write_text(README, before + BEGIN + table(RESULTS) + END + after)
+
+
+def main(arguments):
+    for run_set in arguments:
+        collect(run_set)
+    renew_readme()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,46 @@
+"""The README's table says what the committed results say, and nothing else."""
+
+import pytest
+
+from drcls.runs import write_json, write_text
+from experiments import collect_results
+from experiments.collect_results import BEGIN, END, README, RESULTS, collect, table
+
+
+def test_the_readme_shows_the_committed_results():
+    assert README.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0] == table(RESULTS)
+
+
+def write_run(folder, seed, accuracy):
+    run = folder / f"phantom-clean-quick-s{seed}" / "small"
+    identity = {
+        "data": "phantom",
+        "phantom": True,
+        "profile": "quick",
+        "protocol": "clean",
+        "variant": "small",
+    }
+    metrics = {"accuracy": accuracy, "macro_f1": 0.5, "quadratic_kappa": 0.25}
+    measured = {"seed": seed, "num_test": 10, "metrics": metrics, "leakage": {"overall": 0.125}}
+    write_json(run / "env.json", {"device": "cpu:0"})
+    write_json(run / "config.json", {"epochs": 1})
+    write_text(run / "split.csv", "path\n")
+    write_json(run / "metrics.json", identity | measured)
+
+
+def test_seeds_are_averaged_and_synthetic_data_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(collect_results, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(collect_results, "ROOT", tmp_path)
+    for seed, accuracy in ((0, 0.6), (1, 0.8)):
+        write_run(tmp_path / "runs" / "paper", seed, accuracy)
+    collect(tmp_path / "runs" / "paper")
+    row = table(tmp_path / "results").splitlines()[2]
+    assert row == (
+        "| paper | phantom (synthetic), quick | `small` | clean | 12.5 % | 10 | 70.0 ± 14.1 | 50.0 ± 0.0 | "
+        "0.250 ± 0.000 | 0, 1 |"
+    )
+
+
+def test_a_folder_without_runs_is_named(tmp_path):
+    with pytest.raises(SystemExit, match="holds no finished run"):
+        collect(tmp_path)
