@@ -289,16 +289,16 @@ def _draw_lesions(grade, view, rng):
     """
     blood, pale = np.zeros((2, view.size, view.size), np.uint8)
     if CLASSES[grade] == "Mild":
-        _microaneurysms(blood, view, rng.integers(4, 13), rng)
+        _microaneurysms(blood, view, rng.integers(2, 13), rng)
     elif CLASSES[grade] == "Moderate":
         _microaneurysms(blood, view, rng.integers(4, 13), rng)
-        _haemorrhages(blood, view, rng.integers(3, 10), rng)
+        _haemorrhages(blood, view, rng.integers(2, 13), rng)
         if rng.random() < 0.85:
             _exudates(pale, view, rng.integers(1, 4), rng)
     elif CLASSES[grade] == "Severe":
         _microaneurysms(blood, view, rng.integers(6, 15), rng)
         for quadrant in range(4):
-            _haemorrhages(blood, view, rng.integers(5, 11), rng, quadrant)
+            _haemorrhages(blood, view, rng.integers(4, 10), rng, quadrant)
         if rng.random() < 0.6:
             _exudates(pale, view, rng.integers(1, 4), rng)
     elif CLASSES[grade] == "Proliferate_DR":
