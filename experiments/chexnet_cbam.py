@@ -18,6 +18,7 @@ macro F1 on validation. The clean protocol tests on 20 % instead of 10 %: its ra
 
 import argparse
 import json
+import os
 import time
 from pathlib import Path
 
@@ -226,6 +227,7 @@ def train_network(config, cache, parts, folder):
         Augmenter(**config["augmentation"]),
         shuffle=True,
         seed=config["seed"],
+        workers=max(1, (os.cpu_count() or 1) // 2),
     )
     compile_model(model, config, len(batches), class_weights(parts["train"].counts()))
     validation, test = (Batches(cache, parts[name], config["batch_size"]) for name in ("validation", "test"))
