@@ -57,8 +57,7 @@ CLASS_MEASURES = [
 DEVIATIONS = """What is printed wrongly, and what was chosen where the paper is silent:
 
 - Eq. 18 lacks its minus sign; the loss used here has it. Eq. 3 is CheXNet's sigmoid; grades need a softmax.
-- Optimizer and learning rate are not printed: Adam (SGD in the quick profile), warmed
-  up over 5 % of the steps, then a cosine to zero.
+- Optimizer and learning rate are not printed: Adam, warmed up over 5 % of the steps, then a cosine to zero.
 - The sizes of CBAM, DropBlock and Transformer are not printed: reduction 16, kernel 7; blocks of 3 x 3 at
   rate 0.1; 8 heads of 64, feed-forward 512; dropout 0.3 before the last layer. CBAM follows the backbone.
 - Both 1/255 and standardisation are claimed: each backbone gets the preprocessing of its own weights.
