@@ -10,9 +10,10 @@ visualization", Frontiers in Medicine 2026, doi 10.3389/fmed.2026.1732109.
                                                                   the paper's setting, needs a GPU
 
 Printed for APTOS 2019: 96.12 %, where 73 % of the test images have a copy in training. Left open by the paper
-and chosen here: Adam with a cosine schedule, the learning rates, the sizes of CBAM, DropBlock and Transformer (drcls/models/chexnet_cbam.py), dropout 0.3 before the last layer, the epoch with the best
-macro F1 on validation. The clean protocol tests on 20 % instead of 10 %: its rarest class would otherwise have
-19 test images. Measured figures: experiments/results/.
+and chosen here: Adam with a cosine schedule, the learning rates, the sizes of CBAM, DropBlock and Transformer
+(drcls/models/chexnet_cbam.py), dropout 0.3 before the last layer, the epoch with the best macro F1 on
+validation. The clean protocol tests on 20 % instead of 10 %: its rarest class would otherwise have 19 test
+images. Measured figures: experiments/results/.
 """
 
 import argparse
