@@ -53,7 +53,7 @@ def build_backbone(name, image_size, weights="none"):
         name: a key of `BACKBONES`, or the path of a saved `.keras` model that maps images in 0..255 to a
             feature map (its weights come with it).
         image_size: int, height and width of the images in pixels.
-        weights: `"none"` (random), `"imagenet"`, or the path of a `.keras`, `.weights.h5` or legacy `.h5`
+        weights: `"none"` (random; batch normalisation then averages with momentum 0.9), `"imagenet"`, or the path of a `.keras`, `.weights.h5` or legacy `.h5`
             file. The public CheXNet file (DenseNet121 with 14 chest findings) is a legacy `.h5`; its head
             is dropped.
 
@@ -77,9 +77,22 @@ def build_backbone(name, image_size, weights="none"):
     else:
         backbone = architecture(include_top=False, weights=None, input_tensor=preprocess(images))
     backbone.name = name.lower()
+    if weights == "none":
+        _settle_quickly(backbone)
     if weights not in ("none", "imagenet"):
         _load_weights(backbone, Path(weights))
     return backbone
+
+
+def _settle_quickly(backbone):
+    """Let moving averages forget their initial values within tens of steps; Keras' 0.99 takes hundreds.
+
+    Weights from a file keep their own momentum. Without this, a network trained briefly from random weights
+    is as good as chance in inference, whatever it has learned.
+    """
+    for layer in backbone.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.9
 
 
 def _load_feature_extractor(path):

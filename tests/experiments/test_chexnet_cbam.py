@@ -33,7 +33,7 @@ def test_rows_are_the_printed_rows():
 
 def test_make_and_the_script_know_the_same_options():
     makefile = (ROOT / "Makefile").read_text()
-    offered = set(re.findall(r"--([a-z-]+) \$\(", makefile))
+    offered = set(re.findall(r"--([a-z-]+) \$\(", makefile.split("OPTIONS =")[1].split("export")[0]))
     shown = subprocess.run(
         [sys.executable, "-m", "experiments.chexnet_cbam", "--help"], cwd=ROOT, capture_output=True, text=True
     )
