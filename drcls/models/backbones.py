@@ -53,9 +53,9 @@ def build_backbone(name, image_size, weights="none"):
         name: a key of `BACKBONES`, or the path of a saved `.keras` model that maps images in 0..255 to a
             feature map (its weights come with it).
         image_size: int, height and width of the images in pixels.
-        weights: `"none"` (random; batch normalisation then averages with momentum 0.9), `"imagenet"`, or the path of a `.keras`, `.weights.h5` or legacy `.h5`
-            file. The public CheXNet file (DenseNet121 with 14 chest findings) is a legacy `.h5`; its head
-            is dropped.
+        weights: `"none"` (random; batch normalisation then averages with momentum 0.9), `"imagenet"`, or the
+            path of a `.keras`, `.weights.h5` or legacy `.h5` file. The public CheXNet file (DenseNet121 with
+            14 chest findings) is a legacy `.h5`; its head is dropped.
 
     Returns:
         keras.Model from float32 or uint8 (N, image_size, image_size, 3) in 0..255 to (N, h, w, C).

@@ -100,3 +100,9 @@ def test_a_download_that_fails_names_the_file_and_its_place(monkeypatch):
     monkeypatch.setitem(BACKBONES, "MobileNetV2", (unreachable, BACKBONES["MobileNetV2"][1], "out_relu"))
     with pytest.raises(FileNotFoundError, match=r"put the file mobilenet_v2_no_top\.h5 into .*models"):
         build_backbone("MobileNetV2", 32, "imagenet")
+
+
+def test_moving_averages_settle_within_a_short_training():
+    backbone = build_backbone("MobileNetV2", 32)
+    norms = [layer for layer in backbone.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert norms and {layer.momentum for layer in norms} == {0.9}
