@@ -1,6 +1,6 @@
 """Load a model saved elsewhere, compare its outputs, and train on this process's backend.
 
-Run by test_backends.py in a new process, with KERAS_BACKEND set, as `one_backend.py MODEL.keras EXAMPLES.npz`.
+Run by test_backends.py in a new process with KERAS_BACKEND set: `one_backend.py MODEL.keras EXAMPLES.npz`.
 Importing drcls is all that makes the layers known. Prints one JSON object.
 """
 
