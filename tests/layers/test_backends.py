@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from one_backend import counted_steps, fit_once, small_network
 
+import drcls
+
 SCRIPT = Path(__file__).with_name("one_backend.py")
 
 
@@ -51,3 +53,9 @@ def test_a_saved_network_gives_the_same_outputs_and_trains_on_every_backend(back
     assert (result["steps_loaded"], result["steps_after_fit"]) == (1, 2)
     assert math.isfinite(result["loss"])
     assert math.isfinite(result["loss_bfloat16"])
+
+
+@pytest.mark.parametrize("package", [drcls.layers, drcls.losses])
+def test_saved_files_name_the_class_and_not_its_module(package):
+    for name in package.__all__:
+        assert keras.saving.get_registered_object(f"drcls>{name}") is getattr(package, name)

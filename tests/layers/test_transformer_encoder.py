@@ -163,5 +163,7 @@ def test_a_bad_input_shape_is_refused(shape):
 
 
 def test_config_round_trip():
-    config = TransformerEncoder(2, 3, 4, 0.1, seed=5, name="encoder").get_config()
+    arguments = {"num_heads": 2, "key_dim": 3, "ff_dim": 4, "dropout_rate": 0.1, "seed": 5, "name": "encoder"}
+    config = TransformerEncoder(**arguments).get_config()
+    assert arguments.items() <= config.items()
     assert TransformerEncoder.from_config(config).get_config() == config
