@@ -1,7 +1,9 @@
 """Decoded images on disk, written once and memory-mapped ever after."""
 
+import fcntl
 import hashlib
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,6 +19,7 @@ class ImageCache:
     Training reads rows of the array, so memory stays flat however large the set is, and no epoch decodes a
     file twice. The array lies in `cache/` beside the manifest, under a name that changes with the images and
     the size; it is written under a temporary name and renamed, so an interrupted writing leaves no cache.
+    What a killed process left of it is removed by the next writing.
 
     Args:
         manifest: the whole data set, a `Manifest`.
@@ -24,9 +27,15 @@ class ImageCache:
 
     Attributes:
         images: uint8 (N, size, size, 3), RGB, 0..255, memory-mapped.
+
+    Raises:
+        ValueError: where the size is not positive, an image cannot be read, or the cache file is damaged.
+        OSError: where the disk has no room for the cache.
     """
 
     def __init__(self, manifest, size):
+        if size < 1:
+            raise ValueError(f"size must be at least 1 pixel; received {size}")
         self.size = size
         self.path = manifest.root / "cache" / f"{size}px-{_fingerprint(manifest)}.npy"
         if not self.path.exists():
@@ -55,22 +64,50 @@ def _fingerprint(manifest):
 
 
 def _write(path, image_paths, size):
+    shape = (len(image_paths), size, size, 3)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(path.parent)
+    _check_room(path, np.prod(shape, dtype=np.int64))
     partial = Path(f"{path}.{os.getpid()}.partial")
-    images = np.lib.format.open_memmap(partial, "w+", np.uint8, (len(image_paths), size, size, 3))
-
-    def write_row(row):
-        images[row] = resize(read_image(image_paths[row]), size)
-
     try:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            rows = pool.map(write_row, range(len(image_paths)))
-            for _ in tqdm(rows, total=len(image_paths), desc=f"caching at {size} px", unit="image"):
-                pass
-        images.flush()
-        partial.replace(path)
+        with partial.open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            images = np.lib.format.open_memmap(partial, "w+", np.uint8, shape)
+            _fill(images, image_paths, size)
+            partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _fill(images, image_paths, size):
+    def fill_row(row):
+        images[row] = resize(read_image(image_paths[row]), size)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        rows = pool.map(fill_row, range(len(image_paths)))
+        for _ in tqdm(rows, total=len(image_paths), desc=f"caching at {size} px", unit="image"):
+            pass
+    images.flush()
+
+
+def _remove_abandoned(folder):
+    """Remove what killed processes left behind; a living one holds a lock on its file."""
+    for partial in folder.glob("*.partial"):
+        with partial.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            partial.unlink(missing_ok=True)
+
+
+def _check_room(path, num_bytes):
+    """Refuse a cache larger than the disk: writing to mapped memory beyond its end kills the process."""
+    free = shutil.disk_usage(path.parent).free
+    if num_bytes > free:
+        raise OSError(
+            f"{path} needs {num_bytes / 2**20:.0f} MiB, but the disk has {free / 2**20:.0f} MiB free"
+        )
 
 
 def _open(path, shape):
@@ -82,6 +119,7 @@ def _open(path, shape):
         ) from error
     if images.shape != shape or images.dtype != np.uint8:
         raise ValueError(
-            f"{path} holds {images.dtype} {images.shape}, expected uint8 {shape}; delete it to have it rebuilt"
+            f"{path} holds {images.dtype} {images.shape}, expected uint8 {shape}; "
+            "delete it to have it rebuilt"
         )
     return images

@@ -65,33 +65,56 @@ def load_manifest(folder):
 
     Raises:
         FileNotFoundError: where one of the two files is missing.
-        ValueError: where a column is missing, a path is repeated, or a label is not one of the classes.
+        ValueError: where one of them cannot be parsed, the classes are missing or repeated, a column is
+            missing, a cell is empty, a path is repeated, or a label is not one of the classes.
     """
     folder = Path(folder)
-    for name in ("manifest.csv", "dataset.json"):
-        if not (folder / name).is_file():
+    table, description = folder / "manifest.csv", folder / "dataset.json"
+    for path in (table, description):
+        if not path.is_file():
             raise FileNotFoundError(
-                f"{folder / name} does not exist; prepare the data first, for example with "
+                f"{path} does not exist; prepare the data first, for example with "
                 f"`python -m data_prep.aptos2019 --source ZIP --output {folder}`"
             )
-    info = json.loads((folder / "dataset.json").read_text())
-    frame = pd.read_csv(
-        folder / "manifest.csv",
-        dtype={name: str for name in COLUMNS if name not in ("width", "height")},
-        keep_default_na=False,
-    )
-    missing = [name for name in COLUMNS if name not in frame.columns]
-    if missing:
-        raise ValueError(
-            f"{folder / 'manifest.csv'} lacks the columns {missing}; it has {list(frame.columns)}"
-        )
-    repeated = frame["path"][frame["path"].duplicated()].tolist()
-    if repeated:
-        raise ValueError(f"{folder / 'manifest.csv'} lists {len(repeated)} paths twice: {repeated[:5]}")
+    info, frame = _read_description(description), _read_table(table)
     unknown = sorted(set(frame["label"]) - set(info["classes"]))
     if unknown:
         raise ValueError(
-            f"{folder / 'manifest.csv'} has the labels {unknown}, which are not among the classes "
-            f"{info['classes']} of dataset.json"
+            f"{table} has the labels {unknown}, which are not among the classes {info['classes']} of "
+            f"{description.name}"
         )
-    return Manifest(folder, frame[COLUMNS], info)
+    return Manifest(folder, frame, info)
+
+
+def _read_description(path):
+    try:
+        info = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not valid JSON: {error}") from error
+    classes = info.get("classes") if isinstance(info, dict) else None
+    if not isinstance(classes, list) or not classes or len(set(classes)) < len(classes):
+        raise ValueError(f"{path} must list distinct classes under 'classes'; it has {classes}")
+    return info
+
+
+def _read_table(path):
+    texts = [name for name in COLUMNS if name not in ("width", "height")]
+    try:
+        # A group may be called "NA" or "007": neither a missing value nor a number.
+        frame = pd.read_csv(path, dtype=dict.fromkeys(texts, str), keep_default_na=False)
+    except ValueError as error:
+        raise ValueError(f"{path} is not a readable CSV table: {error}") from error
+    missing = [name for name in COLUMNS if name not in frame.columns]
+    if missing:
+        raise ValueError(f"{path} lacks the columns {missing}; it has {list(frame.columns)}")
+    for name in ("path", "group", "sha256", "phash"):
+        # Empty cells would be equal to one another, and so one group, or copies of one image.
+        empty = np.flatnonzero(frame[name] == "")
+        if len(empty):
+            raise ValueError(
+                f"{path} has {len(empty)} empty cells under {name!r}, first in row {empty[0] + 1}"
+            )
+    repeated = frame["path"][frame["path"].duplicated()].tolist()
+    if repeated:
+        raise ValueError(f"{path} lists {len(repeated)} paths twice: {repeated[:5]}")
+    return frame[COLUMNS]

@@ -1,10 +1,18 @@
 """Batches: their content, and that it depends on seed and epoch alone."""
 
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 
+import drcls.data.cache
 from drcls.data import Augmenter, Batches, ImageCache
+from drcls.train import EpochOfBatches
+from tests.data.tables import table
 from tests.small_data import write_squares
 
 
@@ -37,6 +45,14 @@ def test_every_image_stands_in_a_batch_with_its_label(cache, manifest):
     np.testing.assert_array_equal(labels, np.eye(3)[manifest.labels])
 
 
+def test_augmented_batches_are_float32_in_the_range_of_images(cache, manifest):
+    augmenter = Augmenter(rotation_range=90, brightness_range=(0.5, 2.0), channel_shift_range=80)
+    images, labels = Batches(cache, manifest, 4, augmenter)[0]
+    assert images.shape == (4, 16, 16, 3) and labels.shape == (4, 3)
+    assert images.dtype == labels.dtype == np.float32
+    assert images.min() >= 0 and images.max() <= 255 and images.max() > 100
+
+
 def test_the_last_batch_holds_the_rest(cache, manifest):
     assert [len(labels) for _, labels in content(Batches(cache, manifest, 4))] == [4, 4, 4, 3]
 
@@ -57,7 +73,9 @@ def test_content_depends_on_seed_and_epoch_alone(cache, manifest):
         return Batches(cache, manifest, 4, **(options | changes))
 
     expected = content(batches())
-    assert_equal(expected, content(batches(workers=3)))
+    with ThreadPoolExecutor(4) as threads:
+        shared = batches(workers=4)
+        assert_equal(expected, list(threads.map(shared.__getitem__, range(len(shared)))))
     backwards = batches()
     assert_equal(expected, [backwards[i] for i in reversed(range(len(backwards)))][::-1])
     resumed = batches(epoch=0)
@@ -81,6 +99,68 @@ def test_threads_keep_the_order(cache, manifest):
     model = keras.Sequential([keras.Input((16, 16, 3)), Recorder()])
     received = model.predict(Batches(cache, manifest, 4, workers=3), verbose=0)[:, 0]
     np.testing.assert_allclose(received, cache.images.mean((1, 2, 3)), rtol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def network():
+    """A network whose weights tell, by a high learning rate, in which order it saw the batches."""
+    keras.utils.set_random_seed(0)
+    layers = [
+        keras.Input((16, 16, 3)),
+        keras.layers.Rescaling(1 / 255),
+        keras.layers.GlobalAveragePooling2D(),
+    ]
+    model = keras.Sequential([*layers, keras.layers.Dense(3, activation="softmax")])
+    model.compile(keras.optimizers.SGD(2.0), "categorical_crossentropy", metrics=["accuracy"])
+    start = model.get_weights()
+
+    def train(step):
+        model.set_weights(start)
+        step(model)
+        return np.concatenate([weights.ravel() for weights in model.get_weights()])
+
+    return train
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_fit_shows_the_batches_in_their_order(cache, manifest, network, workers):
+    def batches(epoch=0, **changes):
+        options = {"augmenter": Augmenter(rotation_range=30), "shuffle": True, "seed": 3, "epoch": epoch}
+        return Batches(cache, manifest, 4, **(options | changes))
+
+    def by_fit(model):
+        data = batches(workers=workers)
+        model.fit(data, epochs=3, shuffle=False, verbose=0, callbacks=[EpochOfBatches(data)])
+
+    def by_hand(model, backwards=False):
+        for epoch in range(3):
+            shown = content(batches(epoch))
+            for images, labels in reversed(shown) if backwards else shown:
+                model.train_on_batch(images, labels)
+
+    expected = network(by_hand)
+    np.testing.assert_allclose(network(by_fit), expected, atol=1e-5)
+    backwards = network(lambda model: by_hand(model, backwards=True))
+    assert np.abs(backwards - expected).max() > 1e-3
+
+
+def anonymous_memory():
+    """Bytes this process holds that are no file mapped into memory."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(re.search(r"RssAnon:\s+(\d+) kB", status).group(1))
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the memory use from /proc")
+def test_memory_stays_flat(tmp_path, monkeypatch):
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    monkeypatch.setattr(drcls.data.cache, "read_image", lambda path: image)
+    manifest = replace(table({"a": 1500, "b": 1500}), root=tmp_path)
+    before = anonymous_memory()
+    batches = Batches(ImageCache(manifest, 64), manifest, 32, Augmenter(rotation_range=30), shuffle=True)
+    for index in range(len(batches)):
+        batches[index]
+    # The images are 37 MB as uint8 and 147 MB as float32.
+    assert anonymous_memory() - before < 12e6
 
 
 def test_an_empty_part_and_an_empty_batch_are_refused(cache, manifest):

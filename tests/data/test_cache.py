@@ -1,5 +1,11 @@
 """The image cache: what it holds, and what becomes of a broken or interrupted one."""
 
+import os
+import re
+import shutil
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -24,8 +30,11 @@ def test_images_are_those_of_the_files(manifest):
 
 def test_a_second_cache_reads_what_the_first_wrote(manifest, monkeypatch):
     first = ImageCache(manifest, 8)
+    written = first.path.stat()
     monkeypatch.setattr(drcls.data.cache, "read_image", None)  # reading a file again would fail
     np.testing.assert_array_equal(ImageCache(manifest, 8).images, first.images)
+    assert first.path.stat().st_mtime_ns == written.st_mtime_ns
+    assert first.path.stat().st_ino == written.st_ino
 
 
 def test_another_size_or_another_image_is_another_file(manifest):
@@ -33,7 +42,9 @@ def test_another_size_or_another_image_is_another_file(manifest):
     changed = load_manifest(manifest.root)
     changed.frame.loc[0, "sha256"] = "another"
     paths.add(ImageCache(changed, 8).path)
-    assert len(paths) == 3
+    manifest.info["preparation"] = {"filter": "ben_graham"}
+    paths.add(ImageCache(manifest, 8).path)
+    assert len(paths) == 4
 
 
 def test_rows_of_a_part_follow_its_order_and_repeats(manifest):
@@ -54,6 +65,58 @@ def test_an_interrupted_writing_leaves_nothing(manifest, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         ImageCache(manifest, 8)
     assert list((manifest.root / "cache").iterdir()) == []
+
+
+def test_an_unreadable_image_is_named_and_leaves_nothing(manifest):
+    manifest.paths[4].write_bytes(b"no image")
+    with pytest.raises(ValueError, match=re.escape(str(manifest.paths[4]))):
+        ImageCache(manifest, 8)
+    assert list((manifest.root / "cache").iterdir()) == []
+
+
+WRITER = """
+import sys, time
+import drcls.data.cache
+from drcls.data import ImageCache, load_manifest
+
+def never_ends(path):
+    print("reading", flush=True)
+    time.sleep(300)
+
+drcls.data.cache.read_image = never_ends
+ImageCache(load_manifest(sys.argv[1]), 8)
+"""
+
+
+def test_what_a_killed_writer_left_is_removed_and_what_a_living_one_writes_is_not(manifest):
+    folder = manifest.root / "cache"
+    command = [sys.executable, "-c", WRITER, str(manifest.root)]
+    environment = os.environ | {"KERAS_BACKEND": "numpy"}  # the quickest to import
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as writer:
+        try:
+            assert writer.stdout.readline().startswith(b"reading")
+            other = ImageCache(manifest, 16).path
+            partial = folder / f"{other.name.replace('16px', '8px')}.{writer.pid}.partial"
+            assert set(folder.iterdir()) == {other, partial}
+        finally:
+            writer.kill()
+    assert set(folder.iterdir()) == {other, partial}
+    cache = ImageCache(manifest, 8)
+    assert set(folder.iterdir()) == {other, cache.path}
+    np.testing.assert_array_equal(cache.images[3], resize(read_image(manifest.paths[3]), 8))
+
+
+def test_a_cache_larger_than_the_disk_is_refused_before_it_is_written(manifest, monkeypatch):
+    full = shutil.disk_usage(manifest.root)._replace(free=9 * 8 * 8 * 3 - 1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
+    with pytest.raises(OSError, match=r"8px-.*needs 0 MiB, but the disk has 0 MiB free"):
+        ImageCache(manifest, 8)
+    assert list((manifest.root / "cache").iterdir()) == []
+
+
+def test_a_size_without_pixels_is_refused(manifest):
+    with pytest.raises(ValueError, match="size must be at least 1 pixel; received 0"):
+        ImageCache(manifest, 0)
 
 
 @pytest.mark.parametrize("content", [b"", b"no array", None])

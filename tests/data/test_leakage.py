@@ -31,6 +31,20 @@ def test_a_class_absent_from_test_has_no_share():
     assert audit["per_class"] == {"a": 0.0, "b": None} and audit["overall"] == 0
 
 
+def test_a_part_audited_against_itself_has_leaked_altogether():
+    manifest = table({"a": 3, "b": 2})
+    audit = audit_leakage(manifest, manifest)
+    assert audit["overall"] == audit["identical"] == audit["group"] == 1 and audit["near_identical"] == 0
+    assert audit["per_class"] == {"a": 1.0, "b": 1.0} and audit["num_leaked"] == 5
+
+
+def test_an_identical_file_counts_whatever_its_name_group_and_perceptual_hash():
+    manifest = table({"a": 2})
+    manifest.frame.loc[1, "sha256"] = manifest.frame.loc[0, "sha256"]
+    audit = audit_leakage(manifest.select([0]), manifest.select([1]))
+    assert (audit["identical"], audit["near_identical"], audit["overall"]) == (1, 0, 1)
+
+
 def test_an_empty_test_part_is_refused():
     manifest = table({"a": 3})
     with pytest.raises(ValueError, match="test part is empty"):

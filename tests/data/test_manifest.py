@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from drcls.data import load_manifest
+from drcls.data.manifest import COLUMNS
 from tests.small_data import CLASSES, write_squares
 
 
@@ -60,11 +61,56 @@ def test_a_label_outside_the_classes_is_listed(folder):
 
 
 def test_ids_that_look_like_numbers_or_missing_values_stay_text(folder):
-    change(folder, group=["007", "NA", "1e5", "nan", "", "0"])
-    assert load_manifest(folder).frame["group"].tolist() == ["007", "NA", "1e5", "nan", "", "0"]
+    change(folder, group=["007", "NA", "1e5", "nan", "None", "0"])
+    assert load_manifest(folder).frame["group"].tolist() == ["007", "NA", "1e5", "nan", "None", "0"]
 
 
 def test_class_order_is_that_of_dataset_json(folder):
     info = json.loads((folder / "dataset.json").read_text())
     (folder / "dataset.json").write_text(json.dumps(info | {"classes": ["blue", "green", "red"]}))
     np.testing.assert_array_equal(load_manifest(folder).labels, [2, 1, 0, 2, 1, 0])
+
+
+def test_columns_of_others_are_left_out(folder):
+    change(folder, camera="B")
+    assert load_manifest(folder).frame.columns.tolist() == COLUMNS
+
+
+@pytest.mark.parametrize("column", ["path", "group", "sha256", "phash"])
+def test_an_empty_cell_is_not_one_more_of_the_same(folder, column):
+    cells = load_manifest(folder).frame[column].tolist()
+    change(folder, **{column: [*cells[:2], "", *cells[3:5], ""]})
+    with pytest.raises(ValueError, match=rf"manifest.csv has 2 empty cells under '{column}', first in row 3"):
+        load_manifest(folder)
+
+
+@pytest.mark.parametrize("content", ["", "path,label\na,b,c,d\n", b"path\n\xff\xfe\n"])
+def test_a_table_that_is_none_is_named(folder, content):
+    (folder / "manifest.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(
+        ValueError, match=r"data/manifest.csv (is not a readable CSV table|lacks the columns)"
+    ):
+        load_manifest(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"classes": ["red",', "dataset.json is not valid JSON"),
+        ("{}", "must list distinct classes under 'classes'; it has None"),
+        ('["red"]', "must list distinct classes"),
+        ('{"classes": []}', r"must list distinct classes under 'classes'; it has \[\]"),
+        ('{"classes": ["red", "green", "red"]}', r"it has \['red', 'green', 'red'\]"),
+    ],
+)
+def test_a_description_without_classes_is_named(folder, content, message):
+    (folder / "dataset.json").write_text(content)
+    with pytest.raises(ValueError, match=message):
+        load_manifest(folder)
+
+
+def test_selecting_leaves_the_whole_alone(folder):
+    manifest = load_manifest(folder)
+    part = manifest.select([1])
+    part.frame.loc[0, "label"] = "blue"
+    assert manifest.frame["label"][1] == "green"
