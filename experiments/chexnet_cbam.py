@@ -47,7 +47,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 CONFIG = {
     "fractions": {"paper": (0.8, 0.1, 0.1), "clean": (0.7, 0.1, 0.2)},
-    "split_seed": 0,
+    "split_seed": 1,
     "batch_size": 16,
     # Section 2.3.1. Read as ImageDataGenerator reads it, shear_range is in degrees: 0.2 does next to nothing.
     "augmentation": {
@@ -74,7 +74,7 @@ PROFILES = {
     },
     "short": {
         "image_size": 224,
-        "epochs": {"paper": 4, "clean": 12},
+        "epochs": {"paper": 3, "clean": 8},
         "learning_rate": 3e-4,
         "policy": "float32",
     },

@@ -113,4 +113,4 @@ def test_what_a_run_depends_on_is_in_its_configuration(setting):
     options, cache, _, _ = setting
     config = describe("backbone_CBAM", options, "clean", cache)
     assert config["parts"] == ["cbam"] and config["backbone"] == "extractor" and config["seed"] == 0
-    assert config["epochs"] == 1 and config["learning_rate"] == 1e-3 and config["split_seed"] == 0
+    assert config["epochs"] == 1 and config["learning_rate"] == 1e-3 and config["split_seed"] == 1
