@@ -13,8 +13,10 @@ SEED ?= 0
 WEIGHTS ?= none
 BACKBONE ?=
 RUNS ?= runs
+TENSORBOARD ?=
 OPTIONS = --data $(DATA) --protocol $(PROTOCOL) --profile $(PROFILE) --models $(MODELS) --seed $(SEED) \
-	--weights $(WEIGHTS) --runs $(RUNS) $(if $(BACKBONE),--backbone $(BACKBONE))
+	--weights $(WEIGHTS) --runs $(RUNS) $(if $(BACKBONE),--backbone $(BACKBONE)) \
+	$(if $(TENSORBOARD),--tensorboard)
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
@@ -36,7 +38,7 @@ $(VENV)/.developing: $(VENV)/.installed
 	$(BIN)/pip install --quiet -c requirements.lock -e '.[$(ACCELERATOR),export,kaggle,dev]'
 	touch $@
 
-reproduce-chexnet-cbam: install ## CheXNet-CBAM: DATA= PROTOCOL= PROFILE= MODELS= SEED= WEIGHTS= BACKBONE= RUNS=
+reproduce-chexnet-cbam: install ## CheXNet-CBAM: DATA= PROTOCOL= PROFILE= MODELS= SEED= WEIGHTS= BACKBONE= RUNS= TENSORBOARD=1
 	$(BIN)/python -m experiments.chexnet_cbam $(OPTIONS)
 
 report: install ## rebuild the CheXNet-CBAM report from its run folders, without training

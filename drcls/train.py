@@ -37,6 +37,7 @@ def train(model, batches, validation_batches, folder, epochs, monitor="val_macro
         ValueError: where a checkpoint is of another network or `monitor` is not logged.
     """
     checkpoint = Checkpoint(Path(folder), monitor)
+    create_variables(model, validation_batches)
     first = checkpoint.restore(model)
     model.fit(
         batches,
@@ -49,6 +50,24 @@ def train(model, batches, validation_batches, folder, epochs, monitor="val_macro
         verbose=1 if sys.stdout.isatty() else 2,
     )
     return checkpoint.restore_best(model)
+
+
+def create_variables(model, batches):
+    """Create what `fit` would create within its first step: the optimizer's and the metrics' variables.
+
+    TensorFlow traces a step a second time when the first trace has created variables. With the 364 weights of
+    DenseNet121 that is half a minute on a CPU.
+
+    Args:
+        model: compiled keras.Model.
+        batches: `Batches` with the shapes of training; one batch is read, no weight changes.
+    """
+    images, y_true = batches[0]
+    y_pred = ops.full(y_true.shape, 1 / y_true.shape[-1])
+    model.optimizer.build(model.trainable_variables)
+    model.compute_loss(images, y_true, y_pred)
+    model.compute_metrics(images, y_true, y_pred)
+    model.reset_metrics()
 
 
 class EpochOfBatches(keras.callbacks.Callback):
@@ -134,8 +153,6 @@ class Checkpoint(keras.callbacks.Callback):
                 file.unlink()
 
     def _load(self, model, name):
-        if not model.optimizer.built:
-            model.optimizer.build(model.trainable_variables)
         path = self.folder / name
         try:
             model.load_weights(path)

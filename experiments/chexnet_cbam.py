@@ -152,8 +152,11 @@ def run(variant, options, protocol, cache, parts, leakage, folder):
         write_json(folder / "config.json", config)
         write_split(folder, parts)
         print(f"\n{folder}")
-        fit = memorise if variant == MEMORISER else train_network
-        probabilities, note = fit(config, cache, parts, folder)
+        if variant == MEMORISER:
+            probabilities, note = memorise(config, cache, parts)
+        else:
+            watch = [keras.callbacks.TensorBoard(folder / "tensorboard")] if options.tensorboard else []
+            probabilities, note = train_network(config, cache, parts, folder, watch)
         measured = evaluate(parts["test"], probabilities, folder, seed=options.seed)
         write_json(folder / "env.json", environment(time.monotonic() - started))
         identity = {key: config[key] for key in ("variant", "data", "phantom", "protocol", "profile", "seed")}
@@ -210,7 +213,7 @@ def is_current(folder, config):
     return is_finished(folder)
 
 
-def train_network(config, cache, parts, folder):
+def train_network(config, cache, parts, folder, callbacks=()):
     """Sections 2.3.2-2.3.5: the network, its weighted loss, and training with augmentation."""
     keras.utils.set_random_seed(config["seed"])
     keras.config.set_dtype_policy(config["policy"])
@@ -226,7 +229,7 @@ def train_network(config, cache, parts, folder):
     )
     compile_model(model, config, len(batches), class_weights(parts["train"].counts()))
     validation, test = (Batches(cache, parts[name], config["batch_size"]) for name in ("validation", "test"))
-    best = train(model, batches, validation, folder, config["epochs"], config["monitor"])
+    best = train(model, batches, validation, folder, config["epochs"], config["monitor"], callbacks)
     save_model(model, folder / "model.keras")
     return predict(model, test), f"best epoch {best} of {config['epochs']}"
 
@@ -259,7 +262,7 @@ def compile_model(model, config, steps_per_epoch, weights):
     )
 
 
-def memorise(config, cache, parts, folder):
+def memorise(config, cache, parts):
     """Extra trees on features nobody trained: what copies in the training part are worth by themselves."""
     if config["backbone_file"]:
         backbone = build_backbone(config["backbone_file"], config["image_size"])
@@ -289,6 +292,7 @@ def parse(arguments):
     parser.add_argument("--backbone", help="a saved Keras feature extractor; adds the paper's design on it")
     parser.add_argument("--epochs", type=int, help="instead of the profile's")
     parser.add_argument("--runs", default="runs", help="folder of the run folders")
+    parser.add_argument("--tensorboard", action="store_true", help="log to RUN/tensorboard while training")
     parser.add_argument("--force", action="store_true", help="train finished rows anew")
     parser.add_argument("--report-only", action="store_true", help="rebuild the report from the run folders")
     return parser.parse_args(arguments)

@@ -66,6 +66,15 @@ def test_the_best_epoch_is_kept_and_only_two_weight_files_stay(squares, tmp_path
     assert kept == {state["last"], state["best"]}
 
 
+def test_the_training_step_is_traced_once(squares, tmp_path):
+    cache = ImageCache(squares, 16)
+    model = tiny_model(squares.classes)
+    traces, step = [], model.train_step
+    model.train_step = lambda *arguments: traces.append(1) or step(*arguments)
+    train(model, Batches(cache, squares, 4), Batches(cache, squares, 4), tmp_path, 2, "val_accuracy")
+    assert len(traces) == 1
+
+
 def test_a_finished_training_is_not_trained_again(squares, tmp_path):
     cache = ImageCache(squares, 16)
 

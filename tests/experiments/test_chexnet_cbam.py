@@ -100,6 +100,13 @@ def test_one_row_from_data_to_metrics(setting, tmp_path, variant):
         run(variant, options, "clean", cache, parts, leakage, folder)
 
 
+def test_training_can_be_watched_with_tensorboard(setting, tmp_path):
+    options, cache, parts, leakage = setting
+    options.tensorboard = True
+    run("backbone", options, "clean", cache, parts, leakage, tmp_path / "watched")
+    assert list((tmp_path / "watched" / "tensorboard" / "validation").glob("events*"))
+
+
 def test_two_runs_with_one_seed_measure_the_same(setting, tmp_path):
     options, cache, parts, leakage = setting
     measured = []
