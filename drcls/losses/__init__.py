@@ -1,5 +1,6 @@
 """Keras losses of the reproduced papers, on every Keras backend."""
 
+from drcls.losses.balanced_softmax import BalancedSoftmaxCrossentropy
 from drcls.losses.weighted_crossentropy import WeightedCategoricalCrossentropy
 
-__all__ = ["WeightedCategoricalCrossentropy"]
+__all__ = ["BalancedSoftmaxCrossentropy", "WeightedCategoricalCrossentropy"]

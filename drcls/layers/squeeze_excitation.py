@@ -1,0 +1,78 @@
+"""Squeeze and excitation: how much each channel matters, read off the whole image."""
+
+import keras
+from keras import ops
+
+from drcls.layers.feature_map import feature_map_channels
+
+
+@keras.saving.register_keras_serializable(package="drcls")
+class SqueezeExcitation(keras.layers.Layer):
+    """Scales every channel of a feature map by how much it matters for this image.
+
+    A convolution weighs its channels alike for all images. Here the mean of each channel over the image is
+    squeezed through a narrow perceptron, which gives each channel a weight between 0 and 1:
+
+        z = mean of F over height and width                    (Hu et al., Eq. 2)
+        s = sigmoid(W_2 ReLU(W_1 z))                           (Hu et al., Eq. 3; with biases, as in their code)
+        F' = s * F                                             (Hu et al., Eq. 4)
+
+    `ChannelAttention` of CBAM reads the maximum of each channel besides.
+
+    Args:
+        reduction_ratio: Positive integer `r`. The hidden layer of the perceptron has
+            `channels // reduction_ratio` ReLU units. Defaults to `16`.
+
+    Call arguments:
+        inputs: Float tensor of rank 4, any values.
+
+    Input shape:
+        `(batch, height, width, channels)`; height and width may be unknown, channels may not.
+
+    Output shape:
+        Same as the input.
+
+    Raises:
+        ValueError: If `reduction_ratio` is not a positive integer or exceeds the number of channels.
+
+    Reference:
+
+    - [Hu et al., 2018](https://arxiv.org/abs/1709.01507), section 3
+    """
+
+    def __init__(self, reduction_ratio=16, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(reduction_ratio, int) or reduction_ratio < 1:
+            raise ValueError(
+                f"reduction_ratio must be a positive integer. Received: reduction_ratio={reduction_ratio!r}"
+            )
+        self.reduction_ratio = reduction_ratio
+
+    def build(self, input_shape):
+        channels = feature_map_channels(self, input_shape)
+        if self.reduction_ratio > channels:
+            raise ValueError(
+                f"reduction_ratio must not exceed the number of channels ({channels}): it would leave no "
+                f"hidden unit. Received: reduction_ratio={self.reduction_ratio}"
+            )
+        self.squeeze = keras.layers.Dense(
+            channels // self.reduction_ratio, activation="relu", dtype=self.dtype_policy, name="squeeze"
+        )
+        self.squeeze.build((input_shape[0], channels))
+        self.excite = keras.layers.Dense(
+            channels, activation="sigmoid", dtype=self.dtype_policy, name="excite"
+        )
+        self.excite.build((input_shape[0], channels // self.reduction_ratio))
+        self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})
+
+    def call(self, inputs):
+        # A half-precision sum over all places overflows at 65504, so the mean is taken in float32.
+        mean_dtype = keras.backend.result_type(self.compute_dtype, "float32")
+        mean = ops.mean(ops.cast(inputs, mean_dtype), axis=(1, 2), keepdims=True)  # (N, 1, 1, C)
+        return self.excite(self.squeeze(mean)) * inputs
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "reduction_ratio": self.reduction_ratio}
