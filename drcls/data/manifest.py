@@ -53,6 +53,26 @@ class Manifest:
         """Return the manifest of these rows (positions, with repeats allowed), in this order."""
         return replace(self, frame=self.frame.iloc[np.asarray(rows, dtype=np.int64)].reset_index(drop=True))
 
+    def merge_classes(self, merged, name):
+        """Return the manifest with several classes made one, at the place of the first of them.
+
+        Args:
+            merged: list of str, two classes or more.
+            name: str, what the new class is called.
+
+        Raises:
+            ValueError: where a name is not a class, or the new one is another class's already.
+        """
+        kept = [label for label in self.classes if label not in merged]
+        if len(merged) < 2 or len(kept) + len(merged) != len(self.classes) or name in kept:
+            raise ValueError(
+                f"expected two or more of the classes {self.classes} and a new name; received {merged} to "
+                f"become {name!r}"
+            )
+        classes = list(dict.fromkeys(name if label in merged else label for label in self.classes))
+        labels = self.frame["label"].replace(dict.fromkeys(merged, name))
+        return replace(self, frame=self.frame.assign(label=labels), info=self.info | {"classes": classes})
+
 
 def load_manifest(folder):
     """Read a prepared data set.

@@ -30,6 +30,23 @@ def test_rows_may_be_selected_more_than_once_and_in_any_order(folder):
     np.testing.assert_array_equal(part.counts(), [1, 0, 2])
 
 
+def test_merged_classes_are_one_class_at_the_place_of_the_first(folder):
+    manifest = load_manifest(folder)
+    first, second, third = manifest.classes
+    merged = manifest.merge_classes([second, third], "other")
+    assert merged.classes == [first, "other"]
+    np.testing.assert_array_equal(merged.labels, [0, 1, 1, 0, 1, 1])
+    assert manifest.classes == [first, second, third] and manifest.frame["label"][1] == second
+
+
+@pytest.mark.parametrize(
+    "merged, name", [([CLASSES[0]], "x"), ([CLASSES[0], "x"], "y"), (CLASSES[:2], CLASSES[2])]
+)
+def test_classes_that_cannot_be_merged_are_named(folder, merged, name):
+    with pytest.raises(ValueError, match=f"two or more of the classes .* to become '{name}'"):
+        load_manifest(folder).merge_classes(merged, name)
+
+
 @pytest.mark.parametrize("name", ["manifest.csv", "dataset.json"])
 def test_a_missing_file_is_named(folder, name):
     (folder / name).unlink()

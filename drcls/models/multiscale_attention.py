@@ -1,0 +1,146 @@
+"""The multi-scale attention residual network of "Classification of Diabetic Retinopathy using Residual Learning
+with a Custom Balanced Softmax Loss" (Li Tong, poster, Oxford Brookes University and Chengdu University of
+Technology).
+
+                 images (N, S, S, 3)
+                        |  -1..1, wavelet 2x, convolution
+    stage 1   S/2   residual SE blocks, 32 filters
+                        |  wavelet 2x
+    stage 2   S/4   residual SE blocks, 64 filters -----> tokens -> attention, feed-forward -> mean --+
+                        |  wavelet 2x                                                                  |
+    stage 3   S/8   residual SE blocks, 96 filters -----> tokens -> attention, feed-forward -> mean --+
+                        |  wavelet 2x                                                                  |
+    stage 4   S/16  residual SE blocks, 128 filters ----> tokens -> attention, feed-forward -> mean --+
+                                                                                                       |
+                                             scores, softmax <- dropout <- concatenation of the scales
+"""
+
+import keras
+from keras import layers
+
+from drcls.layers import LearnableWavelet2D, SqueezeExcitation, TransformerEncoder
+from drcls.models.transfer_head import classify, explained
+
+NUM_SCALES = 3
+MAX_TOKENS_PER_SIDE = 14
+
+
+def build_multiscale_attention(
+    image_size,
+    class_names,
+    widths=(32, 64, 96, 128),
+    blocks_per_stage=2,
+    squeeze_excitation=True,
+    wavelet="haar",
+    attention=True,
+    num_heads=4,
+    reduction_ratio=16,
+    orthonormality_penalty=1e-2,
+    dropout_rate=0.3,
+):
+    """Build the poster's network: residual blocks, SE, learnable wavelets, attention at several scales.
+
+    The poster names the parts, 96 filters in one stage, global average pooling and the concatenation of
+    scales. Depth, the other widths, heads and which stages are scales (the last three) are chosen here. The
+    widths (32, 64, 96, 128) give 1.45 million weights for five classes, (16, 32, 48, 64) give 0.36 million.
+
+    Attention over all places of a large map costs the square of their number: a scale is first averaged down to
+    at most 14 x 14 tokens. Grad-CAM explains the last stage.
+
+    Args:
+        image_size: int, height and width of the images in pixels, a multiple of 2 to the number of stages.
+        class_names: list of str.
+        widths: filters of each stage, three or more; each halves the size.
+        blocks_per_stage: int, residual blocks in each stage.
+        squeeze_excitation: bool, whether residual blocks weigh their channels.
+        wavelet: str, see `LearnableWavelet2D`; None: convolutions with stride 2 instead.
+        attention: bool, whether each scale passes a Transformer encoder.
+        num_heads: int, of each encoder; each head has width / num_heads dimensions, the feed-forward network
+            twice the width.
+        reduction_ratio: int, of squeeze and excitation.
+        orthonormality_penalty: number, see `LearnableWavelet2D`.
+        dropout_rate: float in [0, 1), before the last layer.
+
+    Returns:
+        keras.Model from float32 or uint8 (N, image_size, image_size, 3) in 0..255 to float32 (N, C)
+        probabilities.
+
+    Raises:
+        ValueError: where the image size or the widths do not fit the stages and heads.
+    """
+    check_sizes(image_size, widths, num_heads if attention else 1)
+
+    def halve(features, filters, name):
+        if wavelet:
+            penalty = orthonormality_penalty
+            features = LearnableWavelet2D(wavelet, penalty, name=f"{name}_wavelet")(features)
+            return convolve(features, filters, 1, name=name)
+        return convolve(features, filters, 3, strides=2, name=name)
+
+    ratio = reduction_ratio if squeeze_excitation else None
+    images = keras.Input((image_size, image_size, 3), name="images")
+    features = layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(images)
+    scales = []
+    for stage, filters in enumerate(widths, start=1):
+        features = halve(features, filters, name=f"stage{stage}_halve")
+        for block in range(1, blocks_per_stage + 1):
+            name = f"stage{stage}_block{block}"
+            features = residual_block(features, filters, ratio, name)
+        scales.append(features)
+    scales[-1] = explained(features)
+    pooled = [
+        summarise(scale, num_heads if attention else None, f"scale{number}")
+        for number, scale in enumerate(scales[-NUM_SCALES:], start=1)
+    ]
+    pooled = layers.Concatenate(name="scales")(pooled)
+    return keras.Model(images, classify(pooled, class_names, dropout_rate), name="multiscale_attention")
+
+
+def convolve(features, filters, kernel_size, strides=1, activation="relu", name=None):
+    """Convolution, batch normalisation and activation: (N, h, w, C) -> (N, h/strides, w/strides, filters)."""
+    features = layers.Conv2D(
+        filters, kernel_size, strides, padding="same", use_bias=False, name=f"{name}_convolution"
+    )(features)
+    # Keras' momentum of 0.99 needs hundreds of steps to forget its initial values.
+    features = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(features)
+    return layers.Activation(activation, name=name)(features) if activation else features
+
+
+def residual_block(features, filters, reduction_ratio, name):
+    """Two convolutions beside the identity (He et al., 2016); without a reduction ratio SE is left out."""
+    x = convolve(features, filters, 3, name=f"{name}_first")
+    x = convolve(x, filters, 3, activation=None, name=f"{name}_second")
+    if reduction_ratio:
+        x = SqueezeExcitation(reduction_ratio, name=f"{name}_excitation")(x)
+    return layers.ReLU(name=name)(layers.Add(name=f"{name}_sum")([features, x]))
+
+
+def summarise(scale, num_heads, name):
+    """One vector per scale: (N, h, w, C) -> (N, C), through attention over its places unless heads is None."""
+    if num_heads is None:
+        return layers.GlobalAveragePooling2D(name=f"{name}_mean")(scale)
+    side, channels = scale.shape[1], scale.shape[-1]
+    shrink = -(-side // MAX_TOKENS_PER_SIDE)
+    if shrink > 1:
+        scale = layers.AveragePooling2D(shrink, name=f"{name}_shrink")(scale)
+    tokens = layers.Reshape((-1, channels), name=f"{name}_tokens")(scale)
+    tokens = TransformerEncoder(num_heads, channels // num_heads, 2 * channels, name=f"{name}_attention")(
+        tokens
+    )
+    return layers.GlobalAveragePooling1D(name=f"{name}_mean")(tokens)
+
+
+def check_sizes(image_size, widths, num_heads):
+    if len(widths) < NUM_SCALES:
+        raise ValueError(f"widths must name at least {NUM_SCALES} stages; received {tuple(widths)}")
+    if image_size % 2 ** len(widths):
+        raise ValueError(
+            f"image_size must be a multiple of {2 ** len(widths)} for {len(widths)} stages; "
+            f"received {image_size}"
+        )
+    uneven = [width for width in widths[-NUM_SCALES:] if width % num_heads]
+    if uneven:
+        raise ValueError(
+            f"the widths of the last {NUM_SCALES} stages must be multiples of num_heads={num_heads}; "
+            f"received {tuple(widths)}"
+        )
