@@ -52,6 +52,20 @@ def train(model, batches, validation_batches, folder, epochs, monitor="val_macro
     return checkpoint.restore_best(model)
 
 
+def warmed_up_cosine(peak, steps, warmup_share):
+    """Return a learning-rate schedule: up from a tenth of the peak, then down to zero along a cosine.
+
+    Args:
+        peak: float, the largest learning rate.
+        steps: int, optimizer steps of the entire training.
+        warmup_share: float in 0..1, share of the steps that go up.
+    """
+    warmup = int(warmup_share * steps)
+    return keras.optimizers.schedules.CosineDecay(
+        peak / 10, steps - warmup, warmup_target=peak, warmup_steps=warmup
+    )
+
+
 def create_variables(model, batches):
     """Create what `fit` would create within its first step: the optimizer's and the metrics' variables.
 

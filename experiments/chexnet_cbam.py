@@ -16,10 +16,7 @@ validation. The clean protocol tests on 20 % instead of 10 %: its rarest class w
 images. Measured figures: experiments/results/.
 """
 
-import argparse
-import json
 import os
-import time
 from pathlib import Path
 
 import keras
@@ -27,21 +24,15 @@ import numpy as np
 from sklearn.ensemble import ExtraTreesClassifier
 
 from data_prep.phantoms.fundus import write_fundus
-from drcls.data import Augmenter, Batches, ImageCache, audit_leakage, class_weights, load_manifest, split
-from drcls.evaluate import evaluate, predict
+from drcls.data import Augmenter, Batches, ImageCache, class_weights, load_manifest, split
+from drcls.evaluate import predict
 from drcls.losses import WeightedCategoricalCrossentropy
 from drcls.models import build_backbone, build_chexnet_cbam, build_transfer_classifier, embed
-from drcls.runs import (
-    devices,
-    environment,
-    is_finished,
-    read_json,
-    save_model,
-    write_json,
-    write_split,
-)
-from drcls.train import train
+from drcls.runs import save_model
+from drcls.train import train, warmed_up_cosine
 from experiments.chexnet_cbam_report import write_chexnet_cbam_report
+from experiments.command import make_parser, resolve
+from experiments.row import audit, run_row
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -109,7 +100,7 @@ QUICK_MODELS = ("CheXNet_CBAM", "MobileNetV2", MEMORISER)
 
 
 def main(arguments=None):
-    options = resolve(parse(arguments))
+    options = parse(arguments)
     run_set = ROOT / options.runs / "chexnet_cbam"
     manifest = acquire(options)
     if not options.report_only:
@@ -132,40 +123,17 @@ def acquire(options):
     return load_manifest(folder)
 
 
-def audit(parts, protocol):
-    """Section 2.3.1, balancing and split: say how much of the test part training has seen."""
-    leakage = audit_leakage(parts["train"], parts["test"])
-    sizes = ", ".join(f"{name} {len(part)}" for name, part in parts.items())
-    print(f"{protocol} protocol: {sizes}; {leakage['overall']:.1%} of the test images leaked")
-    if protocol == "clean" and leakage["group"] > 0:
-        raise RuntimeError(
-            f"the clean protocol must not leak, but {leakage['group']:.2%} of the test images do"
-        )
-    return leakage
-
-
 def run(variant, options, protocol, cache, parts, leakage, folder):
-    """Train, evaluate and record one row of the table, unless it is finished."""
+    """One row of the table: a network, or the memoriser."""
     config = describe(variant, options, protocol, cache)
-    if options.force or not is_current(folder, config):
-        started = time.monotonic()
-        write_json(folder / "config.json", config)
-        write_split(folder, parts)
-        print(f"\n{folder}")
+
+    def fit():
         if variant == MEMORISER:
-            probabilities, note = memorise(config, cache, parts)
-        else:
-            watch = [keras.callbacks.TensorBoard(folder / "tensorboard")] if options.tensorboard else []
-            probabilities, note = train_network(config, cache, parts, folder, watch)
-        measured = evaluate(parts["test"], probabilities, folder, seed=options.seed)
-        write_json(folder / "env.json", environment(time.monotonic() - started))
-        identity = {key: config[key] for key in ("variant", "data", "phantom", "protocol", "profile", "seed")}
-        classes = {"num_test": len(parts["test"]), "class_names": parts["test"].classes}
-        write_json(
-            folder / "metrics.json", identity | classes | measured | {"leakage": leakage, "note": note}
-        )
-    accuracy = read_json(folder / "metrics.json")["metrics"]["accuracy"]
-    print(f"{variant}, {protocol} protocol: accuracy {accuracy:.4f}")
+            return memorise(config, cache, parts)
+        watch = [keras.callbacks.TensorBoard(folder / "tensorboard")] if options.tensorboard else []
+        return train_network(config, cache, parts, folder, watch)
+
+    run_row(folder, config, parts, leakage, fit, options.force)
 
 
 def describe(variant, options, protocol, cache):
@@ -196,21 +164,6 @@ def weights_of(backbone, weights):
     if weights in ("none", "imagenet") or backbone == "CheXNet":
         return weights
     return "imagenet"
-
-
-def is_current(folder, config):
-    """Whether the run is finished with this configuration; another one in the folder is an error."""
-    if not (folder / "config.json").is_file():
-        return False
-    found, wanted = read_json(folder / "config.json"), json.loads(json.dumps(config))
-    different = sorted(key for key in wanted if found.get(key) != wanted[key])
-    if different:
-        raise ValueError(
-            f"{folder / 'config.json'} was made with other settings "
-            f"({', '.join(f'{key}: {found.get(key)} there, {wanted[key]} now' for key in different)}); "
-            "choose another RUNS folder or train anew with --force"
-        )
-    return is_finished(folder)
 
 
 def train_network(config, cache, parts, folder, callbacks=()):
@@ -248,13 +201,8 @@ def build(config, classes):
 
 def compile_model(model, config, steps_per_epoch, weights):
     steps = config["epochs"] * steps_per_epoch
-    warmup = int(config["warmup_share"] * steps)
-    peak = config["learning_rate"]
-    schedule = keras.optimizers.schedules.CosineDecay(
-        peak / 10, steps - warmup, warmup_target=peak, warmup_steps=warmup
-    )
     model.compile(
-        keras.optimizers.Adam(schedule),
+        keras.optimizers.Adam(warmed_up_cosine(config["learning_rate"], steps, config["warmup_share"])),
         WeightedCategoricalCrossentropy(weights.tolist()),
         metrics=["accuracy", keras.metrics.F1Score(average="macro", name="macro_f1")],
         # XLA compiles for minutes on a CPU and then runs slower; JAX knows no other way.
@@ -280,53 +228,22 @@ def memorise(config, cache, parts):
 
 
 def parse(arguments):
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", default="auto", help="auto, fundus_phantom, aptos2019, ddr or eyepacs2015")
-    parser.add_argument("--protocol", default="both", choices=["paper", "clean", "both"])
-    parser.add_argument("--profile", default="auto", choices=["auto", *PROFILES])
-    parser.add_argument("--models", default="all", help="all, or names of rows, parted by commas")
-    parser.add_argument("--seed", type=int, default=0)
+    parser = make_parser(__doc__, PROFILES, "fundus_phantom, aptos2019, ddr or eyepacs2015")
     parser.add_argument("--weights", default="none", help="none, imagenet, or a file with CheXNet's weights")
     parser.add_argument("--backbone", help="a saved Keras feature extractor; adds the paper's design on it")
-    parser.add_argument("--epochs", type=int, help="instead of the profile's")
-    parser.add_argument("--runs", default="runs", help="folder of the run folders")
-    parser.add_argument("--tensorboard", action="store_true", help="log to RUN/tensorboard while training")
-    parser.add_argument("--force", action="store_true", help="train finished rows anew")
-    parser.add_argument("--report-only", action="store_true", help="rebuild the report from the run folders")
-    return parser.parse_args(arguments)
-
-
-def resolve(options):
-    """Replace auto, all and both by what they mean here, and print it first."""
-    if options.data == "auto":
-        prepared = (ROOT / "data" / "aptos2019" / "manifest.csv").is_file()
-        options.data = "aptos2019" if prepared else "fundus_phantom"
-    if options.profile == "auto":
-        options.profile = "quick" if all("cpu" in name.lower() for name in devices()) else "paper"
-    options.protocols = ["paper", "clean"] if options.protocol == "both" else [options.protocol]
-    known = [*VARIANTS, MEMORISER, *(BACKBONE_VARIANTS if options.backbone else ())]
-    if options.models == "all":
-        options.models = [*BACKBONE_VARIANTS, MEMORISER] if options.backbone else list(QUICK_MODELS)
-        if options.profile == "paper":
-            options.models = known
-    else:
-        options.models = options.models.split(",")
-    unknown = [name for name in options.models if name not in known]
-    if unknown:
-        raise SystemExit(f"unknown models {unknown}; expected names among {known}")
+    options = parser.parse_args(arguments)
     if options.backbone and not Path(options.backbone).is_file():
         raise SystemExit(
             f"--backbone {options.backbone}: no such file; expected a saved .keras feature extractor"
         )
-    print(
-        f"data {options.data}, protocols {options.protocols}, profile {options.profile}, "
-        f"models {options.models}, seed {options.seed}, weights {options.weights}, "
-        f"backbone {options.backbone}, "
-        f"{keras.backend.backend()} on {', '.join(devices())}"
-    )
-    return options
+    known = [*VARIANTS, MEMORISER, *(BACKBONE_VARIANTS if options.backbone else ())]
+
+    def all_models(options):
+        if options.profile == "paper":
+            return known
+        return [*BACKBONE_VARIANTS, MEMORISER] if options.backbone else list(QUICK_MODELS)
+
+    return resolve(options, ROOT / "data" / "aptos2019", "fundus_phantom", all_models, known)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 from drcls.data import Augmenter, ImageCache, audit_leakage, split
 from drcls.runs import read_json
 from experiments import chexnet_cbam
-from experiments.chexnet_cbam import CONFIG, PROFILES, VARIANTS, describe, parse, resolve, run, weights_of
+from experiments.chexnet_cbam import CONFIG, PROFILES, VARIANTS, describe, parse, run, weights_of
 from experiments.chexnet_cbam_report import PUBLISHED
 from tests.small_data import write_squares
 
@@ -44,7 +44,7 @@ def test_make_and_the_script_know_the_same_options():
 
 def test_auto_is_the_phantom_on_a_cpu_without_prepared_data(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(chexnet_cbam, "ROOT", tmp_path)
-    options = resolve(parse([]))
+    options = parse([])
     assert (options.data, options.protocols, options.profile) == (
         "fundus_phantom",
         ["paper", "clean"],
@@ -53,7 +53,7 @@ def test_auto_is_the_phantom_on_a_cpu_without_prepared_data(monkeypatch, tmp_pat
     assert "fundus_phantom" in capsys.readouterr().out
     (tmp_path / "data" / "aptos2019").mkdir(parents=True)
     (tmp_path / "data" / "aptos2019" / "manifest.csv").touch()
-    assert resolve(parse([])).data == "aptos2019"
+    assert parse([]).data == "aptos2019"
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_auto_is_the_phantom_on_a_cpu_without_prepared_data(monkeypatch, tmp_pat
 )
 def test_unknown_rows_and_files_are_named(arguments):
     with pytest.raises(SystemExit, match=r"AlexNet|'backbone'|no-such\.keras"):
-        resolve(parse(arguments))
+        parse(arguments)
 
 
 def test_a_weight_file_is_chexnets_alone():
@@ -76,7 +76,7 @@ def setting(tmp_path, monkeypatch):
     extractor.save(tmp_path / "extractor.keras")
     monkeypatch.setitem(PROFILES["quick"], "image_size", 16)
     arguments = ["--data", "squares", "--profile", "quick", "--epochs", "1"]
-    options = resolve(parse([*arguments, "--backbone", str(tmp_path / "extractor.keras")]))
+    options = parse([*arguments, "--backbone", str(tmp_path / "extractor.keras")])
     manifest = write_squares(tmp_path / "data", per_class=20)
     parts = split(manifest, (0.6, 0.2, 0.2), 0, "clean")
     return options, ImageCache(manifest, 16), parts, audit_leakage(parts["train"], parts["test"])
