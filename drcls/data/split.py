@@ -6,7 +6,7 @@ from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 from drcls.data.resample import oversample
 
 PARTS = ("train", "validation", "test")
-PROTOCOLS = ("paper", "clean")
+PROTOCOLS = ("paper", "random", "clean")
 MAX_FOLDS = 20
 
 
@@ -16,6 +16,8 @@ def split(manifest, fractions, seed, protocol):
     - `paper`: oversample every class to the largest, *then* split at random, stratified by class. Copies of
       one image fall on both sides, so the test part measures memory. Kept because the printed numbers were
       made so (CheXNet-CBAM, section 2.3.1; its text: 9025 images into 7220, 902 and 903).
+    - `random`: split at random, stratified by class, without oversampling: what most papers do. Duplicates in
+      the data fall on both sides.
     - `clean`: drop images whose identical copies carry another label, keep one of identical images
       otherwise, then split so that no group is torn apart. The parts are whole numbers of folds, at most 20,
       so the shares are met to a twentieth at best. Nothing is resampled here: that is for the caller, on the
@@ -25,7 +27,7 @@ def split(manifest, fractions, seed, protocol):
         manifest: the whole data set, a `Manifest`.
         fractions: three positive shares for train, validation and test that sum to 1.
         seed: int. The same seed gives the same parts on any machine.
-        protocol: `"paper"` or `"clean"`.
+        protocol: `"paper"`, `"random"` or `"clean"`.
 
     Returns:
         dict from `"train"`, `"validation"`, `"test"` to a `Manifest`.
@@ -41,6 +43,8 @@ def split(manifest, fractions, seed, protocol):
         )
     if protocol == "paper":
         return _split_rows(oversample(manifest, seed), fractions, seed)
+    if protocol == "random":
+        return _split_rows(manifest, fractions, seed)
     if protocol == "clean":
         return _split_groups(deduplicate(manifest), fractions, seed)
     raise ValueError(f"protocol must be one of {PROTOCOLS}; received {protocol!r}")
@@ -74,7 +78,7 @@ def _split_rows(manifest, fractions, seed):
         )
     except ValueError as error:
         raise ValueError(
-            f"{manifest.root}: {len(manifest)} balanced images of {len(manifest.classes)} classes cannot be "
+            f"{manifest.root}: {len(manifest)} images of {len(manifest.classes)} classes cannot be "
             f"split into {fractions.tolist()}: {error}"
         ) from error
     return {name: manifest.select(rows) for name, rows in zip(PARTS, (train, validation, test), strict=True)}

@@ -23,8 +23,8 @@ def classification_metrics(y_true, probabilities, class_names):
 
     Returns:
         A dict of floats, None, ints and lists, ready for JSON: accuracy, macro_precision, macro_recall,
-        macro_f1, macro_specificity, macro_auroc, mean_ovr_accuracy, quadratic_kappa,
-        expected_calibration_error; per_class: {name: {precision, recall, f1, specificity, ovr_accuracy,
+        macro_f1, macro_specificity, macro_auroc, micro_auroc (over all pairs of image and class),
+        mean_ovr_accuracy, quadratic_kappa, expected_calibration_error; per_class: {name: {precision, recall, f1, specificity, ovr_accuracy,
         auroc, support}}; confusion_matrix: rows true, columns predicted.
 
     Raises:
@@ -55,6 +55,7 @@ def classification_metrics(y_true, probabilities, class_names):
     return {
         "accuracy": _number(measures.accuracy(confusion)),
         **macro,
+        "micro_auroc": float(roc_auc_score(np.eye(len(class_names))[y_true].ravel(), probabilities.ravel())),
         "mean_ovr_accuracy": _number(measures.mean_ovr_accuracy(confusion)),
         "quadratic_kappa": _number(measures.quadratic_kappa(confusion)),
         "expected_calibration_error": expected_calibration_error(probabilities, y_true),

@@ -1,5 +1,6 @@
 """From run folders and printed figures to tables, figures and one page; nothing is trained here."""
 
+from drcls.report.curves import roc_and_precision_recall
 from drcls.report.figures import (
     bar_chart,
     class_distribution,
@@ -40,6 +41,7 @@ __all__ = [
     "read_predictions",
     "read_runs",
     "results_table",
+    "roc_and_precision_recall",
     "run_facts",
     "runs_table",
     "seed_spread",

@@ -17,7 +17,7 @@ from drcls.report.tables import NOT_RUN, PROTOCOLS, UNFINISHED, check_one_settin
 _DPI = 150
 _SYNTHETIC = "SYNTHETIC DATA (phantom) · "
 # Okabe and Ito's palette; grey for the printed figures, which are nobody's measurement here.
-_PRINTED, _OURS = "#9a9a9a", ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00")
+_PRINTED, COLOURS = "#9a9a9a", ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00")
 _ASIDE = "#5d6673"
 _TRAINING, _VALIDATION = "#0072b2", "#d55e00"
 
@@ -57,7 +57,7 @@ def bar_chart(path, runs, published_rows, measures, title, protocols=PROTOCOLS):
     canvas.legend(handles, labels, loc="outside lower center", ncols=len(names), frameon=False)
     caption = "Error bars are the standard deviation over seeds, where there are several."
     shown = ", ".join(measure.title for measure in measures)
-    return _finish(
+    return finish(
         canvas, path, title, describe(runs), caption, f"Bar chart of {shown} for {', '.join(models)}."
     )
 
@@ -99,9 +99,7 @@ def confusion_matrices(path, runs, models, title):
         )
     caption = "Rows are the true classes, columns the predicted ones; numbers are test images."
     alt = f"Confusion matrices of {', '.join(models)}."
-    return _finish(
-        canvas, path, title, describe([run for run in shown.values() if run] or runs), caption, alt
-    )
+    return finish(canvas, path, title, describe([run for run in shown.values() if run] or runs), caption, alt)
 
 
 def training_curves(path, runs, title):
@@ -139,7 +137,7 @@ def training_curves(path, runs, title):
         canvas.legend(handles.values(), handles, loc="outside lower center", ncols=2, frameon=False)
     caption = "Training (solid) and validation (dashed)."
     alt = f"Loss and accuracy by epoch of {', '.join(run['variant'] for run in runs)}."
-    return _finish(canvas, path, title, describe(runs), caption, alt)
+    return finish(canvas, path, title, describe(runs), caption, alt)
 
 
 def pick_hits_and_misses(labels, predicted, class_names, seed=0):
@@ -212,7 +210,7 @@ def grad_cam_grid(path, run, images, overlays, labels, predicted, title, masks=N
     caption = f"{run['variant']}. The first right and the first wrong prediction drawn for each true class."
     caption += "" if masks is None else " Lesions are outlined in the original."
     alt = f"Test images of {', '.join(classes)} and their Grad-CAM heat maps, hits above misses."
-    return _finish(canvas, path, title, describe([run]), caption, alt)
+    return finish(canvas, path, title, describe([run]), caption, alt)
 
 
 def class_distribution(path, counts, info, title):
@@ -234,17 +232,19 @@ def class_distribution(path, counts, info, title):
     for index, (part, numbers) in enumerate(counts.items()):
         places = np.arange(len(classes)) + (index - (len(counts) - 1) / 2) * thickness
         widths = [numbers.get(name, 0) for name in classes]
-        bars = panel.barh(places, widths, thickness * 0.92, label=part, color=_OURS[::-1][index % len(_OURS)])
+        bars = panel.barh(
+            places, widths, thickness * 0.92, label=part, color=COLOURS[::-1][index % len(COLOURS)]
+        )
         panel.bar_label(bars, [f"{width:,}" for width in widths], padding=3, fontsize=8)
     panel.set_yticks(range(len(classes)), classes)
     panel.invert_yaxis()
     panel.margins(x=0.12)
     panel.set_xlabel("images")
     panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _plain(panel)
+    plain(panel)
     canvas.legend(loc="outside lower center", ncols=min(4, len(counts)), frameon=False)
     text = "; ".join(f"{part}: {sum(numbers.values()):,} images" for part, numbers in counts.items()) + "."
-    return _finish(canvas, path, title, _data_label(info), text, f"Images per class: {', '.join(classes)}.")
+    return finish(canvas, path, title, _data_label(info), text, f"Images per class: {', '.join(classes)}.")
 
 
 def example_grid(path, images, labels, info, title):
@@ -277,10 +277,10 @@ def example_grid(path, images, labels, info, title):
     for panel in panels[len(images) :]:
         panel.remove()
     alt = f"Example images: {', '.join(dict.fromkeys(labels))}."
-    return _finish(canvas, path, title, _data_label(info), "", alt)
+    return finish(canvas, path, title, _data_label(info), "", alt)
 
 
-def _finish(canvas, path, title, setting, caption, alt):
+def finish(canvas, path, title, setting, caption, alt):
     """Write the title with its setting, save the PNG under a temporary name and rename it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -322,7 +322,7 @@ def _bars(panel, models, series, names, measure):
         places = np.arange(len(models)) + (index - (len(series) - 1) / 2) * thickness
         widths = [scale * (value or 0) for value, _, _ in values]
         errors = [scale * (deviation or 0) for _, deviation, _ in values]
-        colour = _PRINTED if index == 0 else _OURS[(index - 1) % len(_OURS)]
+        colour = _PRINTED if index == 0 else COLOURS[(index - 1) % len(COLOURS)]
         panel.barh(places, widths, thickness * 0.92, label=name, color=colour)
         several = [i for i, (_, deviation, _) in enumerate(values) if deviation is not None]
         panel.errorbar(
@@ -345,10 +345,10 @@ def _bars(panel, models, series, names, measure):
     )
     panel.set_xticks([0, 0.25 * scale, 0.5 * scale, 0.75 * scale, scale])
     panel.set_title(measure.title, fontsize=10)
-    _plain(panel)
+    plain(panel)
 
 
-def _plain(panel):
+def plain(panel):
     panel.spines[["top", "right"]].set_visible(False)
     panel.tick_params(labelsize=9)
 
@@ -409,7 +409,7 @@ def _curve(panel, history, measure, top):
     panel.set_ylim(0, top)
     panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     panel.grid(alpha=0.3)
-    _plain(panel)
+    plain(panel)
 
 
 def _picture(panel, image):

@@ -161,7 +161,16 @@ def test_an_unknown_protocol_is_refused():
         split(table(APTOS_COUNTS), PAPER, 0, "leaky")
 
 
-@pytest.mark.parametrize("protocol", ["paper", "clean"])
+def test_a_random_split_holds_every_image_once_and_meets_the_shares():
+    manifest = table(APTOS_COUNTS)
+    parts = split(manifest, PAPER, 0, "random")
+    paths = [path for part in parts.values() for path in part.frame["path"]]
+    assert sorted(paths) == sorted(manifest.frame["path"])
+    for part, share in zip(parts.values(), PAPER, strict=True):
+        np.testing.assert_allclose(part.counts(), share * manifest.counts(), atol=1)
+
+
+@pytest.mark.parametrize("protocol", ["paper", "random", "clean"])
 def test_splitting_leaves_the_whole_alone(protocol):
     manifest = table({"a": 40, "b": 30})
     before = manifest.frame.copy()
@@ -191,9 +200,7 @@ def test_a_class_or_share_too_small_for_three_parts_is_named(counts, images_per_
 
 
 def test_too_few_images_for_the_paper_protocol_are_named():
-    with pytest.raises(
-        ValueError, match=r"nowhere: 6 balanced images of 2 classes cannot be split into \[0.8"
-    ):
+    with pytest.raises(ValueError, match=r"nowhere: 6 images of 2 classes cannot be split into \[0.8"):
         split(table({"a": 3, "b": 2}), PAPER, 0, "paper")
     with pytest.raises(ValueError, match=r"nowhere: cannot balance classes without a single image: \['b'\]"):
         split(table({"a": 3, "b": 0}), PAPER, 0, "paper")

@@ -16,6 +16,7 @@ OVERALL = {
     "macro_specificity",
     "mean_ovr_accuracy",
     "macro_auroc",
+    "micro_auroc",
     "quadratic_kappa",
     "expected_calibration_error",
     "per_class",
@@ -56,6 +57,9 @@ def test_agrees_with_scikit_learn(graded):
             assert result["per_class"][grade][measure] == pytest.approx(report[grade][name])
     assert result["macro_auroc"] == pytest.approx(
         sklearn_metrics.roc_auc_score(y_true, probabilities, multi_class="ovr", average="macro")
+    )
+    assert result["micro_auroc"] == pytest.approx(
+        sklearn_metrics.roc_auc_score(y_true, probabilities, multi_class="ovr", average="micro")
     )
     assert result["quadratic_kappa"] == pytest.approx(
         sklearn_metrics.cohen_kappa_score(y_true, y_pred, weights="quadratic")
