@@ -24,8 +24,8 @@ def classification_metrics(y_true, probabilities, class_names):
     Returns:
         A dict of floats, None, ints and lists, ready for JSON: accuracy, macro_precision, macro_recall,
         macro_f1, macro_specificity, macro_auroc, micro_auroc (over all pairs of image and class),
-        mean_ovr_accuracy, quadratic_kappa, expected_calibration_error; per_class: {name: {precision, recall, f1, specificity, ovr_accuracy,
-        auroc, support}}; confusion_matrix: rows true, columns predicted.
+        mean_ovr_accuracy, quadratic_kappa, expected_calibration_error; per_class: {name: {precision, recall,
+        f1, specificity, ovr_accuracy, auroc, support}}; confusion_matrix: rows true, columns predicted.
 
     Raises:
         ValueError: if shapes disagree, a label is no index into class_names, or rows are not probabilities.
