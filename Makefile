@@ -14,14 +14,17 @@ WEIGHTS ?= none
 BACKBONE ?=
 RUNS ?= runs
 TENSORBOARD ?=
+CLASSES ?= 5 4
+EXTERNAL ?=
 OPTIONS = --data $(DATA) --protocol $(PROTOCOL) --profile $(PROFILE) --models $(MODELS) --seed $(SEED) \
-	--weights $(WEIGHTS) --runs $(RUNS) $(if $(BACKBONE),--backbone $(BACKBONE)) \
-	$(if $(TENSORBOARD),--tensorboard)
+	--runs $(RUNS) $(if $(TENSORBOARD),--tensorboard)
+CHEXNET_CBAM = $(OPTIONS) --weights $(WEIGHTS) $(if $(BACKBONE),--backbone $(BACKBONE))
+MULTISCALE_ATTENTION = $(OPTIONS) --classes $(CLASSES) $(if $(EXTERNAL),--external $(EXTERNAL))
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-slow lint bench reference report clean
+.PHONY: help install test test-slow lint bench reference clean
 
 help: ## list the targets
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 28
@@ -31,18 +34,24 @@ install: $(VENV)/.installed ## build .venv from the lock (TensorFlow for the GPU
 $(VENV)/.installed: setup.cfg requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "drcls needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet -c requirements.lock -e '.[$(ACCELERATOR),export]'
+	$(BIN)/pip install --quiet -c requirements.lock -e '.[$(ACCELERATOR),export,explain]'
 	touch $@
 
 $(VENV)/.developing: $(VENV)/.installed
-	$(BIN)/pip install --quiet -c requirements.lock -e '.[$(ACCELERATOR),export,kaggle,dev]'
+	$(BIN)/pip install --quiet -c requirements.lock -e '.[$(ACCELERATOR),export,explain,kaggle,dev]'
 	touch $@
 
-reproduce-chexnet-cbam: install ## CheXNet-CBAM: DATA= PROTOCOL= PROFILE= MODELS= SEED= WEIGHTS= BACKBONE= RUNS= TENSORBOARD=1
-	$(BIN)/python -m experiments.chexnet_cbam $(OPTIONS)
+reproduce-chexnet-cbam: install ## CheXNet-CBAM: DATA= PROTOCOL= PROFILE= MODELS= SEED= WEIGHTS= BACKBONE=
+	$(BIN)/python -m experiments.chexnet_cbam $(CHEXNET_CBAM)
 
-report: install ## rebuild the CheXNet-CBAM report from its run folders, without training
-	$(BIN)/python -m experiments.chexnet_cbam $(OPTIONS) --report-only
+reproduce-multiscale-attention: install ## Multi-scale attention: DATA= PROTOCOL= PROFILE= MODELS= SEED= CLASSES= EXTERNAL=
+	$(BIN)/python -m experiments.multiscale_attention $(MULTISCALE_ATTENTION)
+
+report-chexnet-cbam: install ## rebuild the report from the run folders, without training
+	$(BIN)/python -m experiments.chexnet_cbam $(CHEXNET_CBAM) --report-only
+
+report-multiscale-attention: install ## the same for multi-scale attention
+	$(BIN)/python -m experiments.multiscale_attention $(MULTISCALE_ATTENTION) --report-only
 
 data-%: install ## prepare a data set: make data-aptos2019 SOURCE=archive.zip
 	$(BIN)/python -m data_prep.$* --source $(SOURCE)

@@ -9,10 +9,15 @@ import keras
 import numpy as np
 from keras import ops
 
-from drcls.explain.layer_graph import find_layer, is_graph, last_feature_map, output_layer, run_graph
-from drcls.layers import ClassProbabilities
-
-PREDICTED = -1
+from drcls.explain.layer_graph import find_layer, last_feature_map, output_layer, run_graph
+from drcls.explain.scores import (
+    PREDICTED,
+    check_class_index,
+    check_images,
+    check_model,
+    divide_by_maximum,
+    score_before_softmax,
+)
 
 
 def grad_cam(model, images, class_index=None, layer=None, batch_size=32, normalise=True):
@@ -53,18 +58,18 @@ class GradCAM:
     """
 
     def __init__(self, model, layer=None):
-        _check_model(model)
+        check_model(model)
         self.model = model
         self.head = output_layer(model)
-        self.score = _score_before_softmax(self.head)
+        self.score = score_before_softmax(self.head)
         name = layer or getattr(self.head, "explain_layer", None)
         self.layer = find_layer(model, name) if name else last_feature_map(model)
         self._raw_maps = _compile(self._forward)
 
     def __call__(self, images, class_index=None, batch_size=32, normalise=True):
         """Compute the heat maps; arguments and result as for `grad_cam`."""
-        images = _check_images(images, self.model)
-        class_index = _check_class_index(class_index, len(images), self.model.output_shape[-1])
+        images = check_images(images, self.model)
+        class_index = check_class_index(class_index, len(images), self.model.output_shape[-1])
         dtype = self.model.inputs[0].dtype
         heat_maps = np.zeros(images.shape[:3], "float32")
         for start in range(0, len(images), batch_size):
@@ -72,7 +77,7 @@ class GradCAM:
             raw_maps = self._raw_maps(images[part].astype(dtype), class_index[part])
             resized = ops.image.resize(raw_maps[..., None], images.shape[1:3], data_format="channels_last")
             heat_maps[part] = ops.convert_to_numpy(resized)[..., 0]
-        return _divide_by_maximum(heat_maps) if normalise else heat_maps
+        return divide_by_maximum(heat_maps) if normalise else heat_maps
 
     def _forward(self, images, watch):
         """Return the feature maps A, float32 or lower (N, h, w, K), and the scores y, float32 (N, C)."""
@@ -158,73 +163,3 @@ def _compile_torch(forward):
         return _weigh(features.detach(), gradients)
 
     return raw_maps
-
-
-def _score_before_softmax(head):
-    """Return the function from the input of the model's last layer to y^c of Eq. 19."""
-    softmax = keras.activations.softmax
-    if isinstance(head, (ClassProbabilities, keras.layers.Softmax)):
-        return lambda inputs: inputs
-    if isinstance(head, keras.layers.Activation) and head.activation is softmax:
-        return lambda inputs: inputs
-    if isinstance(head, keras.layers.Dense):
-        return lambda inputs: ops.matmul(inputs, head.kernel) + (head.bias if head.use_bias else 0)
-    raise ValueError(
-        f"the last layer {head.name!r} is a {type(head).__name__}, which does not show the score before the "
-        "softmax; expected ClassProbabilities, Softmax, Activation('softmax') or Dense"
-    )
-
-
-def _check_model(model):
-    if not is_graph(model):
-        raise ValueError(
-            f"Grad-CAM needs a Functional or Sequential keras.Model; received {type(model).__name__}"
-        )
-    if not model.built:
-        raise ValueError(f"model {model.name!r} is not built; give it an Input or call it once")
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise ValueError(
-            f"Grad-CAM needs one input and one output; model {model.name!r} has {len(model.inputs)} and "
-            f"{len(model.outputs)}"
-        )
-    if len(model.input_shape) != 4 or len(model.output_shape) != 2:
-        raise ValueError(
-            f"Grad-CAM needs a model from (N, H, W, channels) to (N, C); model {model.name!r} maps "
-            f"{model.input_shape} to {model.output_shape}"
-        )
-
-
-def _check_images(images, model):
-    images = np.asarray(images)
-    expected = model.input_shape
-    fits = images.ndim == 4 and all(
-        size in (None, got) for size, got in zip(expected[1:], images.shape[1:], strict=True)
-    )
-    if not fits:
-        raise ValueError(f"images have the shape {images.shape}; model {model.name!r} expects {expected}")
-    if images.dtype.kind not in "uif" or not np.isfinite(images).all():
-        raise ValueError(
-            f"images must be finite numbers; received dtype {images.dtype} or a NaN or infinity in it"
-        )
-    return images
-
-
-def _check_class_index(class_index, num_images, num_classes):
-    """Return int32 (N,), PREDICTED where the predicted class is asked for."""
-    if class_index is None:
-        return np.full(num_images, PREDICTED, "int32")
-    index = np.asarray(class_index)
-    if index.dtype.kind not in "iu" or index.shape not in ((), (num_images,)):
-        raise ValueError(
-            f"class_index must be an int or one int for each of the {num_images} images; received "
-            f"{index.dtype} of shape {index.shape}"
-        )
-    if index.size and (index.min() < 0 or index.max() >= num_classes):
-        raise ValueError(f"class_index must lie in 0..{num_classes - 1}; received {class_index}")
-    return np.broadcast_to(index, (num_images,)).astype("int32")
-
-
-def _divide_by_maximum(heat_maps):
-    """Bring each map into 0..1; a map of zeros stays one."""
-    maximum = heat_maps.max(axis=(1, 2), keepdims=True)
-    return np.divide(heat_maps, maximum, out=np.zeros_like(heat_maps), where=maximum > 0)

@@ -118,8 +118,9 @@ def intervals_table(runs, published_rows, reference, printed_num_test):
     Args:
         runs: runs of one data set, profile and protocol.
         published_rows: list of dict, one per model: `model`, `accuracy` in percent, `interval` [low, high].
+            Empty where the paper prints no interval; the columns of the paper are then left out.
         reference: the model that the others are compared with.
-        printed_num_test: how many test images the paper's protocol gives.
+        printed_num_test: how many test images the paper's protocol gives; None where it prints no interval.
 
     Returns:
         pandas.DataFrame of text, one row per model and seed.
@@ -132,7 +133,7 @@ def intervals_table(runs, published_rows, reference, printed_num_test):
     ours = f"ours{_phantom(runs)}: "
     rows = []
     for model in model_order(runs, published_rows):
-        printed = _printed_interval(published.get(model), printed_num_test)
+        printed = _printed_interval(published.get(model), printed_num_test) if published else {}
         for run in [run for run in runs if run["variant"] == model] or [None]:
             rows.append(
                 {"model": model}

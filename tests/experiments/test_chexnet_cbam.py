@@ -31,15 +31,21 @@ def test_rows_are_the_printed_rows():
     assert list(VARIANTS) == read_json(PUBLISHED)["models"]
 
 
-def test_make_and_the_script_know_the_same_options():
+@pytest.mark.parametrize("experiment", ["chexnet_cbam", "multiscale_attention"])
+def test_make_and_the_script_know_the_same_options(experiment):
     makefile = (ROOT / "Makefile").read_text()
-    offered = set(re.findall(r"--([a-z-]+) \$\(", makefile.split("OPTIONS =")[1].split("export")[0]))
+    variables = dict(re.findall(r"^(\w+) = ((?:.*\\\n)*.*)", makefile, flags=re.MULTILINE))
+    offered = set(re.findall(r"--([a-z-]+)", variables["OPTIONS"] + variables[experiment.upper()]))
     shown = subprocess.run(
-        [sys.executable, "-m", "experiments.chexnet_cbam", "--help"], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", f"experiments.{experiment}", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     assert shown.returncode == 0, shown.stderr
-    assert offered >= {"data", "protocol", "profile", "models", "seed", "weights", "backbone"}
+    assert offered >= {"data", "protocol", "profile", "models", "seed", "runs", "tensorboard"}
     assert offered <= set(re.findall(r"--([a-z-]+)", shown.stdout))
+    assert f"experiments.{experiment} $({experiment.upper()})" in makefile
 
 
 def test_auto_is_the_phantom_on_a_cpu_without_prepared_data(monkeypatch, tmp_path, capsys):

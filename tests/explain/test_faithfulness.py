@@ -1,9 +1,10 @@
+import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drcls.explain import grad_cam, pointing_game
+from drcls.explain import agreement, deletion_auc, grad_cam, insertion_auc, mass_in_lesion, pointing_game
 from drcls.explain.faithfulness import hottest_pixel
 
 
@@ -106,3 +107,83 @@ def test_more_tolerance_never_loses_a_hit(seed, tolerance):
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         pointing_game(**{"heat_maps": one_hot_map(4, 4)[None], "masks": square_mask()[None], **arguments})
+
+
+# Mass in the lesion, deletion and insertion, agreement.
+
+
+def linear_model(weights):
+    """A model of which the second score is the weighted sum of the first channel, the first score 0."""
+    height, width = weights.shape
+    inputs = keras.Input((height, width, 3))
+    flat = keras.layers.Flatten()(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(2)(flat))
+    kernel = np.zeros((height, width, 3, 2))
+    kernel[..., 0, 1] = weights
+    model.set_weights([kernel.reshape(-1, 2), np.zeros(2)])
+    return model
+
+
+def test_mass_in_lesion_by_hand():
+    heat = np.array([[[1.0, 3.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]], [[5.0, 1.0], [1.0, 1.0]]])
+    masks = np.array([[[0, 1], [0, 0]], [[1, 1], [0, 0]], [[0, 0], [0, 0]]])
+    # 3 of 4, a blank map, and an image without a lesion.
+    expected = {"mass": 0.375, "by_area": 0.375, "images": 2, "blank": 1, "without_lesion": 1}
+    assert mass_in_lesion(heat, masks) == expected
+    assert mass_in_lesion(heat[2:], masks[2:])["mass"] is None
+    with pytest.raises(ValueError, match="0 or more; received -1"):
+        mass_in_lesion(-heat[:1] / 3, masks[:1])
+    with pytest.raises(ValueError, match="one shape"):
+        mass_in_lesion(heat[0], masks[0])
+
+
+@given(seed=st.integers(0, 2**16))
+def test_a_uniform_map_has_the_mass_of_the_area(seed):
+    masks = np.random.default_rng(seed).random((3, 6, 5)) < 0.4
+    result = mass_in_lesion(np.ones((3, 6, 5)), masks)
+    assert result["mass"] == (None if result["images"] == 0 else pytest.approx(result["by_area"]))
+
+
+def test_deletion_by_hand():
+    # One bright pixel of four carries the score: 4 * (255 - mean) decides. Its mean colour is 63.75.
+    image = np.zeros((1, 2, 2, 3), "float32")
+    image[0, 0, 0] = 255
+    model = linear_model(np.array([[0.1, 0.0], [0.0, 0.0]]))
+    first, last = 1 / (1 + np.exp(-25.5)), 1 / (1 + np.exp(-6.375))
+    hottest_first = np.array([[[4.0, 3.0], [2.0, 1.0]]])
+    area = deletion_auc(model, image, hottest_first, 1, num_steps=4)
+    assert area == pytest.approx([(first + last) / 8 + 3 * last / 4], abs=1e-5)
+    area = deletion_auc(model, image, -hottest_first, 1, num_steps=4)
+    assert area == pytest.approx([3 * first / 4 + (first + last) / 8], abs=1e-5)
+
+
+def test_the_right_map_inserts_fast_and_deletes_fast():
+    weights = np.zeros((16, 16))
+    weights[3:7, 9:13] = 0.0005
+    model = linear_model(weights)
+    images = np.full((2, 16, 16, 3), 20.0)
+    images[:, 3:7, 9:13] = 250
+    right = np.stack([weights, weights])
+    wrong = right[:, ::-1, ::-1]
+    for measure, sign in ((insertion_auc, 1), (deletion_auc, -1)):
+        assert np.all(sign * (measure(model, images, right, 1) - measure(model, images, wrong, 1)) > 0.02)
+
+
+def test_areas_refuse_what_does_not_fit():
+    model = linear_model(np.ones((4, 4)))
+    images, maps = np.zeros((1, 4, 4, 3)), np.zeros((1, 4, 4))
+    with pytest.raises(ValueError, match=r"one heat map \(1, 4, 4\)"):
+        deletion_auc(model, images, maps[:, :2], 0)
+    with pytest.raises(ValueError, match="class_index must lie in"):
+        insertion_auc(model, images, maps, 7)
+    with pytest.raises(ValueError, match="received None"):
+        insertion_auc(model, images, maps, None)
+
+
+def test_agreement_is_rank_correlation():
+    maps = np.arange(8.0).reshape(2, 2, 2)
+    flat = np.ones_like(maps)
+    table = agreement({"a": maps, "squared": maps**2, "reversed": -maps, "flat": flat})
+    assert table["a"]["a"] == pytest.approx(1) and table["a"]["squared"] == pytest.approx(1)
+    assert table["a"]["reversed"] == pytest.approx(-1)
+    assert table["a"]["flat"] == table["flat"]["a"] == 0

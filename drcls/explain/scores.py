@@ -1,0 +1,169 @@
+"""The scores that every explainer explains: what a classifier computes before its softmax.
+
+A probability saturates, and it falls when another class rises; the score of a class is its own evidence.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from drcls.explain.layer_graph import is_graph, output_layer, run_graph
+from drcls.layers import ClassProbabilities
+
+PREDICTED = -1
+
+
+def score_function(model, batch_size=32):
+    """Return the model's forward pass up to the scores, compiled once for many calls.
+
+    `model.predict` spends more time on starting than a small network on its batch.
+
+    Args:
+        model: Functional or Sequential `keras.Model` from images to class probabilities or scores.
+        batch_size: int, images per step; the last step is filled up, so that one shape is compiled.
+
+    Returns:
+        function from float or uint8 (N, H, W, 3) on the model's scale to float32 NumPy scores (N, C).
+    """
+    check_model(model)
+    head = output_layer(model)
+    score = score_before_softmax(head)
+    dtype = model.inputs[0].dtype
+
+    def forward(images):
+        seen = {}
+
+        def observe(layer, inputs, outputs):
+            if layer is head:
+                seen["scores"] = ops.cast(score(inputs), "float32")
+            return outputs
+
+        run_graph(model, images, observe)
+        return seen["scores"]
+
+    step = _compile(forward)
+
+    def scores(images):
+        images = np.asarray(images)
+        parts = []
+        for start in range(0, len(images), batch_size):
+            part = images[start : start + batch_size].astype(dtype)
+            filling = np.zeros((batch_size - len(part), *part.shape[1:]), dtype)
+            parts.append(ops.convert_to_numpy(step(np.concatenate([part, filling])))[: len(part)])
+        return np.concatenate(parts)
+
+    return scores
+
+
+def _compile(forward):
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(forward, reduce_retracing=True)
+    if backend == "jax":
+        import jax
+
+        return jax.jit(forward)
+    return forward
+
+
+def score_model(model):
+    """Return a model that shares all layers and weights and ends in the scores; the given one is unchanged.
+
+    Raises:
+        ValueError: where the last layer stands in a nested model, out of reach of the outer graph.
+    """
+    check_model(model)
+    head = output_layer(model)
+    if head not in model.layers:
+        raise ValueError(
+            f"the last layer {head.name!r} of model {model.name!r} stands in a nested model; this method needs "
+            "it in the outermost one"
+        )
+    return keras.Model(model.inputs, score_before_softmax(head)(head.input), name=f"{model.name}_scores")
+
+
+def predicted_classes(model, images, class_index):
+    """Return int (N,): the class to explain of each image, the predicted one where `class_index` is None."""
+    images = check_images(images, model)
+    index = check_class_index(class_index, len(images), model.output_shape[-1])
+    if np.any(index == PREDICTED):
+        index = score_function(model)(images).argmax(axis=1)
+    return index
+
+
+def score_before_softmax(head):
+    """Return the function from the input of the model's last layer to y^c of Eq. 19."""
+    softmax = keras.activations.softmax
+    if isinstance(head, (ClassProbabilities, keras.layers.Softmax)):
+        return lambda inputs: inputs
+    if isinstance(head, keras.layers.Activation) and head.activation is softmax:
+        return lambda inputs: inputs
+    if isinstance(head, keras.layers.Dense):
+        return lambda inputs: ops.matmul(inputs, head.kernel) + (head.bias if head.use_bias else 0)
+    raise ValueError(
+        f"the last layer {head.name!r} is a {type(head).__name__}, which does not show the score before the "
+        "softmax; expected ClassProbabilities, Softmax, Activation('softmax') or Dense"
+    )
+
+
+def check_model(model):
+    if not is_graph(model):
+        raise ValueError(
+            f"explaining needs a Functional or Sequential keras.Model; received {type(model).__name__}"
+        )
+    if not model.built:
+        raise ValueError(f"model {model.name!r} is not built; give it an Input or call it once")
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ValueError(
+            f"explaining needs one input and one output; model {model.name!r} has {len(model.inputs)} and "
+            f"{len(model.outputs)}"
+        )
+    if len(model.input_shape) != 4 or len(model.output_shape) != 2:
+        raise ValueError(
+            f"explaining needs a model from (N, H, W, channels) to (N, C); model {model.name!r} maps "
+            f"{model.input_shape} to {model.output_shape}"
+        )
+
+
+def check_images(images, model):
+    images = np.asarray(images)
+    expected = model.input_shape
+    fits = images.ndim == 4 and all(
+        size in (None, got) for size, got in zip(expected[1:], images.shape[1:], strict=True)
+    )
+    if not fits:
+        raise ValueError(f"images have the shape {images.shape}; model {model.name!r} expects {expected}")
+    if images.dtype.kind not in "uif" or not np.isfinite(images).all():
+        raise ValueError(
+            f"images must be finite numbers; received dtype {images.dtype} or a NaN or infinity in it"
+        )
+    return images
+
+
+def check_class_index(class_index, num_images, num_classes):
+    """Return int32 (N,), PREDICTED where the predicted class is asked for."""
+    if class_index is None:
+        return np.full(num_images, PREDICTED, "int32")
+    index = np.asarray(class_index)
+    if index.dtype.kind not in "iu" or index.shape not in ((), (num_images,)):
+        raise ValueError(
+            f"class_index must be an int or one int for each of the {num_images} images; received "
+            f"{index.dtype} of shape {index.shape}"
+        )
+    if index.size and (index.min() < 0 or index.max() >= num_classes):
+        raise ValueError(f"class_index must lie in 0..{num_classes - 1}; received {class_index}")
+    return np.broadcast_to(index, (num_images,)).astype("int32")
+
+
+def divide_by_maximum(heat_maps):
+    """Bring each map into 0..1; a map of zeros stays one."""
+    maximum = heat_maps.max(axis=(1, 2), keepdims=True)
+    return np.divide(heat_maps, maximum, out=np.zeros_like(heat_maps), where=maximum > 0)
+
+
+def positive_evidence(attributions, normalise):
+    """Return float32 maps: the signed attributions, or their positive part divided by its maximum."""
+    attributions = np.asarray(attributions, "float32")
+    return divide_by_maximum(np.maximum(attributions, 0)) if normalise else attributions

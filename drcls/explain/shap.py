@@ -1,0 +1,97 @@
+"""Shapley values of pixels and of image regions, computed by shap.
+
+Its DeepExplainer is not used: it cannot follow products of layers (squeeze and excitation, attention) and
+layer normalisation, which these networks hold.
+"""
+
+import cv2
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from drcls.explain.scores import (
+    check_images,
+    positive_evidence,
+    predicted_classes,
+    score_function,
+    score_model,
+)
+
+
+def shap_gradient(
+    model, images, class_index=None, background=None, num_samples=50, seed=0, batch_size=16, normalise=True
+):
+    """Compute expected gradients: the gradient along random ways from background images, times the difference.
+
+    Args:
+        model: Functional or Sequential `keras.Model` from images to class probabilities (or scores).
+        images: uint8 or float (N, H, W, 3) in 0..255.
+        class_index: int or int (N,), the class to explain; None: the predicted class of each image.
+        background: uint8 or float (M, H, W, 3), what the score is compared with; None: the images, blurred.
+        num_samples: int, gradients for each image.
+        seed: int; the same seed gives the same maps.
+        batch_size: int, gradients per step.
+        normalise: bool, keep positive values and divide each map by its maximum; otherwise signed values.
+
+    Returns:
+        float32 (N, H, W), summed over the channels; in 0..1 where normalised.
+
+    Raises:
+        ValueError: on a model, image or class that cannot be explained.
+        NotImplementedError: on a backend other than TensorFlow.
+
+    Reference: Lundberg and Lee (NIPS 2017); Erion et al., "expected gradients" (2021).
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise NotImplementedError(
+            f"shap's GradientExplainer needs the TensorFlow backend; this is {keras.backend.backend()!r}"
+        )
+    import shap
+
+    images = check_images(images, model).astype("float32")
+    background = blurred(images) if background is None else check_images(background, model).astype("float32")
+    index = predicted_classes(model, images, class_index)
+    explainer = shap.GradientExplainer(score_model(model), background, batch_size=batch_size)
+    # The library seeds NumPy's global generator.
+    state = np.random.get_state()  # noqa: NPY002
+    try:
+        values, _ = explainer.shap_values(
+            images, num_samples, ranked_outputs=index[:, None], output_rank_order="custom", rseed=seed
+        )
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
+    return positive_evidence(np.reshape(values, images.shape).sum(axis=-1), normalise)
+
+
+def shap_partition(model, images, class_index=None, max_evaluations=500, batch_size=64, normalise=True):
+    """Compute Owen values: Shapley values over a hierarchy of rectangles, which are shown or blurred.
+
+    Arguments, result and errors as for `shap_gradient`; nothing is drawn at random.
+
+    Args:
+        max_evaluations: int, forward passes for each image, about.
+    """
+    import shap
+
+    images = check_images(images, model)
+    index = predicted_classes(model, images, class_index)
+    scores = score_function(model, batch_size)
+    side = max(3, images.shape[1] // 4)
+    masker = shap.maskers.Image(f"blur({side},{side})", images.shape[1:])
+    explainer = shap.PartitionExplainer(scores, masker)
+    maps = np.zeros(images.shape[:3], "float32")
+    for number, image in enumerate(tqdm(images, desc="SHAP partitions", unit="image", leave=False)):
+        values = explainer(
+            image[None].astype("float32"),
+            max_evals=max_evaluations,
+            batch_size=batch_size,
+            outputs=[int(index[number])],
+            silent=True,
+        ).values
+        maps[number] = values.reshape(image.shape).sum(axis=-1)
+    return positive_evidence(maps, normalise)
+
+
+def blurred(images):
+    """Blur images (N, H, W, 3) until their lesions are gone, by a Gaussian of a tenth of their height."""
+    return np.stack([cv2.GaussianBlur(image, (0, 0), image.shape[0] / 10) for image in images])

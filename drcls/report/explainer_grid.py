@@ -1,0 +1,50 @@
+"""Several explanations of the same images side by side."""
+
+import numpy as np
+from matplotlib.figure import Figure as Canvas
+
+from drcls.report.figures import finish
+from drcls.report.run_set import describe
+
+
+def explainer_grid(path, run, images, overlays, labels, predicted, title, masks=None):
+    """Draw one row per image: the original, then its heat map by every method.
+
+    Args:
+        path: PNG file to write.
+        run: the run whose model is explained.
+        images: uint8 (N, H, W, 3), 0..255.
+        overlays: dict from the method's name to uint8 (N, H, W, 3), 0..255, the images under its heat maps.
+        labels: str (N,), true class names.
+        predicted: str (N,), predicted class names, which the heat maps explain.
+        title: what the grid shows.
+        masks: bool or uint8 (N, H, W), non-zero on lesions, outlined in the original; None where unknown.
+
+    Returns:
+        Figure: path, caption and alternative text.
+
+    Raises:
+        ValueError: where the lengths differ.
+    """
+    lengths = [len(images), len(labels), len(predicted), *(len(maps) for maps in overlays.values())]
+    if len(set(lengths)) > 1:
+        raise ValueError(f"{path}: images, labels, predictions and heat maps differ in number: {lengths}")
+    canvas = Canvas(figsize=(1.7 * (1 + len(overlays)) + 0.4, 1.85 * len(images) + 1.1), layout="constrained")
+    panels = canvas.subplots(len(images), 1 + len(overlays), squeeze=False)
+    for row, line in enumerate(panels):
+        pictures = {"original": images[row]} | {name: maps[row] for name, maps in overlays.items()}
+        for panel, (name, picture) in zip(line, pictures.items(), strict=True):
+            panel.imshow(picture)
+            panel.set(xticks=[], yticks=[])
+            if row == 0:
+                panel.set_title(name, fontsize=9)
+        line[0].set_ylabel(f"true {labels[row]}\npredicted {predicted[row]}", fontsize=7)
+        if masks is not None and np.any(masks[row]):
+            # White below black stays visible on dark and on bright tissue.
+            lesions = np.asarray(masks[row]) > 0
+            line[0].contour(lesions, levels=[0.5], colors="white", linewidths=1.6)
+            line[0].contour(lesions, levels=[0.5], colors="black", linewidths=0.7)
+    caption = "Positive evidence for the predicted class; each map is divided by its maximum."
+    caption += "" if masks is None else " Lesions are outlined in the original."
+    alt = f"{len(images)} test images and their heat maps by {', '.join(overlays)}."
+    return finish(canvas, path, title, describe([run]), caption, alt)
