@@ -9,6 +9,8 @@ from drcls.metrics import (
     classification_metrics,
     group_bootstrap_interval,
     macro_f1,
+    macro_recall,
+    macro_specificity,
     quadratic_kappa,
     wald_interval,
     wilson_interval,
@@ -32,7 +34,8 @@ def evaluate(part, probabilities, folder, seed=0):
 
     Returns:
         dict with `metrics` (see `drcls.metrics.classification_metrics`) and `intervals`: accuracy by Wald
-        (Eq. 25), Wilson and group bootstrap, macro F1 and quadratic kappa by group bootstrap.
+        (Eq. 25), Wilson and group bootstrap; macro recall, specificity and F1 and quadratic kappa by group
+        bootstrap.
     """
     y_true, groups = part.labels, part.frame["group"].to_numpy()
     y_pred = probabilities.argmax(axis=1)
@@ -56,6 +59,8 @@ def _intervals(metrics, y_true, y_pred, groups, seed):
             "wilson": wilson_interval(num_right, num_images),
             "bootstrap": bootstrap(accuracy),
         },
-        "macro_f1": {"bootstrap": bootstrap(macro_f1)},
-        "quadratic_kappa": {"bootstrap": bootstrap(quadratic_kappa)},
+        **{
+            statistic.__name__: {"bootstrap": bootstrap(statistic)}
+            for statistic in (macro_recall, macro_specificity, macro_f1, quadratic_kappa)
+        },
     }

@@ -74,6 +74,30 @@ def export_onnx(model, file):
     return file
 
 
+def onnx_function(model, num_threads=0):
+    """Compile a model to a function through onnxruntime, which is often faster than Keras on a CPU.
+
+    Args:
+        model: built `keras.Model` with one input.
+        num_threads: int; 0: all cores.
+
+    Returns:
+        function float32 (N, ...) -> float32 (N, ...).
+
+    Raises:
+        RuntimeError, ValueError: as `export_onnx`.
+    """
+    import onnxruntime  # the extra `export`
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = num_threads
+    with tempfile.TemporaryDirectory() as folder:
+        file = export_onnx(model, Path(folder) / "model.onnx")
+        session = onnxruntime.InferenceSession(file, options)
+    name = session.get_inputs()[0].name
+    return lambda images: session.run(None, {name: images})[0]
+
+
 def _need_tensorflow(what):
     backend = keras.backend.backend()
     if backend != "tensorflow":

@@ -36,4 +36,8 @@ def test_accuracy_and_its_intervals_by_hand(measured):
     np.testing.assert_allclose(intervals["wilson"], [wilson.low, wilson.high])
     low, high = intervals["bootstrap"]
     assert 0.4 <= low < 0.8 < high <= 1
-    assert set(result["intervals"]) == {"accuracy", "macro_f1", "quadratic_kappa"}
+    others = {"macro_recall", "macro_specificity", "macro_f1", "quadratic_kappa"}
+    assert set(result["intervals"]) == {"accuracy"} | others
+    for name in others:
+        low, high = result["intervals"][name]["bootstrap"]
+        assert low < result["metrics"][name] < high

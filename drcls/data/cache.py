@@ -67,7 +67,7 @@ def _write(path, image_paths, size):
     shape = (len(image_paths), size, size, 3)
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(path.parent)
-    _check_room(path, np.prod(shape, dtype=np.int64))
+    check_room(path, np.prod(shape, dtype=np.int64))
     partial = Path(f"{path}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as lock:
@@ -101,7 +101,7 @@ def _remove_abandoned(folder):
             partial.unlink(missing_ok=True)
 
 
-def _check_room(path, num_bytes):
+def check_room(path, num_bytes):
     """Refuse a cache larger than the disk: writing to mapped memory beyond its end kills the process."""
     free = shutil.disk_usage(path.parent).free
     if num_bytes > free:

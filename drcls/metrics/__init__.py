@@ -10,6 +10,8 @@ from drcls.metrics.confusion import (
     confusion_matrix,
     f1,
     macro_f1,
+    macro_recall,
+    macro_specificity,
     mean_ovr_accuracy,
     ovr_accuracy,
     precision,
@@ -17,7 +19,12 @@ from drcls.metrics.confusion import (
     recall,
     specificity,
 )
-from drcls.metrics.intervals import group_bootstrap_interval, wald_interval, wilson_interval
+from drcls.metrics.intervals import (
+    group_bootstrap_difference,
+    group_bootstrap_interval,
+    wald_interval,
+    wilson_interval,
+)
 
 __all__ = [
     "accuracy",
@@ -25,8 +32,11 @@ __all__ = [
     "confusion_matrix",
     "expected_calibration_error",
     "f1",
+    "group_bootstrap_difference",
     "group_bootstrap_interval",
     "macro_f1",
+    "macro_recall",
+    "macro_specificity",
     "mcnemar_exact",
     "mean_ovr_accuracy",
     "ovr_accuracy",

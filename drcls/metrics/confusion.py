@@ -99,6 +99,16 @@ def macro_f1(confusion):
     return macro_average(f1(confusion), confusion)
 
 
+def macro_recall(confusion):
+    """Mean recall (sensitivity) of the classes present in y_true: (..., C, C) -> (...)."""
+    return macro_average(recall(confusion), confusion)
+
+
+def macro_specificity(confusion):
+    """Mean specificity of the classes present in y_true: (..., C, C) -> (...)."""
+    return macro_average(specificity(confusion), confusion)
+
+
 def quadratic_kappa(confusion):
     """Agreement beyond chance, mistakes weighted by the squared distance of the grades: (..., C, C) -> (...).
 

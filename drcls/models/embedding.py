@@ -1,25 +1,133 @@
-"""Features of a frozen backbone, one vector an image."""
+"""Features of a frozen backbone, one vector an image, computed once and kept on disk."""
+
+import fcntl
+import hashlib
+import json
 
 import keras
 import numpy as np
 from tqdm import tqdm
 
+from drcls.data.cache import check_room
 
-def embed(backbone, images, batch_size=32):
+
+def build_embedding_model(backbone):
+    """Put global average pooling on a backbone.
+
+    Args:
+        backbone: keras.Model from `build_backbone`, giving (N, h, w, C).
+
+    Returns:
+        keras.Model from images (N, H, W, 3) in 0..255 to float32 (N, C), the average over the feature map.
+    """
+    return keras.Model(
+        backbone.inputs[0], keras.layers.GlobalAveragePooling2D(dtype="float32")(backbone.outputs[0])
+    )
+
+
+def embed(backbone, images, batch_size=32, forward=None):
     """Pool a backbone's feature map to one vector per image.
 
     Args:
         backbone: keras.Model from `build_backbone`, giving (N, h, w, C).
         images: uint8 (N, H, W, 3) in 0..255, memory-mapped or not; read a batch at a time.
         batch_size: int.
+        forward: function float32 (n, H, W, 3) -> (n, C) that computes what `build_embedding_model` does, for
+            example `drcls.export.onnx_function` of it; None: Keras.
 
     Returns:
         float32 (N, C), the average over the feature map.
+
+    Raises:
+        ValueError: where an embedding is not finite.
     """
-    pooled = keras.layers.GlobalAveragePooling2D()(backbone.outputs[0])
-    model = keras.Model(backbone.inputs[0], pooled)
-    features = np.empty((len(images), pooled.shape[-1]), dtype=np.float32)
-    for start in tqdm(range(0, len(images), batch_size), desc="embedding", unit="batch"):
-        batch = np.asarray(images[start : start + batch_size], dtype=np.float32)
-        features[start : start + batch_size] = np.asarray(model.predict_on_batch(batch))
+    features = np.empty((len(images), backbone.output_shape[-1]), dtype=np.float32)
+    _fill(features, 0, backbone, images, batch_size, forward)
+    return features
+
+
+def cached_embeddings(cache, backbone, name, batch_size=32, forward=None):
+    """Embed every image of a data set, once; afterwards the result is read from disk.
+
+    The file lies in `embeddings/` beside the manifest, under a name that changes with the images, their size and
+    preparation, and the backbone's wiring and weights. Rows are written as they are computed, so that an
+    interrupted computation goes on where it stopped; the file gets its name when it is complete.
+
+    Args:
+        cache: `ImageCache` of the data set.
+        backbone: keras.Model from `build_backbone`.
+        name: str, a readable beginning of the file's name; where `forward` is given, it should say so.
+        batch_size, forward: as for `embed`.
+
+    Returns:
+        float32 (N, C), memory-mapped, in the order of the manifest; `cache.rows(part)` are a part's rows.
+
+    Raises:
+        ValueError: where an embedding is not finite, or the file is damaged.
+        OSError: where the disk has no room.
+    """
+    folder = cache.path.parent.parent / "embeddings"
+    path = folder / f"{name}-{_fingerprint(cache, backbone)}.npy"
+    shape = (len(cache.images), backbone.output_shape[-1])
+    if not path.exists():
+        folder.mkdir(exist_ok=True)
+        with path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # a second process waits and then finds the file
+            if not path.exists():
+                _compute(path, shape, backbone, cache.images, batch_size, forward)
+            path.with_suffix(".lock").unlink(missing_ok=True)
+    return _open(path, shape, "r")
+
+
+def _compute(path, shape, backbone, images, batch_size, forward):
+    """Fill a file of NaN row by row: the first row that still holds one is where to go on."""
+    partial = path.with_suffix(".partial")
+    if partial.exists():
+        features = _open(partial, shape, "r+")
+    else:
+        check_room(path, 4 * np.prod(shape, dtype=np.int64))
+        features = np.lib.format.open_memmap(partial, "w+", np.float32, shape)
+        features[:] = np.nan
+    missing = np.flatnonzero(np.isnan(features).any(axis=1))
+    if len(missing):
+        _fill(features, int(missing[0]), backbone, images, batch_size, forward)
+    features.flush()
+    partial.replace(path)
+
+
+def _fill(features, first, backbone, images, batch_size, forward):
+    forward = forward or build_embedding_model(backbone).predict_on_batch
+    with tqdm(total=len(images), initial=first, desc="embedding", unit="image") as progress:
+        for start in range(first, len(images), batch_size):
+            batch = np.asarray(images[start : start + batch_size], dtype=np.float32)
+            vectors = np.asarray(forward(batch))
+            if not np.isfinite(vectors).all():
+                row = start + int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
+                raise ValueError(
+                    f"backbone {backbone.name!r} gives NaN or infinity for image {row}; expected finite embeddings"
+                )
+            features[start : start + batch_size] = vectors
+            progress.update(len(batch))
+
+
+def _fingerprint(cache, backbone):
+    wiring = json.dumps(backbone.get_config(), sort_keys=True, default=str)
+    # Keras numbers unnamed layers through the life of a process: only their order here may count.
+    for number, part in enumerate([backbone, *backbone.layers]):
+        wiring = wiring.replace(f'"{part.name}"', f'"{number}"')
+    digest = hashlib.sha256(f"{cache.path.name} {wiring}".encode())
+    for weight in backbone.get_weights():
+        digest.update(np.ascontiguousarray(weight))
+    return digest.hexdigest()[:12]
+
+
+def _open(path, shape, mode):
+    try:
+        features = np.load(path, mmap_mode=mode)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path} is not a readable file of embeddings ({error}); delete it") from error
+    if features.shape != shape or features.dtype != np.float32:
+        raise ValueError(
+            f"{path} holds {features.dtype} {features.shape}, expected float32 {shape}; delete it"
+        )
     return features

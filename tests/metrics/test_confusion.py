@@ -29,6 +29,8 @@ def test_values_by_hand():
     np.testing.assert_allclose(measures.specificity(CONFUSION), [9 / 10, 13 / 15, 14 / 15])
     np.testing.assert_allclose(measures.ovr_accuracy(CONFUSION), [17 / 20, 16 / 20, 19 / 20])
     assert measures.macro_f1(CONFUSION) == pytest.approx((16 / 19 + 6 / 10 + 10 / 11) / 3)
+    assert measures.macro_recall(CONFUSION) == pytest.approx((8 / 10 + 3 / 5 + 1) / 3)
+    assert measures.macro_specificity(CONFUSION) == pytest.approx((9 / 10 + 13 / 15 + 14 / 15) / 3)
     # Observed cost 4 x 1. By chance (10, 5, 5) x (9, 5, 6) / 20 cost 1 off and 4 two off the diagonal:
     # (10 5 + 5 9 + 5 6 + 5 5 + 4 (10 6 + 5 9)) / 20 = 570 / 20.
     assert measures.quadratic_kappa(CONFUSION) == pytest.approx(1 - 4 / (570 / 20))
@@ -106,7 +108,8 @@ def test_kappa_does_not_mind_which_end_of_the_scale_is_called_zero(confusion):
 
 @pytest.mark.parametrize(
     "measure",
-    ["accuracy", "precision", "recall", "f1", "specificity", "ovr_accuracy", "macro_f1", "quadratic_kappa"],
+    ["accuracy", "precision", "recall", "f1", "specificity", "ovr_accuracy", "macro_recall", "macro_f1"]
+    + ["macro_specificity", "quadratic_kappa"],
 )
 def test_a_stack_of_matrices_is_measured_one_by_one(measure):
     stack = np.random.default_rng(0).integers(1, 40, size=(2, 3, 5, 5))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from drcls.metrics import (
     accuracy,
+    group_bootstrap_difference,
     group_bootstrap_interval,
     macro_f1,
     quadratic_kappa,
@@ -147,6 +148,23 @@ def test_two_thousand_resamples_of_three_thousand_images_take_less_than_two_seco
     started = time.process_time()
     group_bootstrap_interval(quadratic_kappa, y_true, y_pred, np.arange(3000), 5)
     assert time.process_time() - started < 2
+
+
+def test_a_difference_is_measured_on_the_same_resamples():
+    y_true, pred_a = predictions(300)
+    groups = np.arange(300) // 3
+    assert group_bootstrap_difference(accuracy, y_true, pred_a, pred_a, groups, 5) == (0, 0, 0)
+    pred_b = np.where(np.arange(300) < 60, y_true, pred_a)
+    difference, low, high = group_bootstrap_difference(accuracy, y_true, pred_a, pred_b, groups, 5, seed=5)
+    assert difference == pytest.approx((pred_b == y_true).mean() - (pred_a == y_true).mean())
+    rng = np.random.default_rng(5)
+    gains = ((pred_b == y_true).astype(int) - (pred_a == y_true)).reshape(100, 3).sum(axis=1)
+    drawn = [gains[rng.integers(100, size=100)].sum() / 300 for _ in range(2000)]
+    assert (low, high) == pytest.approx(tuple(np.percentile(drawn, [2.5, 97.5])))
+    back = group_bootstrap_difference(accuracy, y_true, pred_b, pred_a, groups, 5, seed=5)
+    assert back == pytest.approx((-difference, -high, -low))
+    with pytest.raises(ValueError, match="received 300, 2 and 300"):
+        group_bootstrap_difference(accuracy, y_true, pred_a, [0, 1], groups, 5)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,146 @@
+"""Classical learners on embeddings, with resampling inside the training fold.
+
+Every classifier is an imbalanced-learn pipeline of guard, scaler, principal components, resampler and learner:
+what is resampled or normalised is the part that is fitted on, never the one that is predicted.
+
+Paper: Alam et al., "Enhancing Transfer Learning for Medical Image Classification with SMOTE". Its abstract names
+SMOTE with classical learners on the features of five backbones, and not which learners; these are chosen.
+"""
+
+import numpy as np
+from imblearn.combine import SMOTEENN
+from imblearn.over_sampling import ADASYN, SMOTE, BorderlineSMOTE, RandomOverSampler
+from imblearn.pipeline import Pipeline
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.decomposition import PCA
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from drcls.models.sealed import SealedRows
+
+NUM_NEIGHBOURS = 5
+# Resampling by name; `class_weights` resamples nothing and weights the learner's loss instead.
+RESAMPLERS = {
+    "none": None,
+    "class_weights": None,
+    "random_oversampling": RandomOverSampler(),
+    "SMOTE": SMOTE(k_neighbors=NUM_NEIGHBOURS),
+    "BorderlineSMOTE": BorderlineSMOTE(k_neighbors=NUM_NEIGHBOURS),
+    "ADASYN": ADASYN(n_neighbors=NUM_NEIGHBOURS),
+    "SMOTE-ENN": SMOTEENN(smote=SMOTE(k_neighbors=NUM_NEIGHBOURS)),
+}
+# Learner by name, with the few hyperparameters that cross-validation chooses among.
+LEARNERS = {
+    "logistic_regression": (LogisticRegression(max_iter=2000), {"C": [0.001, 0.01, 0.1]}),
+    "SVM": (SVC(), {"C": [1.0, 4.0, 16.0]}),
+    "k-NN": (KNeighborsClassifier(weights="distance"), {"n_neighbors": [5, 15, 45]}),
+    "random_forest": (RandomForestClassifier(300, n_jobs=-1), {"min_samples_leaf": [1, 5]}),
+    "gradient_boosting": (HistGradientBoostingClassifier(max_iter=60), {"learning_rate": [0.05, 0.15]}),
+    "extra_trees": (ExtraTreesClassifier(300, n_jobs=-1), {"min_samples_leaf": [1, 5]}),
+    "neural_head": (
+        MLPClassifier((256,), early_stopping=True, n_iter_no_change=10),
+        {"alpha": [1e-4, 1.0]},
+    ),
+}
+WITHOUT_CLASS_WEIGHTS = ("k-NN", "neural_head")
+# Soft voting averages the probabilities of these.
+VOTERS = ("logistic_regression", "SVM", "random_forest", "extra_trees")
+
+
+def build_embedding_classifier(
+    learner, resampling, seed, num_components=None, sealed=frozenset(), hyperparameters=None
+):
+    """Build an unfitted pipeline.
+
+    Args:
+        learner: str, a key of `LEARNERS`. The SVM's probabilities come from a sigmoid fitted in three folds.
+        resampling: str, a key of `RESAMPLERS`.
+        seed: int, of resampler and learner.
+        num_components: int, principal components kept after scaling; None: all features.
+        sealed: rows that must never be fitted on, from `drcls.models.sealed.seal`.
+        hyperparameters: dict of the learner's arguments, for example what `choose_hyperparameters` returned.
+
+    Returns:
+        imblearn `Pipeline` with `fit(X, y)` and `predict_proba(X)` for float32 (N, D).
+
+    Raises:
+        ValueError: on unknown names, or class weights for a learner that knows none.
+    """
+    if learner not in LEARNERS or resampling not in RESAMPLERS:
+        raise ValueError(
+            f"expected a learner of {list(LEARNERS)} and a resampling of {list(RESAMPLERS)}; "
+            f"received {learner!r} and {resampling!r}"
+        )
+    weighted = resampling == "class_weights"
+    if weighted and learner in WITHOUT_CLASS_WEIGHTS:
+        raise ValueError(f"{learner} knows no class weights")
+    estimator = _seeded(LEARNERS[learner][0], seed).set_params(**(hyperparameters or {}))
+    if weighted:
+        estimator.set_params(class_weight="balanced")
+    if learner == "SVM":
+        estimator = CalibratedClassifierCV(estimator, cv=3, ensemble=False)
+    sampler = RESAMPLERS[resampling]
+    steps = [
+        ("guard", SealedRows(sealed)),
+        ("scale", StandardScaler()),
+        ("reduce", PCA(num_components, random_state=seed) if num_components else None),
+        ("resample", _seeded(sampler, seed) if sampler else None),
+        ("learn", estimator),
+    ]
+    return Pipeline([(name, step) for name, step in steps if step is not None])
+
+
+def choose_hyperparameters(classifier, learner, features, labels, groups, seed, num_folds=3):
+    """Choose a learner's hyperparameters by macro F1 in a cross-validation that tears no group apart.
+
+    Args:
+        classifier: pipeline from `build_embedding_classifier`; resampling happens inside each training fold.
+        learner: str, its learner.
+        features: float32 (N, D), training rows alone.
+        labels: int (N,).
+        groups: (N,) ids of what must not be torn apart.
+        seed: int, of the folds.
+        num_folds: int.
+
+    Returns:
+        dict from the learner's argument to the value chosen.
+    """
+    prefix = "learn__estimator__" if learner == "SVM" else "learn__"
+    grid = {prefix + name: values for name, values in LEARNERS[learner][1].items()}
+    folds = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)
+    search = GridSearchCV(classifier, grid, scoring="f1_macro", cv=folds, refit=False, error_score="raise")
+    search.fit(features, labels, groups=groups)
+    return {name.removeprefix(prefix): value for name, value in search.best_params_.items()}
+
+
+def check_training_rows(features, labels, class_names, resampling):
+    """Refuse rows that no classifier, or not this resampling, can be fitted on.
+
+    Raises:
+        ValueError: on NaN or infinity, fewer than two classes, or a class with too few images to have
+            neighbours of its own.
+    """
+    if not np.isfinite(features).all():
+        rows = np.flatnonzero(~np.isfinite(features).all(axis=1))
+        raise ValueError(f"{len(rows)} embeddings are not finite, the first in row {rows[0]}")
+    counts = np.bincount(labels, minlength=len(class_names))
+    if (counts > 0).sum() < 2:
+        raise ValueError(f"two or more classes are needed to learn from; received {counts.tolist()}")
+    needed = NUM_NEIGHBOURS + 1 if "SMOTE" in resampling or resampling == "ADASYN" else 1
+    small = {name: int(count) for name, count in zip(class_names, counts, strict=True) if count < needed}
+    if small:
+        raise ValueError(
+            f"{resampling} needs {needed} or more training images of every class; received {small}"
+        )
+
+
+def _seeded(estimator, seed):
+    """Return a copy in which everything that draws draws from the seed, a SMOTE inside SMOTE-ENN too."""
+    copy = clone(estimator)
+    return copy.set_params(**{name: seed for name in copy.get_params() if name.endswith("random_state")})
