@@ -33,17 +33,32 @@ def evaluate(part, probabilities, folder, seed=0):
         seed: int, of the bootstrap.
 
     Returns:
+        dict, from `measure`.
+    """
+    y_pred = probabilities.argmax(axis=1)
+    columns = {f"p_{name}": probabilities[:, i] for i, name in enumerate(part.classes)}
+    frame = part.frame[["path", "label", "group"]].assign(predicted=np.array(part.classes)[y_pred], **columns)
+    write_csv(Path(folder) / "predictions.csv", frame)
+    return measure(part, probabilities, seed)
+
+
+def measure(part, probabilities, seed=0):
+    """Measure predictions on a part, with intervals.
+
+    Args:
+        part, probabilities, seed: as for `evaluate`.
+
+    Returns:
         dict with `metrics` (see `drcls.metrics.classification_metrics`) and `intervals`: accuracy by Wald
         (Eq. 25), Wilson and group bootstrap; macro recall, specificity and F1 and quadratic kappa by group
         bootstrap.
     """
     y_true, groups = part.labels, part.frame["group"].to_numpy()
-    y_pred = probabilities.argmax(axis=1)
-    columns = {f"p_{name}": probabilities[:, i] for i, name in enumerate(part.classes)}
-    frame = part.frame[["path", "label", "group"]].assign(predicted=np.array(part.classes)[y_pred], **columns)
-    write_csv(Path(folder) / "predictions.csv", frame)
     metrics = classification_metrics(y_true, probabilities, part.classes)
-    return {"metrics": metrics, "intervals": _intervals(metrics, y_true, y_pred, groups, seed)}
+    return {
+        "metrics": metrics,
+        "intervals": _intervals(metrics, y_true, probabilities.argmax(axis=1), groups, seed),
+    }
 
 
 def _intervals(metrics, y_true, y_pred, groups, seed):

@@ -16,7 +16,6 @@ validation. The clean protocol tests on 20 % instead of 10 %: its rarest class w
 images. Measured figures: experiments/results/.
 """
 
-import os
 from pathlib import Path
 
 import keras
@@ -24,14 +23,12 @@ import numpy as np
 from sklearn.ensemble import ExtraTreesClassifier
 
 from data_prep.phantoms.fundus import write_fundus
-from drcls.data import Augmenter, Batches, ImageCache, class_weights, load_manifest, split
-from drcls.evaluate import predict
+from drcls.data import ImageCache, class_weights, load_manifest, split
 from drcls.losses import WeightedCategoricalCrossentropy
-from drcls.models import build_backbone, build_chexnet_cbam, build_transfer_classifier, embed
-from drcls.runs import save_model
-from drcls.train import train, warmed_up_cosine
+from drcls.models import build_backbone, build_chexnet_cbam, build_transfer_classifier, cached_embeddings
 from experiments.chexnet_cbam_report import write_chexnet_cbam_report
 from experiments.command import make_parser, resolve
+from experiments.fitting import fit_network
 from experiments.row import audit, run_row
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -171,20 +168,10 @@ def train_network(config, cache, parts, folder, callbacks=()):
     keras.utils.set_random_seed(config["seed"])
     keras.config.set_dtype_policy(config["policy"])
     model = build(config, parts["train"].classes)
-    batches = Batches(
-        cache,
-        parts["train"],
-        config["batch_size"],
-        Augmenter(**config["augmentation"]),
-        shuffle=True,
-        seed=config["seed"],
-        workers=max(1, (os.cpu_count() or 1) // 2),
-    )
-    compile_model(model, config, len(batches), class_weights(parts["train"].counts()))
-    validation, test = (Batches(cache, parts[name], config["batch_size"]) for name in ("validation", "test"))
-    best = train(model, batches, validation, folder, config["epochs"], config["monitor"], callbacks)
-    save_model(model, folder / "model.keras")
-    return predict(model, test), f"best epoch {best} of {config['epochs']}"
+    weights = class_weights(parts["train"].counts())
+    loss = WeightedCategoricalCrossentropy(weights.tolist())
+    probabilities, best = fit_network(model, loss, config, cache, parts, folder, callbacks)
+    return probabilities, f"best epoch {best} of {config['epochs']}"
 
 
 def build(config, classes):
@@ -199,22 +186,11 @@ def build(config, classes):
     return build_chexnet_cbam(backbone, classes, **parts, seed=config["seed"])
 
 
-def compile_model(model, config, steps_per_epoch, weights):
-    steps = config["epochs"] * steps_per_epoch
-    model.compile(
-        keras.optimizers.Adam(warmed_up_cosine(config["learning_rate"], steps, config["warmup_share"])),
-        WeightedCategoricalCrossentropy(weights.tolist()),
-        metrics=["accuracy", keras.metrics.F1Score(average="macro", name="macro_f1")],
-        # XLA compiles for minutes on a CPU and then runs slower; JAX knows no other way.
-        jit_compile=keras.backend.backend() == "jax",
-    )
-
-
 def memorise(config, cache, parts):
     """Extra trees on features nobody trained: what copies in the training part are worth by themselves."""
     if config["backbone_file"]:
         backbone = build_backbone(config["backbone_file"], config["image_size"])
-        features = embed(backbone, cache.images)
+        features = cached_embeddings(cache, backbone, config["backbone"])
         of = f"frozen features of {config['backbone']}"
     else:
         features = cache.images[:, ::4, ::4].reshape(len(cache.images), -1)

@@ -15,19 +15,18 @@ optimizer, learning rate, epochs and the amounts of augmentation. The `paper` pr
 poster says no more: identical photographs fall on both sides. Measured figures: experiments/results/.
 """
 
-import os
 from pathlib import Path
 
 import keras
 
 from data_prep.phantoms.fundus import write_fundus
-from drcls.data import Augmenter, Batches, ImageCache, load_manifest, split
+from drcls.data import Batches, ImageCache, load_manifest, split
 from drcls.evaluate import evaluate, predict
 from drcls.losses import BalancedSoftmaxCrossentropy
 from drcls.models import build_multiscale_attention
-from drcls.runs import read_json, save_model, write_json
-from drcls.train import train, warmed_up_cosine
+from drcls.runs import read_json, write_json
 from experiments.command import make_parser, resolve
+from experiments.fitting import fit_network
 from experiments.multiscale_attention_report import write_multiscale_attention_report
 from experiments.row import audit, run_row
 
@@ -144,27 +143,10 @@ def train_network(config, cache, parts, folder, callbacks=()):
     network = dict(config["network"])
     balanced = network.pop("balanced", True)
     model = build_multiscale_attention(config["image_size"], parts["train"].classes, **network)
-    batches = Batches(
-        cache,
-        parts["train"],
-        config["batch_size"],
-        Augmenter(**config["augmentation"]),
-        shuffle=True,
-        seed=config["seed"],
-        workers=max(1, (os.cpu_count() or 1) // 2),
-    )
-    steps = config["epochs"] * len(batches)
     counts = parts["train"].counts().tolist()
-    model.compile(
-        keras.optimizers.Adam(warmed_up_cosine(config["learning_rate"], steps, config["warmup_share"])),
-        BalancedSoftmaxCrossentropy(counts, from_logits=False) if balanced else "categorical_crossentropy",
-        metrics=["accuracy", keras.metrics.F1Score(average="macro", name="macro_f1")],
-        jit_compile=keras.backend.backend() == "jax",
-    )
-    validation, test = (Batches(cache, parts[name], config["batch_size"]) for name in ("validation", "test"))
-    best = train(model, batches, validation, folder, config["epochs"], config["monitor"], callbacks)
-    save_model(model, folder / "model.keras")
-    return predict(model, test), f"best epoch {best} of {config['epochs']}; {model.count_params():,} weights"
+    loss = BalancedSoftmaxCrossentropy(counts, from_logits=False) if balanced else "categorical_crossentropy"
+    probabilities, best = fit_network(model, loss, config, cache, parts, folder, callbacks)
+    return probabilities, f"best epoch {best} of {config['epochs']}; {model.count_params():,} weights"
 
 
 def measure_elsewhere(folder, data, trained_on, size):

@@ -1,4 +1,4 @@
-"""Feature extractors: the five networks of the CheXNet-CBAM paper's Table 4, or any saved Keras model.
+"""Feature extractors: the networks that the papers start from, or any saved Keras model.
 
 Every backbone takes images in 0..255 and holds the preprocessing its weights were trained with.
 """
@@ -41,6 +41,10 @@ BACKBONES = {
     "CheXNet": (keras.applications.DenseNet121, _standardise, "relu"),
     "DenseNet121": (keras.applications.DenseNet121, _standardise, "relu"),
     "MobileNetV2": (keras.applications.MobileNetV2, _rescale, "out_relu"),
+    "MobileNet": (keras.applications.MobileNet, _rescale, "conv_pw_13_relu"),
+    "Xception": (keras.applications.Xception, _rescale, "block14_sepconv2_act"),
+    "InceptionV3": (keras.applications.InceptionV3, _rescale, "mixed10"),
+    "DenseNet201": (keras.applications.DenseNet201, _standardise, "relu"),
     "VGG19": (keras.applications.VGG19, _centre_bgr, "block5_conv4"),
     "ResNet50": (keras.applications.ResNet50, _centre_bgr, "conv5_block3_out"),
 }

@@ -1,6 +1,7 @@
 """From run folders and printed figures to tables, figures and one page; nothing is trained here."""
 
 from drcls.report.curves import roc_and_precision_recall
+from drcls.report.embedding_map import embedding_map
 from drcls.report.explainer_grid import explainer_grid
 from drcls.report.figures import (
     bar_chart,
@@ -34,6 +35,7 @@ __all__ = [
     "confusion_matrices",
     "describe",
     "example_grid",
+    "embedding_map",
     "explainer_grid",
     "grad_cam_grid",
     "intervals_table",

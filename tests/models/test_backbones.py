@@ -12,7 +12,11 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype("float
 
 @pytest.mark.parametrize(
     ("name", "module"),
-    [("MobileNetV2", keras.applications.mobilenet_v2), ("VGG19", keras.applications.vgg19)],
+    [
+        ("MobileNetV2", keras.applications.mobilenet_v2),
+        ("VGG19", keras.applications.vgg19),
+        ("MobileNet", keras.applications.mobilenet),
+    ],
 )
 def test_preprocessing_is_that_of_keras_applications(name, module):
     backbone = build_backbone(name, 32)
@@ -32,7 +36,7 @@ def test_densenet_preprocessing_is_standardisation():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BACKBONES)
 def test_the_last_convolution_is_where_it_is_said_to_be(name):
-    backbone = build_backbone(name, 32)
+    backbone = build_backbone(name, 96)
     last = backbone.get_layer(BACKBONES[name][2]).output
     assert last.shape[-1] == backbone.output_shape[-1] and len(last.shape) == 4
 
