@@ -1,6 +1,7 @@
 """One row of a results table: train, evaluate, record, unless that is done."""
 
 import json
+import shutil
 import time
 
 from drcls.data import audit_leakage
@@ -31,12 +32,14 @@ def run_row(folder, config, parts, leakage, fit, force=False):
         parts: dict of `Manifest`, from `split`.
         leakage: dict, from `audit`.
         fit: function () -> (float (N, C) probabilities of the test part, str note).
-        force: bool, train a finished row anew.
+        force: bool, remove what is in the folder and train anew.
 
     Raises:
         ValueError: where the folder holds a row of other settings.
     """
-    if force or not is_current(folder, config):
+    if force:
+        shutil.rmtree(folder, ignore_errors=True)  # or the checkpoint would be found, and nothing trained
+    if not is_current(folder, config):
         started = time.monotonic()
         write_json(folder / "config.json", config)
         write_split(folder, parts)
