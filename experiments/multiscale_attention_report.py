@@ -47,6 +47,7 @@ DEVIATIONS = """What is printed wrongly, and what was chosen where the poster is
 - A scale larger than 14 x 14 is averaged down before its attention.
 - Random split in 70/10/20 under the paper protocol. The clean protocol drops duplicates and splits groups.
 - Adam, 1e-3 at its peak, warmed up over 5 % of the steps, then a cosine to zero; batches of 16.
+- No centre crop; the preparation offers it (`--crop`).
 - Rotations of up to 30 degrees, both flips, brightness 0.8 to 1.2, channel shifts of up to 10 of 255.
 - Four classes: Severe and Proliferate_DR are one.
 - The epoch kept is the one with the best macro F1 on validation.
@@ -117,7 +118,9 @@ def curves_section(folder, runs, number):
     figures = folder / "figures"
     first = min(run["seed"] for run in runs)
     trained = [run for run in select_runs(runs, seed=first) if (run["folder"] / "history.csv").is_file()]
-    parts = [training_curves(figures / f"training-{number}.png", trained, "Training curves")]
+    parts = []
+    if trained:
+        parts.append(training_curves(figures / f"training-{number}.png", trained, "Training curves"))
     for protocol in ("paper", "clean"):
         chosen = select_runs(runs, protocol=protocol)
         models = list(dict.fromkeys(run["variant"] for run in chosen))

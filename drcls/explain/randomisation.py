@@ -27,16 +27,22 @@ def randomisation_check(model, images, explain, class_index=None, seed=0):
 
     Returns:
         dict: "correlation" float, mean rank correlation between both models' maps; "per_image" list of float;
-        "passed" bool: the correlation is at most 0.5.
+        "passed" bool: the correlation is at most 0.5; "blank_before" and "blank_after" int, maps that are flat.
+        Images whose map is flat to begin with are left out; where none is left, "correlation" and "passed" are
+        None.
     """
     index = predicted_classes(model, images, class_index)
     before = explain(model, images, index)
     after = explain(shuffled_copy(model, seed), images, index)
-    correlations = rank_correlation(before, after)
+    blank_before, blank_after = (np.ptp(maps, axis=(1, 2)) == 0 for maps in (before, after))
+    correlations = rank_correlation(before[~blank_before], after[~blank_before])
+    mean = float(correlations.mean()) if len(correlations) else None
     return {
-        "correlation": float(correlations.mean()),
+        "correlation": mean,
         "per_image": correlations.tolist(),
-        "passed": bool(correlations.mean() <= SURVIVES_ABOVE),
+        "passed": None if mean is None else mean <= SURVIVES_ABOVE,
+        "blank_before": int(blank_before.sum()),
+        "blank_after": int(blank_after.sum()),
     }
 
 

@@ -34,3 +34,21 @@ def test_shuffling_keeps_every_value_and_follows_the_seed(trained):
         np.testing.assert_array_equal(np.sort(a.ravel()), np.sort(original.ravel()))
         np.testing.assert_array_equal(a, b)
     assert any(np.any(a != c) for a, c in zip(first, other, strict=True))
+
+
+def test_blank_maps_prove_nothing(trained, images):
+    def blank(model, images, class_index):
+        return np.zeros(images.shape[:3], "float32")
+
+    result = randomisation_check(trained, images, blank)
+    assert result["correlation"] is None and result["passed"] is None
+    assert result["blank_before"] == result["blank_after"] == len(images)
+
+    def blank_for_the_first(model, images, class_index):
+        maps = edges(model, images, class_index)
+        maps[0] = 1
+        return maps
+
+    result = randomisation_check(trained, images, blank_for_the_first)
+    assert result["blank_before"] == 1 and len(result["per_image"]) == len(images) - 1
+    assert result["correlation"] == 1 and not result["passed"]
