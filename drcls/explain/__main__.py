@@ -35,6 +35,8 @@ def main(arguments=None):
     files = find_images(options.images)
     size = model.input_shape[1]
     pictures = [read_image(file) for file in files]
+    if size is None and len({picture.shape for picture in pictures}) > 1:
+        raise SystemExit(f"{options.model} takes images of any size, but of one size at a time")
     images = np.stack([picture if size is None else resize(picture, size) for picture in pictures])
     probabilities = softmax(score_function(model)(images), axis=1)
     maps = METHODS[options.method](model, images, class_index, normalise=False)
@@ -44,10 +46,12 @@ def main(arguments=None):
     for number, file in enumerate(files):
         predicted = int(probabilities[number].argmax())
         explained = predicted if class_index is None else class_index
-        stem = options.output / f"{file.stem}-{options.method}-{names[explained]}"
-        write_png(stem.with_suffix(".png"), overlay(images[number], heat[number]))
-        write_map(stem.with_suffix(".npy"), maps[number])
-        print(f"{file}: {names[predicted]} ({probabilities[number, predicted]:.3f}) -> {stem}.png")
+        stem = f"{file.stem}-{options.method}-{names[explained]}"
+        write_png(options.output / f"{stem}.png", overlay(images[number], heat[number]))
+        write_map(options.output / f"{stem}.npy", maps[number])
+        print(
+            f"{file}: {names[predicted]} ({probabilities[number, predicted]:.3f}) -> {options.output / stem}.png"
+        )
 
 
 def parse(arguments):

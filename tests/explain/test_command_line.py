@@ -82,3 +82,15 @@ def test_what_is_not_there_is_named(saved, capsys):
         main([model, str(folder / "pictures"), str(folder / "pictures" / "1.png")])
     with pytest.raises(ValueError, match=r"notes\.txt: not a readable image"):
         main([model, str(folder / "pictures" / "notes.txt")])
+
+
+def test_dots_in_names_are_kept(saved, capsys):
+    _, folder = saved
+    for number in (1, 2):
+        (folder / "pictures" / f"{number}.png").rename(folder / "pictures" / f"patient.{number}.png")
+    pictures = [str(folder / "pictures" / f"patient.{number}.png") for number in (1, 2)]
+    main([str(folder / "model.keras"), *pictures, "--class", "red", "--output", str(folder / "out")])
+    written = {path.name for path in (folder / "out").iterdir()}
+    assert written == {
+        f"patient.{number}-grad_cam-red.{suffix}" for number in (1, 2) for suffix in ("png", "npy")
+    }
