@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import json
+import re
 
 import keras
 import numpy as np
@@ -86,8 +87,9 @@ def _compute(path, shape, backbone, images, batch_size, forward):
         features = _open(partial, shape, "r+")
     else:
         check_room(path, 4 * np.prod(shape, dtype=np.int64))
-        features = np.lib.format.open_memmap(partial, "w+", np.float32, shape)
+        features = np.lib.format.open_memmap(new := path.with_suffix(".new"), "w+", np.float32, shape)
         features[:] = np.nan
+        new.replace(partial)
     missing = np.flatnonzero(np.isnan(features).any(axis=1))
     if len(missing):
         _fill(features, int(missing[0]), backbone, images, batch_size, forward)
@@ -111,10 +113,8 @@ def _fill(features, first, backbone, images, batch_size, forward):
 
 
 def _fingerprint(cache, backbone):
-    wiring = json.dumps(backbone.get_config(), sort_keys=True, default=str)
-    # Keras numbers unnamed layers through the life of a process: only their order here may count.
-    for number, part in enumerate([backbone, *backbone.layers]):
-        wiring = wiring.replace(f'"{part.name}"', f'"{number}"')
+    # Keras numbers unnamed layers and operations through the life of a process: the numbers must not count.
+    wiring = re.sub(r'_\d+"', '"', json.dumps(backbone.get_config(), sort_keys=True, default=str))
     digest = hashlib.sha256(f"{cache.path.name} {wiring}".encode())
     for weight in backbone.get_weights():
         digest.update(np.ascontiguousarray(weight))

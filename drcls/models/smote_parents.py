@@ -6,6 +6,7 @@ from sklearn.neighbors import NearestNeighbors
 CHUNK = 256
 # Share of the segment's length that a point may lie off it; SMOTE computes in float32.
 TOLERANCE = 1e-2
+ROUNDING = 1e-4
 
 
 def smote_parents(rows, labels, synthetic, synthetic_labels, num_neighbours=5):
@@ -55,7 +56,8 @@ def _nearest_segment(points, rows, starts, ends):
     distance = from_start[:, starts] - 2 * share * along + share**2 * lengths
     nearest = distance.argmin(axis=1)
     off = np.sqrt(np.maximum(distance[np.arange(len(points)), nearest], 0))
-    allowed = TOLERANCE * np.sqrt(lengths[nearest])
+    # Between identical rows the segment has no length, and the distance is what rounding leaves.
+    allowed = TOLERANCE * np.sqrt(lengths[nearest]) + ROUNDING * np.sqrt(np.square(points).sum(axis=1))
     if np.any(off > allowed):
         worst = int((off - allowed).argmax())
         raise ValueError(

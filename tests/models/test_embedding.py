@@ -10,6 +10,14 @@ from drcls.models import build_embedding_model, cached_embeddings, embed
 from tests.small_data import write_squares
 
 
+def backbone_with_operations(seed=0):
+    """As Caffe's preprocessing has it: an operation that is no layer, and a model within the model."""
+    keras.utils.set_random_seed(seed)
+    images = keras.Input((16, 16, 3))
+    inner = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Conv2D(4, 3, strides=4)])
+    return keras.Model(images, inner(keras.ops.flip(images, axis=-1)))
+
+
 def backbone(seed=0, filters=4):
     keras.utils.set_random_seed(seed)
     images = keras.Input((16, 16, 3))
@@ -64,6 +72,13 @@ def test_another_weight_wiring_size_or_data_set_is_another_file(cache, tmp_path)
     cached_embeddings(ImageCache(write_squares(tmp_path / "data2", per_class=10), 12), smaller, "tiny")
     files = [path.name for path in tmp_path.glob("*/embeddings/*.npy")]
     assert len(files) == len(set(files)) == 5
+
+
+def test_the_same_backbone_built_twice_is_the_same_file(cache):
+    for build in (backbone, backbone_with_operations):
+        cached_embeddings(cache, build(), build.__name__)
+        cached_embeddings(cache, build(), build.__name__)
+        assert len(list((cache.path.parent.parent / "embeddings").glob(f"{build.__name__}-*.npy"))) == 1
 
 
 def test_a_cut_computation_goes_on_where_it_stopped(cache):

@@ -38,6 +38,15 @@ def test_parents_by_hand():
     assert [set(pair) for pair in parents.tolist()] == [{0, 1}, {1, 2}]
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_identical_rows_are_parents_like_others(seed):
+    rows, labels = two_classes(seed, features=64)
+    rows, labels = np.concatenate([rows, rows[40:46]]), np.concatenate([labels, labels[40:46]])
+    resampled, made = SMOTE(random_state=seed).fit_resample(rows, labels)
+    parents = smote_parents(rows, labels, resampled[58:], made[58:])
+    assert (labels[parents] == 1).all()
+
+
 def test_a_point_beside_every_segment_is_refused():
     rows, labels = two_classes(0)
     with pytest.raises(ValueError, match="lies .* off the nearest segment of its class"):
