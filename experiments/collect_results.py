@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from drcls.runs import read_json, write_json, write_text
 
@@ -37,9 +38,35 @@ def collect(run_set):
             "config": read_json(folder / "config.json"),
             "split_sha256": hashlib.sha256((folder / "split.csv").read_bytes()).hexdigest(),
         }
+        if (folder / "predictions.csv").is_file():
+            content["right"] = which_are_right(folder / "predictions.csv")
+        if (folder / "learners.json").is_file():
+            content["learners"] = {
+                name: summary(measured) for name, measured in read_json(folder / "learners.json").items()
+            }
+        for extra in (folder / "explainers.json", *sorted(folder.glob("external-*.json"))):
+            if extra.is_file():
+                content[extra.stem] = read_json(extra)
         target = RESULTS / run_set.name / folder.parent.name / f"{folder.name}.json"
         write_json(target, content)
         print(target.relative_to(ROOT))
+
+
+def which_are_right(predictions):
+    """Say which test images were classified rightly, in the order of `split.csv`: bits as hexadecimal digits.
+
+    Enough to compare two rows of one split by McNemar's test, without naming an image.
+    """
+    frame = pd.read_csv(predictions, dtype=str, keep_default_na=False)
+    return np.packbits(frame["label"] == frame["predicted"]).tobytes().hex()
+
+
+def summary(measured):
+    """Keep the figures of one of many learners that are a single number, and their intervals."""
+    single = {
+        name: value for name, value in measured["metrics"].items() if not isinstance(value, dict | list)
+    }
+    return {"metrics": single, "intervals": measured["intervals"]}
 
 
 def table(results):
@@ -60,20 +87,27 @@ def table(results):
     ]
     for (experiment, data, profile, variant, protocol), runs in sorted(groups.items()):
         label = f"{data}{' (synthetic)' if runs[0]['phantom'] else ''}, {profile}"
-        cells = [experiment, label, f"`{variant}`", protocol, f"{100 * runs[0]['leakage']['overall']:.1f} %"]
+        leaked = np.mean([run["leakage"]["overall"] for run in runs])
+        cells = [experiment, label, f"`{variant}`", protocol, f"{100 * leaked:.1f} %"]
+        sizes = sorted({run["num_test"] for run in runs})
         cells += [
-            str(runs[0]["num_test"]),
+            " to ".join(str(size) for size in dict.fromkeys([sizes[0], sizes[-1]])),
             spread(runs, "accuracy", 100, 1),
             spread(runs, "macro_f1", 100, 1),
         ]
-        cells += [spread(runs, "quadratic_kappa", 1, 3), ", ".join(str(run["seed"]) for run in runs)]
+        # A kappa needs grades: tumours and cells are in no order.
+        kappa = spread(runs, "quadratic_kappa", 1, 3) if "No_DR" in runs[0]["class_names"] else "no grades"
+        cells += [kappa, ", ".join(str(run["seed"]) for run in runs)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
 def spread(runs, metric, scale, digits):
     """Return the figure of one seed, or mean and standard deviation over several."""
-    values = [scale * run["metrics"][metric] for run in runs]
+    values = [run["metrics"][metric] for run in runs]
+    if None in values:
+        return "undefined"
+    values = [scale * value for value in values]
     if len(values) == 1:
         return f"{values[0]:.{digits}f}"
     return f"{np.mean(values):.{digits}f} ± {np.std(values, ddof=1):.{digits}f}"

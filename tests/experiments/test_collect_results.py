@@ -2,7 +2,7 @@
 
 import pytest
 
-from drcls.runs import write_json, write_text
+from drcls.runs import read_json, write_json, write_text
 from experiments import collect_results
 from experiments.collect_results import BEGIN, END, README, RESULTS, collect, table
 
@@ -22,6 +22,7 @@ def write_run(folder, seed, accuracy):
     }
     metrics = {"accuracy": accuracy, "macro_f1": 0.5, "quadratic_kappa": 0.25}
     measured = {"seed": seed, "num_test": 10, "metrics": metrics, "leakage": {"overall": 0.125}}
+    measured["class_names"] = ["No_DR", "Mild"]
     write_json(run / "env.json", {"device": "cpu:0"})
     write_json(run / "config.json", {"epochs": 1})
     write_text(run / "split.csv", "path\n")
@@ -39,6 +40,29 @@ def test_seeds_are_averaged_and_synthetic_data_named(tmp_path, monkeypatch):
         "| paper | phantom (synthetic), quick | `small` | clean | 12.5 % | 10 | 70.0 ± 14.1 | 50.0 ± 0.0 | "
         "0.250 ± 0.000 | 0, 1 |"
     )
+
+
+def test_classes_without_an_order_have_no_kappa(tmp_path, monkeypatch):
+    monkeypatch.setattr(collect_results, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(collect_results, "ROOT", tmp_path)
+    write_run(tmp_path / "runs" / "paper", 0, 0.6)
+    file = tmp_path / "runs" / "paper" / "phantom-clean-quick-s0" / "small" / "metrics.json"
+    write_json(file, read_json(file) | {"class_names": ["glioma", "notumor"]})
+    collect(tmp_path / "runs" / "paper")
+    assert "| no grades | 0 |" in table(tmp_path / "results")
+
+
+def test_many_learners_are_kept_without_their_classes(tmp_path, monkeypatch):
+    monkeypatch.setattr(collect_results, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(collect_results, "ROOT", tmp_path)
+    write_run(tmp_path / "runs" / "paper", 0, 0.6)
+    folder = tmp_path / "runs" / "paper" / "phantom-clean-quick-s0" / "small"
+    measured = {"accuracy": 0.5, "per_class": {"a": {}}, "confusion_matrix": [[1]]}
+    intervals = {"accuracy": {"wilson": [0.25, 0.75]}}
+    write_json(folder / "learners.json", {"k-NN": {"metrics": measured, "intervals": intervals}})
+    collect(tmp_path / "runs" / "paper")
+    kept = read_json(tmp_path / "results" / "paper" / "phantom-clean-quick-s0" / "small.json")
+    assert kept["learners"] == {"k-NN": {"metrics": {"accuracy": 0.5}, "intervals": intervals}}
 
 
 def test_a_folder_without_runs_is_named(tmp_path):
