@@ -69,6 +69,7 @@ class DataSet:
         counts_source: which table these stand in.
         list_files: function, Source -> (list of LabelledFile, dict of notes for dataset.json).
         kaggle: keyword arguments of `sources.download`, or None where Kaggle does not have it.
+        expected_splits: the same counts by the distributor's split, {split: {class name: count}}, or None.
     """
 
     name: str
@@ -79,6 +80,7 @@ class DataSet:
     counts_source: str
     list_files: Callable
     kaggle: dict | None = field(default=None)
+    expected_splits: dict[str, dict[str, int]] | None = field(default=None)
 
 
 def _prepare_file(source, file, options, folder):
@@ -178,13 +180,17 @@ def _finish(data_set, files, done, folder, info):
     frame["group"] = frame["group"].where(frame["group"] != "", frame["image_id"])
     frame["group"] = unite_groups(list(frame["group"]), list(frame["sha256"]), list(frame["phash"]))
     frame = frame.sort_values("path", ignore_index=True)
-    counts = {name: int((frame["label"] == name).sum()) for name in data_set.classes}
+    counts = _count(data_set, frame["label"])
+    splits = {
+        name: _count(data_set, labels) for name, labels in frame.groupby("source_split")["label"] if name
+    }
     info = {
         **info,
         "title": data_set.title,
         "classes": data_set.classes,
         "counts": counts,
-        "counts_check": _check_counts(data_set, counts),
+        **({"source_splits": splits} if splits else {}),
+        "counts_check": _check_counts(data_set, counts, splits),
         "licence": data_set.licence,
         "phantom": False,
         "rejected": len(rejected),
@@ -198,21 +204,41 @@ def _finish(data_set, files, done, folder, info):
     return info
 
 
-def _check_counts(data_set, counts):
-    expected = data_set.expected_counts
-    differences = {name: counts[name] - expected[name] for name in counts if counts[name] != expected[name]}
-    return {"source": data_set.counts_source, "expected": expected, "differences": differences}
+def _count(data_set, labels):
+    return {name: int((labels == name).sum()) for name in data_set.classes}
+
+
+def _check_counts(data_set, counts, splits):
+    """Compare the images per class, and per split where the data set knows it, with the publication's."""
+    check = {
+        "source": data_set.counts_source,
+        "expected": data_set.expected_counts,
+        "differences": _differences(counts, data_set.expected_counts),
+    }
+    if data_set.expected_splits:
+        check["split_differences"] = {
+            split: _differences(splits.get(split, dict.fromkeys(counts, 0)), expected)
+            for split, expected in data_set.expected_splits.items()
+        }
+    return check
+
+
+def _differences(counts, expected):
+    return {name: counts[name] - expected[name] for name in counts if counts[name] != expected[name]}
 
 
 def _describe_duplicates(frame):
-    """Count the clusters of identical and of near-identical images and list those whose labels differ."""
-    labels, paths = list(frame["label"]), list(frame["path"])
+    """Count the clusters of identical and of near-identical images and list those whose labels differ.
+
+    Where the distributor split the data, also count the clusters that this split tears apart.
+    """
+    labels, paths, splits = (list(frame[name]) for name in ("label", "path", "source_split"))
     identical, near = find_duplicates(list(frame["sha256"]), list(frame["phash"]))
 
     def listed(clusters):
         return [{paths[row]: labels[row] for row in rows} for rows in conflicting(clusters, labels)]
 
-    return {
+    described = {
         "identical_groups": len(identical),
         "identical_files": sum(map(len, identical)),
         "conflicting_groups": len(conflicting(identical, labels)),
@@ -221,6 +247,19 @@ def _describe_duplicates(frame):
         "near_conflicting_groups": len(conflicting(near, labels)),
         "conflicts": {"identical": listed(identical), "near": listed(near)},
     }
+    if len(set(splits)) > 1:
+        described["straddling"] = {
+            "identical": _describe_straddling(identical, splits),
+            "near": _describe_straddling(near, splits),
+        }
+    return described
+
+
+def _describe_straddling(clusters, splits):
+    """Count the clusters with images in several of the distributor's parts, and these images by part."""
+    torn = conflicting(clusters, splits)
+    images = Counter(splits[row] for rows in torn for row in rows)
+    return {"groups": len(torn), "images": dict(sorted(images.items()))}
 
 
 def discard(folder):
@@ -244,6 +283,10 @@ def summary(info, folder):
     for name, count in info["counts"].items():
         remark = f"  ({check['expected'][name]} in {check['source']})" if name in check["differences"] else ""
         lines.append(f"  {name:<15}{count:>7}{remark}")
+    for split, counts in info.get("source_splits", {}).items():
+        lines.append(
+            f"  in {split}: {_describe_split(counts, check.get('split_differences', {}).get(split, {}))}"
+        )
     if "ungradable_dropped" in info:
         lines.append(f"  ungradable, dropped: {info['ungradable_dropped']}")
     lines += [
@@ -252,6 +295,9 @@ def summary(info, folder):
         f"near-identical: {doubles['near_groups']} groups, {doubles['near_files']} files, "
         f"{doubles['near_conflicting_groups']} groups with conflicting labels (listed in dataset.json)",
     ]
+    for kind, torn in doubles.get("straddling", {}).items():
+        images = ", ".join(f"{count} in {split}" for split, count in torn["images"].items()) or "none"
+        lines.append(f"across the distributed split, {kind}: {torn['groups']} groups; images: {images}")
     if info["rejected"]:
         reasons = Counter(pd.read_csv(folder / "rejected.csv")["reason"])
         lines += [f"rejected: {info['rejected']} files, listed in {folder / 'rejected.csv'}"]
@@ -259,6 +305,14 @@ def summary(info, folder):
     else:
         lines += ["rejected: none"]
     return "\n".join(lines)
+
+
+def _describe_split(counts, differences):
+    parts = []
+    for name, count in counts.items():
+        remark = f" (of {count - differences[name]})" if name in differences else ""
+        parts.append(f"{name} {count}{remark}")
+    return ", ".join(parts)
 
 
 def build_parser(data_set):
