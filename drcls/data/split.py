@@ -1,12 +1,16 @@
 """Train, validation and test parts, as the paper made them and as they should be made."""
 
+from itertools import pairwise
+
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from drcls.data.resample import oversample
 
 PARTS = ("train", "validation", "test")
-PROTOCOLS = ("paper", "random", "clean")
+PROTOCOLS = ("paper", "random", "clean", "distributed", "distributed_clean")
+# What distributors call their parts, in small letters, and whether it is the one to test on.
+IS_TEST = {"train": False, "training": False, "test": True, "testing": True}
 MAX_FOLDS = 20
 
 
@@ -22,19 +26,28 @@ def split(manifest, fractions, seed, protocol):
       otherwise, then split so that no group is torn apart. The parts are whole numbers of folds, at most 20,
       so the shares are met to a twentieth at best. Nothing is resampled here: that is for the caller, on the
       training part alone.
+    - `distributed`: keep the test part as distributed (`source_split` in the manifest) and draw validation
+      out of the distributed training part at random, stratified by class. Images in both parts leak.
+    - `distributed_clean`: keep the test part as distributed but for redundant and contradictory copies, take
+      every group that it holds out of the distributed training part, and draw validation out of the rest by
+      whole groups. Training pays, not the test: the test images are those of `distributed`, and a class of
+      which most images are in both parts is still tested on.
+
+    The two `distributed` protocols divide the distributed training part in the ratio of the first two
+    fractions; how large the test part is was the distributor's choice.
 
     Args:
         manifest: the whole data set, a `Manifest`.
         fractions: three positive shares for train, validation and test that sum to 1.
         seed: int. The same seed gives the same parts on any machine.
-        protocol: `"paper"`, `"random"` or `"clean"`.
+        protocol: `"paper"`, `"random"`, `"clean"`, `"distributed"` or `"distributed_clean"`.
 
     Returns:
         dict from `"train"`, `"validation"`, `"test"` to a `Manifest`.
 
     Raises:
-        ValueError: on other fractions or protocols, or where a class or share is too small for every part to
-            hold every class.
+        ValueError: on other fractions or protocols, where a class or share is too small for every part to
+            hold every class, or where a distributed split is asked for and an image is in none.
     """
     fractions = np.asarray(fractions, dtype=np.float64)
     if fractions.shape != (3,) or np.any(fractions <= 0) or not np.isclose(fractions.sum(), 1):
@@ -47,6 +60,10 @@ def split(manifest, fractions, seed, protocol):
         return _split_rows(manifest, fractions, seed)
     if protocol == "clean":
         return _split_groups(deduplicate(manifest), fractions, seed)
+    if protocol == "distributed":
+        return _split_training(manifest, _split_rows, fractions, seed)
+    if protocol == "distributed_clean":
+        return _split_training(_clean_distributed(manifest), _split_groups, fractions, seed)
     raise ValueError(f"protocol must be one of {PROTOCOLS}; received {protocol!r}")
 
 
@@ -64,43 +81,73 @@ def deduplicate(manifest):
     return manifest.select(np.flatnonzero(~contradictory & ~frame.duplicated("sha256")))
 
 
+def _is_test(manifest):
+    """Tell which rows the distributor put in the test part, bool (N,)."""
+    is_test = manifest.frame["source_split"].str.lower().map(IS_TEST)
+    if is_test.isna().any():
+        counts = manifest.frame["source_split"].value_counts().to_dict()
+        raise ValueError(
+            f"{manifest.root}: a distributed split needs a source_split among {list(IS_TEST)} for every "
+            f"image; received {counts}"
+        )
+    return is_test.to_numpy(bool)
+
+
+def _clean_distributed(manifest):
+    """Deduplicate both distributed parts, then drop the training images whose group the test part holds."""
+    # With the test part first it is the training part that loses the copies of files in both.
+    kept = deduplicate(manifest.select(np.argsort(~_is_test(manifest), kind="stable")))
+    is_test, groups = _is_test(kept), kept.frame["group"]
+    return kept.select(np.flatnonzero(is_test | ~groups.isin(set(groups[is_test]))))
+
+
+def _split_training(manifest, divide, fractions, seed):
+    """Keep the distributed test part and divide the other into train and validation."""
+    is_test = _is_test(manifest)
+    test, rest = (manifest.select(np.flatnonzero(rows)) for rows in (is_test, ~is_test))
+    if not test.counts().all():
+        counts = dict(zip(test.classes, test.counts().tolist(), strict=True))
+        raise ValueError(f"{manifest.root}: the distributed test part lacks a class: {counts}")
+    return divide(rest, fractions[:2] / fractions[:2].sum(), seed) | {"test": test}
+
+
 def _split_rows(manifest, fractions, seed):
-    """Split single rows, stratified by class and blind to copies."""
-    _, validation_share, test_share = fractions
-    rest_share = validation_share + test_share
-    labels = manifest.labels
+    """Split single rows into the first parts, one a fraction, stratified by class and blind to copies."""
+    labels, rest, parts = manifest.labels, np.arange(len(manifest)), []
+    left = [1.0, *np.cumsum(fractions[:0:-1])[::-1]]  # what is still to be dealt out before each part
     try:
-        train, rest = train_test_split(
-            np.arange(len(manifest)), test_size=rest_share, stratify=labels, random_state=seed
-        )
-        validation, test = train_test_split(
-            rest, test_size=test_share / rest_share, stratify=labels[rest], random_state=seed
-        )
+        for before, after in pairwise(left):
+            part, rest = train_test_split(
+                rest, test_size=after / before, stratify=labels[rest], random_state=seed
+            )
+            parts.append(part)
     except ValueError as error:
         raise ValueError(
             f"{manifest.root}: {len(manifest)} images of {len(manifest.classes)} classes cannot be "
             f"split into {fractions.tolist()}: {error}"
         ) from error
-    return {name: manifest.select(rows) for name, rows in zip(PARTS, (train, validation, test), strict=True)}
+    return {name: manifest.select(rows) for name, rows in zip(PARTS, [*parts, rest], strict=False)}
 
 
 def _split_groups(manifest, fractions, seed):
-    """Split whole groups, stratified by class: cut into small folds and deal them out by the fractions.
+    """Split whole groups into the first parts, one a fraction, stratified by class.
+
+    They are cut into small folds, which are dealt out by the fractions.
 
     Small classes and large groups leave folds without a class, so several numbers of folds are tried: those
     that meet the fractions best first, more before fewer, until every part holds every class.
     """
     groups = manifest.frame["group"].to_numpy()
     labels = manifest.labels
-    ends = np.cumsum(fractions)
+    ends, names = np.cumsum(fractions), PARTS[: len(fractions)]
     most = min(MAX_FOLDS, manifest.counts().min(), len(set(groups)))
-    for num_folds in sorted(range(3, most + 1), key=lambda n: (_rounding(ends, n), -n)):
+    for num_folds in sorted(range(len(names), most + 1), key=lambda n: (_rounding(ends, n), -n)):
         folds = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)
         fold = np.empty(len(manifest), dtype=np.int64)
         for number, (_, rows) in enumerate(folds.split(groups, labels, groups)):
             fold[rows] = number
         part = np.searchsorted(np.round(ends * num_folds), fold, side="right")
-        parts = {name: manifest.select(np.flatnonzero(part == i)) for i, name in enumerate(PARTS)}
+        parts = {name: manifest.select(np.flatnonzero(part == i)) for i, name in enumerate(names)}
         if all(part.counts().all() for part in parts.values()):
             return parts
     groups_of = manifest.frame.groupby("label")["group"].nunique()

@@ -1,4 +1,4 @@
-"""The two protocols: what each puts where."""
+"""The protocols: what each puts where."""
 
 import hashlib
 import warnings
@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_prep.aptos2019 import APTOS2019
+from data_prep.brain_tumor_mri import BRAIN_TUMOR_MRI
 from data_prep.phantoms.fundus import plan_images
 from data_prep.prepare import main
 from drcls.data import audit_leakage, deduplicate, load_manifest, split
+from drcls.data.split import PROTOCOLS
 from tests.data.tables import APTOS_COUNTS, table
 
 PAPER = (0.8, 0.1, 0.1)
@@ -170,9 +172,9 @@ def test_a_random_split_holds_every_image_once_and_meets_the_shares():
         np.testing.assert_allclose(part.counts(), share * manifest.counts(), atol=1)
 
 
-@pytest.mark.parametrize("protocol", ["paper", "random", "clean"])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_splitting_leaves_the_whole_alone(protocol):
-    manifest = table({"a": 40, "b": 30})
+    manifest = distributed({"a": 40, "b": 30})
     before = manifest.frame.copy()
     split(manifest, PAPER, 0, protocol)
     assert manifest.frame.equals(before)
@@ -204,3 +206,132 @@ def test_too_few_images_for_the_paper_protocol_are_named():
         split(table({"a": 3, "b": 2}), PAPER, 0, "paper")
     with pytest.raises(ValueError, match=r"nowhere: cannot balance classes without a single image: \['b'\]"):
         split(table({"a": 3, "b": 0}), PAPER, 0, "paper")
+
+
+# --- The distributed split
+
+
+def distributed(counts, images_per_group=1):
+    """Make a manifest of which every fifth image is distributed as a test image."""
+    manifest = table(counts, images_per_group)
+    manifest.frame["source_split"] = [
+        "Testing" if row % 5 == 4 else "Training" for row in range(len(manifest))
+    ]
+    return manifest
+
+
+def rows_of(part):
+    """Which rows of the whole a part holds."""
+    return [int(path[7:12]) for path in part.frame["path"]]
+
+
+@pytest.mark.parametrize("protocol", ["distributed", "distributed_clean"])
+def test_the_distributed_test_part_is_kept_and_the_rest_divided_in_the_ratio_of_the_others(protocol):
+    parts = split(distributed({"a": 100, "b": 50}), (0.6, 0.2, 0.2), 0, protocol)
+    assert rows_of(parts["test"]) == list(range(4, 150, 5))
+    # A quarter of 80 and of 40.
+    assert parts["validation"].counts().tolist() == [20, 10]
+    assert parts["train"].counts().tolist() == [60, 30]
+    assert sorted(row for part in parts.values() for row in rows_of(part)) == list(range(150))
+    others = split(distributed({"a": 100, "b": 50}), (0.6, 0.2, 0.2), 1, protocol)
+    assert rows_of(others["validation"]) != rows_of(parts["validation"])
+    assert rows_of(others["test"]) == rows_of(parts["test"])
+
+
+@pytest.mark.parametrize("names", [("train", "test"), ("TRAIN", "Test"), ("training", "testing")])
+def test_distributors_spell_their_parts_in_several_ways(names):
+    manifest = distributed({"a": 20, "b": 20})
+    expected = split(manifest, PAPER, 0, "distributed")
+    manifest.frame["source_split"] = manifest.frame["source_split"].map(
+        dict(zip(("Training", "Testing"), names, strict=True))
+    )
+    parts = split(manifest, PAPER, 0, "distributed")
+    assert all(rows_of(parts[name]) == rows_of(expected[name]) for name in parts)
+
+
+def test_what_a_distributed_split_tears_apart_by_hand():
+    manifest = distributed({"a": 100, "b": 50})  # test rows 4, 9, 14, ...
+    frame = manifest.frame
+    frame.loc[[4, 5, 6], ["sha256", "group"]] = "one file, once in test and twice in training"
+    frame.loc[[9, 10], "group"] = "a patient with different images in both parts"
+    frame.loc[[14, 19], ["sha256", "group"]] = "one file, twice in test"
+    frame.loc[[20, 21], ["sha256", "group"]] = "one file, twice in training"
+    frame.loc[[24, 109], ["sha256", "group"]] = "one file of test under two labels"
+    leaky = split(manifest, (0.6, 0.2, 0.2), 0, "distributed")
+    seen = manifest.select(rows_of(leaky["train"]) + rows_of(leaky["validation"]))
+    audit = audit_leakage(seen, leaky["test"])
+    assert (audit["identical"], audit["group"], audit["num_test"]) == (1 / 30, 2 / 30, 30)
+    clean = split(manifest, (0.6, 0.2, 0.2), 0, "distributed_clean")
+    assert rows_of(clean["test"]) == [row for row in range(4, 150, 5) if row not in (19, 24, 109)]
+    seen = rows_of(clean["train"]) + rows_of(clean["validation"])
+    assert sorted(seen) == [row for row in range(150) if row % 5 != 4 and row not in (5, 6, 10, 21)]
+    assert audit_leakage(clean["train"], clean["test"])["group"] == 0
+
+
+def test_a_contradiction_across_the_parts_is_in_neither():
+    manifest = distributed({"a": 50, "b": 50})
+    manifest.frame.loc[[4, 60], ["sha256", "group"]] = "a in test, b in training"
+    parts = split(manifest, PAPER, 0, "distributed_clean")
+    assert not {4, 60} & {row for part in parts.values() for row in rows_of(part)}
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.data())
+def test_no_group_straddles_a_clean_distributed_split(data):
+    manifest = distributed({"a": 90, "b": 70}, images_per_group=1)
+    frame, rows = manifest.frame, st.integers(0, 159)
+    for row, other in data.draw(st.lists(st.tuples(rows, rows), max_size=25)):
+        frame.loc[row, ["group", "sha256", "phash"]] = frame.loc[other, ["group", "sha256", "phash"]]
+    for row, other in data.draw(st.lists(st.tuples(rows, rows), max_size=25)):
+        frame.loc[frame["group"] == frame.loc[row, "group"], "group"] = frame.loc[other, "group"]
+    parts = split(manifest, (0.6, 0.2, 0.2), data.draw(st.integers(0, 2**32 - 1)), "distributed_clean")
+    groups = [set(part.frame["group"]) for part in parts.values()]
+    assert not groups[0] & groups[1] and not groups[0] & groups[2] and not groups[1] & groups[2]
+    assert audit_leakage(parts["train"], parts["test"])["group"] == 0
+    assert audit_leakage(parts["validation"], parts["test"])["group"] == 0
+    # Nothing but copies and contradictions leaves the test part, and nothing enters it.
+    labels = frame.groupby("sha256")["label"].nunique()
+    wanted = set(frame["sha256"][frame["source_split"] == "Testing"]) & set(labels.index[labels == 1])
+    assert sorted(parts["test"].frame["sha256"]) == sorted(wanted)
+    assert set(parts["test"].frame["source_split"]) == {"Testing"}
+
+
+@pytest.mark.parametrize("protocol", ["distributed", "distributed_clean"])
+@pytest.mark.parametrize("name", ["", "valid"])
+def test_an_image_in_no_distributed_part_is_refused(protocol, name):
+    manifest = distributed({"a": 20, "b": 20})
+    manifest.frame.loc[[3, 8], "source_split"] = name
+    with pytest.raises(ValueError, match=rf"nowhere: .*'train', .*received .*'{name}': 2"):
+        split(manifest, PAPER, 0, protocol)
+
+
+@pytest.mark.parametrize("protocol", ["distributed", "distributed_clean"])
+def test_a_distributed_part_without_a_class_is_refused(protocol):
+    manifest = distributed({"a": 20, "b": 20})
+    manifest.frame.loc[20:, "source_split"] = "Training"
+    with pytest.raises(
+        ValueError, match="nowhere: the distributed test part lacks a class: {'a': 4, 'b': 0}"
+    ):
+        split(manifest, PAPER, 0, protocol)
+    manifest.frame["source_split"] = "Testing"
+    with pytest.raises(ValueError, match="nowhere: "):
+        split(manifest, PAPER, 0, protocol)
+
+
+@pytest.mark.slow
+def test_the_distributed_split_of_the_real_brain_archive(sources, tmp_path):
+    folder = tmp_path / "brain_tumor_mri"
+    archive = str(sources("brain_tumor_mri_224.zip"))
+    assert main(BRAIN_TUMOR_MRI, ["--source", archive, "--output", str(folder)]) == 0
+    manifest = load_manifest(folder)
+    parts = split(manifest, (0.7, 0.1, 0.2), 0, "distributed")
+    assert [len(part) for part in parts.values()] == [4994, 714, 1311]
+    audit = audit_leakage(parts["train"], parts["test"])
+    # Most healthy brains are in both parts, many as versions of other contrast.
+    assert 0.34 < audit["overall"] < 0.39 and 0.13 < audit["identical"] < 0.17
+    assert audit["per_class"]["notumor"] > 0.88 and audit["per_class"]["glioma"] == 0
+    parts = split(manifest, (0.7, 0.1, 0.2), 0, "distributed_clean")
+    assert parts["test"].counts().tolist() == [299, 301, 381, 300]
+    assert (parts["train"].counts() + parts["validation"].counts()).tolist() == [1321, 1227, 620, 1440]
+    for seen, unseen in (("train", "test"), ("validation", "test"), ("train", "validation")):
+        assert audit_leakage(parts[seen], parts[unseen])["group"] == 0
