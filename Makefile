@@ -16,9 +16,11 @@ RUNS ?= runs
 TENSORBOARD ?=
 CLASSES ?= 5 4
 EXTERNAL ?=
+ENGINE ?= keras
 OPTIONS = --data $(DATA) --protocol $(PROTOCOL) --profile $(PROFILE) --models $(MODELS) --seed $(SEED) \
 	--runs $(RUNS) $(if $(TENSORBOARD),--tensorboard)
 CHEXNET_CBAM = $(OPTIONS) --weights $(WEIGHTS) $(if $(BACKBONE),--backbone $(BACKBONE))
+SMOTE_TRANSFER = $(OPTIONS) --weights $(WEIGHTS) $(if $(BACKBONE),--backbone $(BACKBONE)) --engine $(ENGINE)
 MULTISCALE_ATTENTION = $(OPTIONS) --classes $(CLASSES) $(if $(EXTERNAL),--external $(EXTERNAL))
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
@@ -47,6 +49,9 @@ reproduce-chexnet-cbam: install ## CheXNet-CBAM: DATA= PROTOCOL= PROFILE= MODELS
 reproduce-multiscale-attention: install ## Multi-scale attention: DATA= PROTOCOL= PROFILE= MODELS= SEED= CLASSES= EXTERNAL=
 	$(BIN)/python -m experiments.multiscale_attention $(MULTISCALE_ATTENTION)
 
+reproduce-smote-transfer: install ## SMOTE on embeddings: DATA= PROTOCOL= PROFILE= MODELS= SEED= WEIGHTS= BACKBONE= ENGINE=
+	$(BIN)/python -m experiments.smote_transfer $(SMOTE_TRANSFER)
+
 report-chexnet-cbam: install ## rebuild the report from the run folders, without training
 	$(BIN)/python -m experiments.chexnet_cbam $(CHEXNET_CBAM) --report-only
 
@@ -55,6 +60,9 @@ report-multiscale-attention: install ## the same for multi-scale attention
 
 data-%: install ## prepare a data set: make data-aptos2019 SOURCE=archive.zip
 	$(BIN)/python -m data_prep.$* --source $(SOURCE)
+
+report-smote-transfer: install ## the same for SMOTE on embeddings
+	$(BIN)/python -m experiments.smote_transfer $(SMOTE_TRANSFER) --report-only
 
 lint: $(VENV)/.developing ## ruff and the contract of imports
 	$(BIN)/ruff check

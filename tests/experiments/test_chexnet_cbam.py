@@ -31,7 +31,7 @@ def test_rows_are_the_printed_rows():
     assert list(VARIANTS) == read_json(PUBLISHED)["models"]
 
 
-@pytest.mark.parametrize("experiment", ["chexnet_cbam", "multiscale_attention"])
+@pytest.mark.parametrize("experiment", ["chexnet_cbam", "multiscale_attention", "smote_transfer"])
 def test_make_and_the_script_know_the_same_options(experiment):
     makefile = (ROOT / "Makefile").read_text()
     variables = dict(re.findall(r"^(\w+) = ((?:.*\\\n)*.*)", makefile, flags=re.MULTILINE))
@@ -104,6 +104,19 @@ def test_one_row_from_data_to_metrics(setting, tmp_path, variant):
     options.epochs = 2
     with pytest.raises(ValueError, match="epochs: 1 there, 2 now.*--force"):
         run(variant, options, "clean", cache, parts, leakage, folder)
+
+
+def test_force_trains_anew_whatever_lies_there(setting, tmp_path):
+    options, cache, parts, leakage = setting
+    folder = tmp_path / "forced"
+    run("backbone", options, "clean", cache, parts, leakage, folder)
+    options.epochs, options.force = 2, True
+    run("backbone", options, "clean", cache, parts, leakage, folder)
+    assert len((folder / "history.csv").read_text().splitlines()) == 3
+    assert read_json(folder / "config.json")["epochs"] == 2
+    afresh = tmp_path / "afresh"
+    run("backbone", options, "clean", cache, parts, leakage, afresh)
+    assert (folder / "predictions.csv").read_text() == (afresh / "predictions.csv").read_text()
 
 
 def test_training_can_be_watched_with_tensorboard(setting, tmp_path):
