@@ -25,8 +25,8 @@ from pathlib import Path
 import keras
 import numpy as np
 import pandas as pd
-from data_prep.phantoms.brain import write_brain
 
+from data_prep.phantoms.brain import write_brain
 from data_prep.phantoms.fundus import write_fundus
 from drcls.data import ImageCache, load_manifest, split
 from drcls.evaluate import measure
