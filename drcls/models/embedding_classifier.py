@@ -56,9 +56,12 @@ LEARNERS = {
     "logistic_regression": (LogisticRegression(max_iter=2000), {"C": [0.001, 0.01, 0.1]}),
     "SVM": (SoftmaxSVC(), {"C": [1.0, 4.0, 16.0]}),
     "k-NN": (KNeighborsClassifier(weights="distance"), {"n_neighbors": [5, 15, 45]}),
-    "random_forest": (RandomForestClassifier(300, n_jobs=-1), {"min_samples_leaf": [1, 5]}),
-    "gradient_boosting": (HistGradientBoostingClassifier(max_iter=60), {"learning_rate": [0.05, 0.15]}),
-    "extra_trees": (ExtraTreesClassifier(300, n_jobs=-1), {"min_samples_leaf": [1, 5]}),
+    "random_forest": (RandomForestClassifier(200, n_jobs=-1), {"min_samples_leaf": [1, 5]}),
+    "gradient_boosting": (
+        HistGradientBoostingClassifier(max_iter=40, max_leaf_nodes=15),
+        {"learning_rate": [0.1, 0.3]},
+    ),
+    "extra_trees": (ExtraTreesClassifier(200, n_jobs=-1), {"min_samples_leaf": [1, 5]}),
     "neural_head": (
         MLPClassifier((256,), tol=1e-3, n_iter_no_change=5),
         {"alpha": [1e-4, 1.0]},
