@@ -159,11 +159,16 @@ def measure_elsewhere(folder, data, trained_on, size):
         other = merge(other)
     if other.classes != trained_on.classes:
         raise SystemExit(f"--external {data} has the classes {other.classes}, expected {trained_on.classes}")
+    shared = len(set(other.frame["sha256"]) & set(trained_on.frame["sha256"]))
+    if shared:
+        raise SystemExit(f"--external {data} holds {shared} of the images that were trained or chosen on")
     model = keras.models.load_model(folder / "model.keras", compile=False)
     batches = Batches(ImageCache(other, size), other, CONFIG["batch_size"])
     seed = read_json(folder / "config.json")["seed"]
     measured = evaluate(other, predict(model, batches), folder / f"external-{data}", seed)
-    write_json(target, measured | {"data": data, "num_test": len(other), "class_names": other.classes})
+    row = {"data": data, "num_test": len(other), "class_names": other.classes}
+    row |= {"preparation": other.info.get("preparation"), "trained_on": trained_on.info.get("preparation")}
+    write_json(target, row | measured)
 
 
 def parse(arguments):

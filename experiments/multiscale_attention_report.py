@@ -140,6 +140,10 @@ def external_section(runs):
         for file in sorted(run["folder"].glob("external-*.json")):
             measured = read_json(file)
             row = {"trained on": run["data"], "tested on": measured["data"], "images": measured["num_test"]}
+            row |= {
+                "trained on, prepared": as_words(measured["trained_on"]),
+                "tested on, prepared": as_words(measured["preparation"]),
+            }
             row |= {"variant": run["variant"], "protocol": run["protocol"], "seed": run["seed"]}
             for measure in MEASURES:
                 value = measured["metrics"][measure.metric]
@@ -148,5 +152,15 @@ def external_section(runs):
             rows.append({key: str(value) for key, value in row.items()})
     if not rows:
         return Section("Another data set", ["Not run: `--external` names a prepared data set to test on."])
-    caption = "Every image of the other data set; nothing was chosen on it."
+    caption = (
+        "Every image of the other data set; nothing was chosen on it. What the distributor did to the images "
+    )
+    caption += "(the APTOS copy comes filtered) is not in the preparation here."
     return Section("Another data set", [Table(pd.DataFrame(rows), caption)])
+
+
+def as_words(preparation):
+    """Write preparation options that do something."""
+    return (
+        ", ".join(f"{k} {v}" for k, v in (preparation or {}).items() if v not in ("none", False)) or "as is"
+    )

@@ -66,7 +66,7 @@ def setting(tmp_path, monkeypatch):
 def test_rows_from_data_to_metrics_and_to_another_data_set(setting, tmp_path):
     options, manifest = setting
     options.external = "squares_elsewhere"
-    write_squares(tmp_path / "data" / "squares_elsewhere", per_class=4)
+    write_squares(tmp_path / "data" / "squares_elsewhere", per_class=4, seed=1)
     run_all(options, manifest, tmp_path / "runs")
     folder = tmp_path / "runs" / "squares_3_classes-clean-quick-s0"
     for variant in ("tiny", "tiny_plain"):
@@ -78,6 +78,13 @@ def test_rows_from_data_to_metrics_and_to_another_data_set(setting, tmp_path):
     written = (folder / "tiny" / "metrics.json").stat().st_mtime_ns
     run_all(options, manifest, tmp_path / "runs")
     assert (folder / "tiny" / "metrics.json").stat().st_mtime_ns == written
+
+
+def test_the_images_trained_on_are_no_other_data_set(setting, tmp_path):
+    _, manifest = setting
+    write_squares(tmp_path / "data" / "again", per_class=4)
+    with pytest.raises(SystemExit, match="--external again holds 12 of the images"):
+        measure_elsewhere(tmp_path / "row", "again", manifest, 16)
 
 
 def test_other_grades_elsewhere_are_refused(setting, tmp_path):
