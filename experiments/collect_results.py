@@ -16,6 +16,9 @@ from drcls.runs import read_json, write_json, write_text
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "experiments" / "results"
 README = ROOT / "README.md"
+BEGIN_GAINS, END_GAINS = "<!-- gains: made by the same -->\n", "<!-- end of gains -->\n"
+# The learner whose gains the README shows: the vote of several; the others stand in the result files.
+SHOWN_LEARNER = "soft_voting"
 BEGIN, END = "<!-- results: made by experiments/collect_results.py -->\n", "<!-- end of results -->\n"
 
 
@@ -50,6 +53,36 @@ def collect(run_set):
         target = RESULTS / run_set.name / folder.parent.name / f"{folder.name}.json"
         write_json(target, content)
         print(target.relative_to(ROOT))
+
+
+def collect_gains(run_set):
+    """Copy what SMOTE bought, which the report works out from all seeds."""
+    for file in sorted(Path(run_set).glob("report-*/gains.json")):
+        data, profile = file.parent.name.removeprefix("report-").rsplit("-", 1)
+        content = {"data": data, "profile": profile} | read_json(file)
+        write_json(RESULTS / Path(run_set).name / f"gains-{data}-{profile}.json", content)
+
+
+def gains_table(results):
+    """Return the Markdown table of what SMOTE bought: soft voting, by data set and protocol.
+
+    Args:
+        results: Path of the folder with the committed JSON files.
+    """
+    rows = []
+    for path in sorted(results.glob("*/gains-*.json")):
+        content = read_json(path)
+        label = f"{content['data']}{' (synthetic)' if content['phantom'] else ''}, {content['profile']}"
+        for gain in content["gains"]:
+            if gain["learner"] == SHOWN_LEARNER:
+                shown = {
+                    name.split(" (printed")[0]: value for name, value in gain.items() if name != "learner"
+                }
+                rows.append({"data, profile": label} | shown)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [columns, ["---"] * len(columns)]
+    lines += [[row.get(name, "no grades") for name in columns] for row in rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines) if rows else "None measured yet.\n"
 
 
 def which_are_right(predictions):
@@ -114,16 +147,18 @@ def spread(runs, metric, scale, digits):
 
 
 def renew_readme():
-    """Put the table between its two marks in the README."""
+    """Put each table between its two marks in the README."""
     text = README.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    write_text(README, before + BEGIN + table(RESULTS) + END + after)
+    for begin, end, made in ((BEGIN, END, table), (BEGIN_GAINS, END_GAINS, gains_table)):
+        before, rest = text.split(begin)
+        text = before + begin + made(RESULTS) + end + rest.split(end)[1]
+    write_text(README, text)
 
 
 def main(arguments):
     for run_set in arguments:
         collect(run_set)
+        collect_gains(run_set)
     renew_readme()
 
 

@@ -32,7 +32,7 @@ from drcls.report import (
     select_runs,
     write_report,
 )
-from drcls.runs import read_json
+from drcls.runs import read_json, write_json
 
 PUBLISHED = Path(__file__).parent / "published" / "smote_transfer.json"
 MEASURES = [
@@ -82,7 +82,7 @@ def write_smote_transfer_report(run_set, manifest, data, profile):
         Section("Data", [chart]),
         results_section(runs, measures),
         # The printed gains are those on retinopathy.
-        gain_section(runs, published["deltas"] if has_order(manifest) else {}, has_order(manifest)),
+        gain_section(folder, runs, published["deltas"] if has_order(manifest) else {}, has_order(manifest)),
         learners_section(runs, measures),
         figures_section(folder, runs),
         Section("Known deviations from the paper", [DEVIATIONS, "About the print:", notes]),
@@ -123,8 +123,8 @@ def is_before_split(run):
     return run["variant"].endswith("before_split")
 
 
-def gain_section(runs, printed, ordered):
-    """SMOTE minus no resampling, learner by learner, on the same test images."""
+def gain_section(folder, runs, printed, ordered):
+    """SMOTE minus no resampling, learner by learner, on the same test images; kept in `gains.json` too."""
     compared = COMPARED if ordered else COMPARED[:-1]
     rows = [
         gain_row(pairs, learner, protocol, backbone, printed, compared)
@@ -140,7 +140,9 @@ def gain_section(runs, printed, ordered):
     )
     if not rows:
         return Section("What SMOTE bought", [text, "Not run: it needs the rows none and SMOTE of one seed."])
-    label = "SYNTHETIC DATA (phantom). " if any(run["phantom"] for run in runs) else ""
+    phantom = any(run["phantom"] for run in runs)
+    write_json(folder / "gains.json", {"phantom": phantom, "gains": rows})
+    label = "SYNTHETIC DATA (phantom). " if phantom else ""
     table = Table(pd.DataFrame(rows), f"{label}What SMOTE bought, with 95 % intervals.")
     return Section("What SMOTE bought", [text, table])
 

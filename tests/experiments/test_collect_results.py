@@ -4,11 +4,41 @@ import pytest
 
 from drcls.runs import read_json, write_json, write_text
 from experiments import collect_results
-from experiments.collect_results import BEGIN, END, README, RESULTS, collect, table
+from experiments.collect_results import (
+    BEGIN,
+    BEGIN_GAINS,
+    END,
+    END_GAINS,
+    README,
+    RESULTS,
+    collect,
+    collect_gains,
+    gains_table,
+    table,
+)
 
 
 def test_the_readme_shows_the_committed_results():
     assert README.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0] == table(RESULTS)
+
+
+def test_the_readme_shows_the_committed_gains():
+    shown = README.read_text(encoding="utf-8").split(BEGIN_GAINS)[1].split(END_GAINS)[0]
+    assert shown == gains_table(RESULTS)
+
+
+def test_gains_of_soft_voting_are_shown(tmp_path, monkeypatch):
+    monkeypatch.setattr(collect_results, "RESULTS", tmp_path / "results")
+    gains = [
+        {"protocol": "clean", "learner": learner, "accuracy (printed +1.97)": "+1.00 (-0.50 to +2.50)"}
+        for learner in ("k-NN", "soft_voting")
+    ]
+    write_json(tmp_path / "smote" / "report-phantom-quick" / "gains.json", {"phantom": True, "gains": gains})
+    collect_gains(tmp_path / "smote")
+    lines = gains_table(tmp_path / "results").splitlines()
+    assert lines[0] == "| data, profile | protocol | accuracy |" and len(lines) == 3
+    assert lines[2] == "| phantom (synthetic), quick | clean | +1.00 (-0.50 to +2.50) |"
+    assert gains_table(tmp_path / "nowhere") == "None measured yet.\n"
 
 
 def write_run(folder, seed, accuracy):
