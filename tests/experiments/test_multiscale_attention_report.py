@@ -62,9 +62,11 @@ def test_what_was_not_measured_says_so():
     assert row["pointing (chance)"] == row["mass (chance)"] == "no lesions known"
     assert row["shuffled weights"] == "0.75: fails" and row["deletion"] == "0.250"
     nothing = {"pointing": None, "pointing_by_chance": None, "mass": 0.125, "mass_by_area": 0.0625}
-    row = as_text({"random": without_lesions | nothing | {"shuffled_correlation": None}}).iloc[0].to_dict()
+    row = as_text({"blank": without_lesions | nothing | {"shuffled_correlation": None}}).iloc[0].to_dict()
     assert row["pointing (chance)"] == "not measured (not measured)"
-    assert row["mass (chance)"] == "12.5 % (6.2 %)" and row["shuffled weights"] == "not applicable"
+    assert row["mass (chance)"] == "12.5 % (6.2 %)" and row["shuffled weights"] == "every map is blank"
+    random = as_text({"random": {"deletion": 0.25, "insertion": 0.5}}).iloc[0]
+    assert random["shuffled weights"] == "not applicable"
 
 
 def test_agreement_is_one_row_a_method():
