@@ -4,7 +4,8 @@
 
 reads the distributed layout, `Training/CLASS/NAME.jpg` and `Testing/CLASS/NAME.jpg`, which `--source kaggle`
 downloads. The distributed split stands in the manifest's `source_split`. It leaks: the set was put together
-from three others, and many files lie in both parts; the counts are printed and stand in `dataset.json`.
+from three others, and many files lie in both parts; the counts are printed and stand in `dataset.json`. Patients
+are not named: slices of one patient may lie in both parts even where no file does.
 """
 
 from pathlib import PurePosixPath

@@ -108,6 +108,10 @@ def results_section(runs, measures):
             "By backbone and resampling; the paper's tables are not at hand.",
         ),
     ]
+    for run in runs:
+        reason = run["folder"] / "not_possible.txt"
+        if reason.is_file():
+            parts.append(f"{run['variant']}, {run['protocol']} protocol: {reason.read_text()}")
     for protocol in ("paper", "clean"):
         chosen = [run for run in select_runs(runs, protocol=protocol) if not is_before_split(run)]
         for backbone in sorted({run["variant"].split("+")[0] for run in chosen}):

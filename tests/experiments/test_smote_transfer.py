@@ -79,6 +79,8 @@ def test_adasyn_on_balanced_classes_is_not_possible_and_stops_nothing(setting, t
     folder = tmp_path / "runs" / "smote_transfer" / "even-clean-quick-s0"
     assert "ADASYN makes no row" in (folder / "extractor+ADASYN" / "not_possible.txt").read_text()
     assert (folder / "extractor+none" / "metrics.json").is_file()
+    report = tmp_path / "runs" / "smote_transfer" / "report-even-quick" / "report.md"
+    assert "extractor+ADASYN, clean protocol: ADASYN makes no row" in report.read_text()
 
 
 def test_rows_of_fine_tuned_embeddings_need_the_fine_tuned_backbone(setting):
