@@ -4,14 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from imblearn.over_sampling import SMOTE
-from sklearn.model_selection import train_test_split
 
 from drcls.data import Manifest
 from drcls.data.duplicates import near_identical_pairs
+from drcls.data.split import PARTS, deal_rows
 from drcls.models.embedding_classifier import NUM_NEIGHBOURS, check_training_rows
 from drcls.models.smote_parents import smote_parents
-
-PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -52,25 +50,13 @@ def smote_before_split(features, manifest, fractions, seed):
     number = len(manifest)
     parents = smote_parents(features, manifest.labels, rows[number:], labels[number:], NUM_NEIGHBOURS)
     image = np.concatenate([np.arange(number), parents[:, 0]])
-    indices = dict(zip(PARTS, _deal(labels, fractions, seed), strict=True))
+    indices = dict(zip(PARTS, deal_rows(labels, fractions, seed), strict=True))
     return BeforeSplit(
         {name: rows[chosen] for name, chosen in indices.items()},
         {name: manifest.select(image[chosen]) for name, chosen in indices.items()},
         count_leaks(indices["train"], indices["test"], parents, manifest),
         len(parents),
     )
-
-
-def _deal(labels, fractions, seed):
-    _, validation_share, test_share = fractions
-    rest_share = validation_share + test_share
-    train, rest = train_test_split(
-        np.arange(len(labels)), test_size=rest_share, stratify=labels, random_state=seed
-    )
-    validation, test = train_test_split(
-        rest, test_size=test_share / rest_share, stratify=labels[rest], random_state=seed
-    )
-    return train, validation, test
 
 
 def count_leaks(train, test, parents, manifest):

@@ -113,20 +113,38 @@ def _split_training(manifest, divide, fractions, seed):
 
 def _split_rows(manifest, fractions, seed):
     """Split single rows into the first parts, one a fraction, stratified by class and blind to copies."""
-    labels, rest, parts = manifest.labels, np.arange(len(manifest)), []
-    left = [1.0, *np.cumsum(fractions[:0:-1])[::-1]]  # what is still to be dealt out before each part
     try:
-        for before, after in pairwise(left):
-            part, rest = train_test_split(
-                rest, test_size=after / before, stratify=labels[rest], random_state=seed
-            )
-            parts.append(part)
+        parts = deal_rows(manifest.labels, fractions, seed)
     except ValueError as error:
         raise ValueError(
             f"{manifest.root}: {len(manifest)} images of {len(manifest.classes)} classes cannot be "
             f"split into {fractions.tolist()}: {error}"
         ) from error
-    return {name: manifest.select(rows) for name, rows in zip(PARTS, [*parts, rest], strict=False)}
+    return {name: manifest.select(rows) for name, rows in zip(PARTS, parts, strict=False)}
+
+
+def deal_rows(labels, fractions, seed):
+    """Deal rows to parts at random, stratified by class.
+
+    Args:
+        labels: int (N,).
+        fractions: shares that sum to 1, one a part.
+        seed: int.
+
+    Returns:
+        list of int arrays, the row numbers of each part.
+
+    Raises:
+        ValueError: where a class is too small for its share.
+    """
+    rest, parts = np.arange(len(labels)), []
+    left = [1.0, *np.cumsum(fractions[:0:-1])[::-1]]  # what is still to be dealt out before each part
+    for before, after in pairwise(left):
+        part, rest = train_test_split(
+            rest, test_size=after / before, stratify=labels[rest], random_state=seed
+        )
+        parts.append(part)
+    return [*parts, rest]
 
 
 def _split_groups(manifest, fractions, seed):
