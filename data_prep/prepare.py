@@ -70,6 +70,7 @@ class DataSet:
         list_files: function, Source -> (list of LabelledFile, dict of notes for dataset.json).
         kaggle: keyword arguments of `sources.download`, or None where Kaggle does not have it.
         expected_splits: the same counts by the distributor's split, {split: {class name: count}}, or None.
+        phantom: whether the images are drawn, not real.
     """
 
     name: str
@@ -81,6 +82,7 @@ class DataSet:
     list_files: Callable
     kaggle: dict | None = field(default=None)
     expected_splits: dict[str, dict[str, int]] | None = field(default=None)
+    phantom: bool = False
 
 
 def _prepare_file(source, file, options, folder):
@@ -192,7 +194,7 @@ def _finish(data_set, files, done, folder, info):
         **({"source_splits": splits} if splits else {}),
         "counts_check": _check_counts(data_set, counts, splits),
         "licence": data_set.licence,
-        "phantom": False,
+        "phantom": data_set.phantom,
         "rejected": len(rejected),
         "drcls_version": version("drcls"),
         "duplicates": _describe_duplicates(frame),

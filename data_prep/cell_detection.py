@@ -1,0 +1,278 @@
+"""Algorithm 1 of the canine red cell paper, stage by stage: from a whole smear to single cells.
+
+Smears are uint8 RGB (H, W, 3). A circle is a row (x, y, radius) in pixels, float64.
+
+Where the paper leaves a choice open, this was chosen: the diameter of a cell is the median over those that lie
+alone and are round; the expected diameter is that of a large cell, 1.25 medians, since the paper pads all its
+cells and shrinks none; waifu2x, a trained super-resolution network, is replaced by Lanczos interpolation; circles
+are sought at one diameter whatever the size of the cells that are cut out, so that all sizes hold the same
+cells; and cells are cut out of the smear in colour.
+
+Reference:
+    Pasupa, Vatathanavaro, Tungjitnob, "Convolutional Neural Networks based Focal Loss for Class Imbalance
+    Problem: A Case Study of Canine Red Blood Cells Morphology Classification", arXiv 2001.03329, Algorithm 1.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+DETECTION_DIAMETER = 64  # pixels of a cell's diameter where circles are sought
+LARGE_CELL = 1.25  # diameter of a large cell, in medians
+MIN_CONTRAST = 12  # grey levels between cells and background
+MIN_DIAMETER, MAX_DIAMETER = 8, 0.4  # of a cell: in pixels; as a share of the smear's shorter side
+MIN_ROUNDNESS = 0.8  # 4 pi area / perimeter^2, 1 for a circle
+
+
+class SmearError(ValueError):
+    """A smear cannot be used; the message is the reason, without the name of the smear."""
+
+
+@dataclass(frozen=True)
+class CircleSearch:
+    """Parameters of the search for circles; lengths are shares of a cell's diameter.
+
+    Args:
+        clip_limit: bound on the gain of contrast of the adaptive equalisation.
+        tile: its tiles are this many diameters wide.
+        blur: side of the median filter, against the grain inside cells.
+        edge: gradient from which a pixel is an edge (upper threshold of Canny).
+        votes: edge pixels that must agree on a centre.
+        min_radius: of a cell.
+        max_radius: of a cell.
+        min_distance: between the centres of two cells.
+        min_foreground: share of a circle that must be darker than the background.
+    """
+
+    clip_limit: float = 2.0
+    tile: float = 1.5
+    blur: float = 0.08
+    edge: float = 60.0
+    votes: float = 20.0
+    min_radius: float = 0.35
+    max_radius: float = 0.65
+    min_distance: float = 0.6
+    min_foreground: float = 0.6
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What each stage made of a smear.
+
+    Args:
+        cell_diameter: estimate in pixels of the smear.
+        upscaled: uint8 (H', W', 3).
+        equalised: uint8 (H', W').
+        circles: float64 (N, 3) in pixels of the smear.
+    """
+
+    cell_diameter: float
+    upscaled: np.ndarray
+    equalised: np.ndarray
+    circles: np.ndarray
+
+
+def detect_cells(smear, search=None):
+    """Find the cells of a smear: lines 2 to 6 of Algorithm 1.
+
+    Args:
+        smear: uint8 (H, W, 3), RGB.
+        search: `CircleSearch`; None for the default.
+
+    Returns:
+        `Detection`.
+
+    Raises:
+        SmearError: The smear shows no cells, or is colour-inverted.
+    """
+    search = search or CircleSearch()
+    diameter = estimate_cell_diameter(smear)
+    ratio = DETECTION_DIAMETER / diameter
+    upscaled = upscale(smear, ratio)
+    grey = cv2.cvtColor(upscaled, cv2.COLOR_RGB2GRAY)
+    equalised = equalise(grey, search)
+    circles = on_foreground(find_circles(equalised, search), foreground(upscaled), search.min_foreground)
+    if not len(circles):
+        raise SmearError("no circles found")
+    return Detection(diameter, upscaled, equalised, circles / ratio)
+
+
+def foreground(smear):
+    """Tell cells from background by Otsu's threshold in the green channel, which haemoglobin absorbs most.
+
+    Returns:
+        uint8 (H, W), 1 on cells, their pale middles included.
+
+    Raises:
+        SmearError: There is no contrast.
+    """
+    green = cv2.medianBlur(np.ascontiguousarray(smear[..., 1]), 5)
+    threshold, _ = cv2.threshold(green, 0, 255, cv2.THRESH_OTSU)
+    dark = green <= threshold
+    if dark.all() or green[~dark].mean() - green[dark].mean() < MIN_CONTRAST:
+        raise SmearError("no cells: nothing stands out from the background")
+    outlines, _ = cv2.findContours(dark.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = cv2.drawContours(np.zeros(dark.shape, np.uint8), outlines, -1, 1, cv2.FILLED)
+    return cv2.morphologyEx(filled, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7)))
+
+
+def round_diameters(mask):
+    """Return the diameters of the round patches of a mask that do not touch its border, float64 (P,)."""
+    height, width = mask.shape
+    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    diameters = []
+    for outline in outlines:
+        x, y, w, h = cv2.boundingRect(outline)
+        area, perimeter = cv2.contourArea(outline), cv2.arcLength(outline, True)
+        whole = x > 0 and y > 0 and x + w < width and y + h < height
+        if whole and area and 4 * np.pi * area / perimeter**2 >= MIN_ROUNDNESS:
+            diameters.append(2 * np.sqrt(area / np.pi))
+    diameters = np.array(diameters, np.float64)
+    return diameters[(diameters >= MIN_DIAMETER) & (diameters <= MAX_DIAMETER * min(height, width))]
+
+
+def estimate_cell_diameter(smear):
+    """Estimate the diameter of a cell: the median over the cells that lie alone and are round.
+
+    Args:
+        smear: uint8 (H, W, 3), RGB.
+
+    Returns:
+        float, in pixels.
+
+    Raises:
+        SmearError: There are none, or the smear is colour-inverted: bright cells on a dark background.
+    """
+    dark = round_diameters(foreground(smear))
+    bright = round_diameters(foreground(255 - smear))
+    if len(bright) > len(dark):
+        raise SmearError(
+            f"colour-inverted: {len(bright)} round patches are bright and {len(dark)} dark; dark cells on a "
+            "bright background expected"
+        )
+    if not len(dark):
+        raise SmearError("no cells: nothing round stands out from the background")
+    return float(np.median(dark))
+
+
+def upscale(smear, ratio):
+    """Enlarge by Lanczos interpolation, or shrink by averaging: uint8 (H, W, 3) -> uint8 (H', W', 3)."""
+    kind = cv2.INTER_LANCZOS4 if ratio >= 1 else cv2.INTER_AREA
+    size = [max(1, round(side * ratio)) for side in smear.shape[1::-1]]
+    return cv2.resize(smear, size, interpolation=kind)
+
+
+def equalise(grey, search):
+    """Raise the contrast of cells against the background (CLAHE): uint8 (H, W) -> same.
+
+    Args:
+        grey: uint8 (H, W), a cell `DETECTION_DIAMETER` wide.
+        search: `CircleSearch`.
+    """
+    side = search.tile * DETECTION_DIAMETER
+    tiles = [max(1, round(length / side)) for length in grey.shape[::-1]]
+    return cv2.createCLAHE(search.clip_limit, tiles).apply(grey)
+
+
+def find_circles(equalised, search):
+    """Find circles with the Hough transform: uint8 (H, W) -> float64 (N, 3), best first."""
+    diameter = DETECTION_DIAMETER
+    smooth = cv2.medianBlur(equalised, 2 * round(search.blur * diameter / 2) + 1)
+    circles = cv2.HoughCircles(
+        smooth,
+        cv2.HOUGH_GRADIENT,
+        dp=1,
+        minDist=search.min_distance * diameter,
+        param1=search.edge,
+        param2=search.votes,
+        minRadius=round(search.min_radius * diameter),
+        maxRadius=round(search.max_radius * diameter),
+    )
+    return np.zeros((0, 3)) if circles is None else circles.reshape(-1, 3).astype(np.float64)
+
+
+def on_foreground(circles, mask, min_share):
+    """Keep the circles that the foreground fills at least to this share, within the image."""
+    shares = np.array([_covered_share(circle, mask) for circle in circles])
+    return circles[shares >= min_share] if len(circles) else circles
+
+
+def _covered_share(circle, mask):
+    """Return how much of a circle, as far as it lies in the image, the mask covers, 0..1."""
+    x, y, radius = circle
+    top, left = max(0, int(y - radius)), max(0, int(x - radius))
+    part = mask[top : int(y + radius) + 1, left : int(x + radius) + 1]
+    rows, columns = np.ogrid[: part.shape[0], : part.shape[1]]
+    disc = (columns + left - x) ** 2 + (rows + top - y) ** 2 <= radius**2
+    return part[disc].mean() if disc.any() else 0.0
+
+
+def cut_cell(image, circle):
+    """Cut out the square about a circle (line 8 of Algorithm 1); what lies beyond the image is zero.
+
+    Args:
+        image: uint8 (H, W, 3).
+        circle: (x, y, radius) in its pixels.
+
+    Returns:
+        uint8 (S, S, 3), S the diameter, rounded and at least 1.
+    """
+    x, y, radius = circle
+    side = max(1, round(2 * radius))
+    top, left = round(y - side / 2), round(x - side / 2)
+    cell = np.zeros((side, side, image.shape[2]), np.uint8)
+    inside = image[max(0, top) : max(0, top + side), max(0, left) : max(0, left + side)]
+    row, column = max(0, -top), max(0, -left)
+    cell[row : row + inside.shape[0], column : column + inside.shape[1]] = inside
+    return cell
+
+
+def zero_pad(cell, size):
+    """Put a cell in the middle of a black square (lines 9 to 13 of Algorithm 1).
+
+    A cell that is larger than the square, on which the paper is silent, is shrunk to fit.
+
+    Args:
+        cell: uint8 (H, W, 3).
+        size: side of the square in pixels.
+
+    Returns:
+        uint8 (size, size, 3).
+    """
+    longer = max(cell.shape[:2])
+    if longer > size:
+        shape = [max(1, round(side * size / longer)) for side in cell.shape[1::-1]]
+        cell = cv2.resize(cell, shape, interpolation=cv2.INTER_AREA)
+    height, width = cell.shape[:2]
+    top, left = (size - height) // 2, (size - width) // 2
+    padded = np.zeros((size, size, cell.shape[2]), np.uint8)
+    padded[top : top + height, left : left + width] = cell
+    return padded
+
+
+def match_centres(circles, centres, reach):
+    """Give circles their labelled centres, one to one, the nearest pair first.
+
+    Args:
+        circles: float64 (N, 3).
+        centres: float64 (L, 2).
+        reach: how far from the middle of a circle a centre may lie, in its radii.
+
+    Returns:
+        int64 (N,), the row in `centres`, -1 where none is near enough.
+    """
+    matched = np.full(len(circles), -1, np.int64)
+    distances = centre_distances(circles, centres)
+    near = np.argwhere(distances <= reach)
+    taken = np.zeros(len(centres), bool)
+    for row, column in near[np.argsort(distances[tuple(near.T)], kind="stable")]:
+        if matched[row] < 0 and not taken[column]:
+            matched[row], taken[column] = column, True
+    return matched
+
+
+def centre_distances(circles, centres):
+    """Return how far every centre lies from the middle of every circle, in its radii, float64 (N, L)."""
+    offsets = circles[:, None, :2] - centres[None]
+    return np.hypot(offsets[..., 0], offsets[..., 1]) / circles[:, 2:]
