@@ -74,6 +74,30 @@ def is_finished(folder):
     return (Path(folder) / "metrics.json").is_file()
 
 
+def is_current(folder, config):
+    """Whether the run is finished with this configuration; another one in the folder is an error.
+
+    Args:
+        folder: Path of the run folder.
+        config: dict of everything the run depends on.
+
+    Raises:
+        ValueError: where the folder holds a run of other settings.
+    """
+    folder = Path(folder)
+    if not (folder / "config.json").is_file():
+        return False
+    found, wanted = read_json(folder / "config.json"), json.loads(json.dumps(config))
+    different = sorted(key for key in wanted if found.get(key) != wanted[key])
+    if different:
+        raise ValueError(
+            f"{folder / 'config.json'} was made with other settings "
+            f"({', '.join(f'{key}: {found.get(key)} there, {wanted[key]} now' for key in different)}); "
+            "choose another RUNS folder or train anew with --force"
+        )
+    return is_finished(folder)
+
+
 def write_split(folder, parts):
     """Write which image went where: `split.csv` with path, label, group, sha256 and part."""
     rows = [

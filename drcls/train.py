@@ -14,7 +14,7 @@ from drcls.runs import read_json, write_csv, write_json
 
 
 def train(model, batches, validation_batches, folder, epochs, monitor="val_macro_f1", callbacks=()):
-    """Fit a compiled model, keep the epoch that is best on validation, and leave a history.
+    """Fit a compiled model, keep the epoch that is best on validation (or the last), and leave a history.
 
     After every epoch the weights, the optimizer and the random states are written to `folder/checkpoint`.
     Called again on the same folder, training continues after the last finished epoch and ends with the same
@@ -23,10 +23,11 @@ def train(model, batches, validation_batches, folder, epochs, monitor="val_macro
     Args:
         model: compiled keras.Model, freshly built.
         batches: `Batches` of the training part.
-        validation_batches: `Batches` of the validation part; the only part that chooses anything.
+        validation_batches: `Batches` of the validation part, the only part that chooses anything; None where
+            nothing is chosen.
         folder: the variant's run folder; `history.csv` and `checkpoint/` are written there.
         epochs: int, in total.
-        monitor: str, a logged quantity; the epoch with its largest value is kept.
+        monitor: str, a logged quantity; the epoch with its largest value is kept. None: the last epoch is.
         callbacks: further Keras callbacks, for example TensorBoard.
 
     Returns:
@@ -37,7 +38,7 @@ def train(model, batches, validation_batches, folder, epochs, monitor="val_macro
         ValueError: where a checkpoint is of another network or `monitor` is not logged.
     """
     checkpoint = Checkpoint(Path(folder), monitor)
-    create_variables(model, validation_batches)
+    create_variables(model, validation_batches or batches)
     first = checkpoint.restore(model)
     model.fit(
         batches,
@@ -118,7 +119,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     Args:
         folder: Path of the variant's run folder.
-        monitor: str, the logged quantity whose largest value marks the best epoch.
+        monitor: str, the logged quantity whose largest value marks the best epoch; None: the last is kept.
     """
 
     def __init__(self, folder, monitor):
@@ -146,14 +147,14 @@ class Checkpoint(keras.callbacks.Callback):
         return self.state["best_epoch"]
 
     def on_epoch_end(self, epoch, logs=None):
-        if self.monitor not in (logs or {}):
+        if self.monitor and self.monitor not in (logs or {}):
             raise ValueError(f"monitor {self.monitor!r} is not logged; logged are {sorted(logs or {})}")
         name = f"epoch-{epoch + 1:03d}.weights.h5"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.model.save_weights(self.folder / name, overwrite=True)
         self.history.append({"epoch": epoch + 1, **{key: float(value) for key, value in logs.items()}})
         write_csv(self.history_path, pd.DataFrame(self.history))
-        value = float(logs[self.monitor])
+        value = float(logs[self.monitor]) if self.monitor else epoch
         if self.state["best"] is None or value > self.state["best_value"]:
             self.state |= {"best": name, "best_epoch": epoch + 1, "best_value": value}
         self.state |= {

@@ -1,12 +1,11 @@
 """One row of a results table: train, evaluate, record, unless that is done."""
 
-import json
 import shutil
 import time
 
 from drcls.data import audit_leakage
 from drcls.evaluate import evaluate
-from drcls.runs import environment, is_finished, read_json, write_json, write_split
+from drcls.runs import environment, is_current, read_json, write_json, write_split
 
 IDENTITY = ("variant", "data", "phantom", "protocol", "profile", "seed")
 
@@ -54,18 +53,3 @@ def run_row(folder, config, parts, leakage, fit, force=False):
         write_json(folder / "metrics.json", row | measured | {"leakage": leakage, "note": note})
     accuracy = read_json(folder / "metrics.json")["metrics"]["accuracy"]
     print(f"{config['variant']}, {config['protocol']} protocol: accuracy {accuracy:.4f}")
-
-
-def is_current(folder, config):
-    """Whether the run is finished with this configuration; another one in the folder is an error."""
-    if not (folder / "config.json").is_file():
-        return False
-    found, wanted = read_json(folder / "config.json"), json.loads(json.dumps(config))
-    different = sorted(key for key in wanted if found.get(key) != wanted[key])
-    if different:
-        raise ValueError(
-            f"{folder / 'config.json'} was made with other settings "
-            f"({', '.join(f'{key}: {found.get(key)} there, {wanted[key]} now' for key in different)}); "
-            "choose another RUNS folder or train anew with --force"
-        )
-    return is_finished(folder)

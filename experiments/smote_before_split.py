@@ -50,7 +50,7 @@ def smote_before_split(features, manifest, fractions, seed):
     number = len(manifest)
     parents = smote_parents(features, manifest.labels, rows[number:], labels[number:], NUM_NEIGHBOURS)
     image = np.concatenate([np.arange(number), parents[:, 0]])
-    indices = dict(zip(PARTS, deal_rows(labels, fractions, seed), strict=True))
+    indices = dict(zip(PARTS[3], deal_rows(labels, fractions, seed), strict=True))
     return BeforeSplit(
         {name: rows[chosen] for name, chosen in indices.items()},
         {name: manifest.select(image[chosen]) for name, chosen in indices.items()},

@@ -43,10 +43,10 @@ from drcls.models import (
 )
 from drcls.models.embedding_classifier import VOTERS, WITHOUT_CLASS_WEIGHTS, check_training_rows
 from drcls.models.sealed import seal
-from drcls.runs import read_json, write_csv, write_json, write_text
+from drcls.runs import is_current, read_json, write_csv, write_json, write_text
 from experiments.command import make_parser, resolve
 from experiments.fitting import fit_network
-from experiments.row import audit, is_current, run_row
+from experiments.row import audit, run_row
 from experiments.smote_before_split import smote_before_split
 from experiments.smote_map import smote_map
 from experiments.smote_transfer_report import write_smote_transfer_report

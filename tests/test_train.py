@@ -132,3 +132,12 @@ def test_a_checkpoint_of_another_network_is_refused(squares, tmp_path):
     other.compile("adam", "mse")
     with pytest.raises(ValueError, match="does not fit this network"):
         Checkpoint(tmp_path, "val_accuracy").restore(other)
+
+
+def test_without_a_monitor_the_last_epoch_is_kept_and_no_validation_needed(squares, tmp_path):
+    model = tiny_model(squares.classes)
+    batches = Batches(ImageCache(squares, 16), squares, 4, shuffle=True)
+    assert train(model, batches, None, tmp_path, 2, monitor=None) == 2
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert history["epoch"].tolist() == [1, 2] and "val_loss" not in history
+    assert json.loads((tmp_path / "checkpoint" / "state.json").read_text())["best_epoch"] == 2

@@ -5,8 +5,8 @@ from drcls.data.batches import Batches
 from drcls.data.cache import ImageCache
 from drcls.data.leakage import audit_leakage
 from drcls.data.manifest import Manifest, load_manifest
-from drcls.data.resample import class_weights, oversample, undersample
-from drcls.data.split import deduplicate, split
+from drcls.data.resample import class_weights, imbalance_ratio, oversample, undersample, with_majority_share
+from drcls.data.split import deduplicate, folds, split
 
 __all__ = [
     "Augmenter",
@@ -16,8 +16,11 @@ __all__ = [
     "audit_leakage",
     "class_weights",
     "deduplicate",
+    "folds",
+    "imbalance_ratio",
     "load_manifest",
     "oversample",
     "split",
     "undersample",
+    "with_majority_share",
 ]

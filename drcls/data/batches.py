@@ -15,6 +15,8 @@ class Batches(keras.utils.PyDataset):
         part: `Manifest` of the part; a row that stands twice is shown twice an epoch.
         batch_size: int.
         augmenter: `Augmenter` or None.
+        only_repeats: bool, augment only the second and further times that a row stands in the part, each once
+            and for all epochs: oversampling by augmentation, as if new images had been saved.
         shuffle: bool, a new order each epoch.
         seed: int.
         epoch: int, number of epochs already trained; a resumed training passes it.
@@ -24,7 +26,17 @@ class Batches(keras.utils.PyDataset):
     """
 
     def __init__(
-        self, cache, part, batch_size, augmenter=None, shuffle=False, seed=0, epoch=0, workers=1, **kwargs
+        self,
+        cache,
+        part,
+        batch_size,
+        augmenter=None,
+        shuffle=False,
+        seed=0,
+        epoch=0,
+        workers=1,
+        only_repeats=False,
+        **kwargs,
     ):
         super().__init__(workers=workers, max_queue_size=4 * workers, **kwargs)
         if len(part) == 0:
@@ -33,6 +45,8 @@ class Batches(keras.utils.PyDataset):
             raise ValueError(f"batch_size must be at least 1; received {batch_size}")
         self.cache, self.part = cache, part
         self.batch_size, self.augmenter, self.shuffle, self.seed = batch_size, augmenter, shuffle, seed
+        self.only_repeats = only_repeats
+        self._is_repeat = part.frame["path"].duplicated().to_numpy()
         self._rows = cache.rows(part)
         self._one_hot = np.eye(len(part.classes), dtype=np.float32)[part.labels]
         self.start(epoch)
@@ -60,6 +74,7 @@ class Batches(keras.utils.PyDataset):
 
     def _image(self, position):
         image = self.cache.images[self._rows[position]]
-        if self.augmenter is None:
+        if self.augmenter is None or (self.only_repeats and not self._is_repeat[position]):
             return image
-        return self.augmenter(image, np.random.default_rng([self.seed, self.epoch, int(position)]))
+        epoch = 0 if self.only_repeats else self.epoch
+        return self.augmenter(image, np.random.default_rng([self.seed, epoch, int(position)]))

@@ -3,11 +3,12 @@
 from itertools import pairwise
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold, train_test_split
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train_test_split
 
 from drcls.data.resample import oversample
 
-PARTS = ("train", "validation", "test")
+# By their number.
+PARTS = {2: ("train", "test"), 3: ("train", "validation", "test")}
 PROTOCOLS = ("paper", "random", "clean", "distributed", "distributed_clean")
 # What distributors call their parts, in small letters, and whether it is the one to test on.
 IS_TEST = {"train": False, "training": False, "test": True, "testing": True}
@@ -15,7 +16,7 @@ MAX_FOLDS = 20
 
 
 def split(manifest, fractions, seed, protocol):
-    """Split a data set into train, validation and test.
+    """Split a data set into train, validation and test, or into train and test alone.
 
     - `paper`: oversample every class to the largest, *then* split at random, stratified by class. Copies of
       one image fall on both sides, so the test part measures memory. Kept because the printed numbers were
@@ -38,33 +39,65 @@ def split(manifest, fractions, seed, protocol):
 
     Args:
         manifest: the whole data set, a `Manifest`.
-        fractions: three positive shares for train, validation and test that sum to 1.
+        fractions: positive shares that sum to 1: three, for train, validation and test, or two, for train and
+            test where validation is left to `folds`.
         seed: int. The same seed gives the same parts on any machine.
         protocol: `"paper"`, `"random"`, `"clean"`, `"distributed"` or `"distributed_clean"`.
 
     Returns:
-        dict from `"train"`, `"validation"`, `"test"` to a `Manifest`.
+        dict from `"train"`, `"validation"` (with three fractions) and `"test"` to a `Manifest`.
 
     Raises:
         ValueError: on other fractions or protocols, where a class or share is too small for every part to
             hold every class, or where a distributed split is asked for and an image is in none.
     """
     fractions = np.asarray(fractions, dtype=np.float64)
-    if fractions.shape != (3,) or np.any(fractions <= 0) or not np.isclose(fractions.sum(), 1):
+    distributed = protocol.startswith("distributed")
+    names = PARTS.get(fractions.size)
+    if fractions.ndim != 1 or np.any(fractions <= 0) or not np.isclose(fractions.sum(), 1) or not names:
         raise ValueError(
-            f"fractions must be three positive shares that sum to 1; received {fractions.tolist()}"
+            f"fractions must be two or three positive shares that sum to 1; received {fractions.tolist()}"
         )
+    if distributed and len(names) == 2:
+        raise ValueError(f"the {protocol} protocol needs three fractions; received {fractions.tolist()}")
     if protocol == "paper":
-        return _split_rows(oversample(manifest, seed), fractions, seed)
+        return _split_rows(oversample(manifest, seed), fractions, seed, names)
     if protocol == "random":
-        return _split_rows(manifest, fractions, seed)
+        return _split_rows(manifest, fractions, seed, names)
     if protocol == "clean":
-        return _split_groups(deduplicate(manifest), fractions, seed)
+        return _split_groups(deduplicate(manifest), fractions, seed, names)
     if protocol == "distributed":
         return _split_training(manifest, _split_rows, fractions, seed)
     if protocol == "distributed_clean":
         return _split_training(_clean_distributed(manifest), _split_groups, fractions, seed)
     raise ValueError(f"protocol must be one of {PROTOCOLS}; received {protocol!r}")
+
+
+def folds(manifest, num_folds, seed, keep_groups):
+    """Return the training and validation part of every fold of a cross-validation, stratified by class.
+
+    Args:
+        manifest: what is to be divided, usually the training part of a `split`.
+        num_folds: int, 2 or more.
+        seed: int.
+        keep_groups: bool, whether no group may be torn apart, as the clean protocol asks.
+
+    Returns:
+        list of pairs of `Manifest`; every row is in exactly one validation part.
+
+    Raises:
+        ValueError: where a class, or the number of groups, is smaller than the number of folds.
+    """
+    kind = StratifiedGroupKFold if keep_groups else StratifiedKFold
+    groups = manifest.frame["group"].to_numpy()
+    if num_folds < 2 or manifest.counts().min() < num_folds or (keep_groups and len(set(groups)) < num_folds):
+        raise ValueError(
+            f"{manifest.root}: {num_folds} folds of {manifest.counts().tolist()} images in {len(set(groups))} "
+            "groups; expected at least 2, and no more than a class has images or there are groups"
+        )
+    divide = kind(num_folds, shuffle=True, random_state=seed)
+    pairs = divide.split(np.zeros(len(manifest)), manifest.labels, groups if keep_groups else None)
+    return [(manifest.select(train), manifest.select(validation)) for train, validation in pairs]
 
 
 def deduplicate(manifest):
@@ -108,11 +141,11 @@ def _split_training(manifest, divide, fractions, seed):
     if not test.counts().all():
         counts = dict(zip(test.classes, test.counts().tolist(), strict=True))
         raise ValueError(f"{manifest.root}: the distributed test part lacks a class: {counts}")
-    return divide(rest, fractions[:2] / fractions[:2].sum(), seed) | {"test": test}
+    return divide(rest, fractions[:2] / fractions[:2].sum(), seed, ("train", "validation")) | {"test": test}
 
 
-def _split_rows(manifest, fractions, seed):
-    """Split single rows into the first parts, one a fraction, stratified by class and blind to copies."""
+def _split_rows(manifest, fractions, seed, names):
+    """Split single rows into the named parts, one a fraction, stratified by class and blind to copies."""
     try:
         parts = deal_rows(manifest.labels, fractions, seed)
     except ValueError as error:
@@ -120,7 +153,7 @@ def _split_rows(manifest, fractions, seed):
             f"{manifest.root}: {len(manifest)} images of {len(manifest.classes)} classes cannot be "
             f"split into {fractions.tolist()}: {error}"
         ) from error
-    return {name: manifest.select(rows) for name, rows in zip(PARTS, parts, strict=False)}
+    return {name: manifest.select(rows) for name, rows in zip(names, parts, strict=True)}
 
 
 def deal_rows(labels, fractions, seed):
@@ -147,8 +180,8 @@ def deal_rows(labels, fractions, seed):
     return [*parts, rest]
 
 
-def _split_groups(manifest, fractions, seed):
-    """Split whole groups into the first parts, one a fraction, stratified by class.
+def _split_groups(manifest, fractions, seed, names):
+    """Split whole groups into the named parts, one a fraction, stratified by class.
 
     They are cut into small folds, which are dealt out by the fractions.
 
@@ -157,7 +190,7 @@ def _split_groups(manifest, fractions, seed):
     """
     groups = manifest.frame["group"].to_numpy()
     labels = manifest.labels
-    ends, names = np.cumsum(fractions), PARTS[: len(fractions)]
+    ends = np.cumsum(fractions)
     most = min(MAX_FOLDS, manifest.counts().min(), len(set(groups)))
     for num_folds in sorted(range(len(names), most + 1), key=lambda n: (_rounding(ends, n), -n)):
         folds = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)

@@ -168,3 +168,15 @@ def test_an_empty_part_and_an_empty_batch_are_refused(cache, manifest):
         Batches(cache, manifest.select([]), 4)
     with pytest.raises(ValueError, match="batch_size must be at least 1; received 0"):
         Batches(cache, manifest, 0)
+
+
+def test_only_repeats_are_augmented_and_stay_the_same_in_every_epoch(cache, manifest):
+    rows = [0, 1, 0, 0]
+    augmenter = Augmenter(rotation_range=90)
+    batches = Batches(cache, manifest.select(rows), 4, augmenter, seed=3, only_repeats=True)
+    images, _ = batches[0]
+    plain = cache.images[cache.rows(manifest.select([0, 1]))].astype(np.float32)
+    np.testing.assert_array_equal(images[:2], plain)
+    assert np.abs(images[2] - plain[0]).max() > 1 and np.abs(images[3] - images[2]).max() > 1
+    batches.on_epoch_end()
+    np.testing.assert_array_equal(batches[0][0], images)

@@ -12,7 +12,7 @@ from data_prep.aptos2019 import APTOS2019
 from data_prep.brain_tumor_mri import BRAIN_TUMOR_MRI
 from data_prep.phantoms.fundus import plan_images
 from data_prep.prepare import main
-from drcls.data import audit_leakage, deduplicate, load_manifest, split
+from drcls.data import audit_leakage, deduplicate, folds, load_manifest, split
 from drcls.data.split import PROTOCOLS
 from tests.data.tables import APTOS_COUNTS, table
 
@@ -152,10 +152,47 @@ def test_the_same_seed_gives_the_same_parts_everywhere(protocol, digest):
     assert others["test"].frame["path"].tolist() != parts["test"].frame["path"].tolist()
 
 
-@pytest.mark.parametrize("fractions", [(0.8, 0.2), (0.8, 0.3, 0.1), (1.0, 0.0, 0.0), (1.2, -0.1, -0.1)])
+@pytest.mark.parametrize(
+    "fractions",
+    [(1.0,), (0.5, 0.2, 0.2, 0.1), (0.8, 0.3), (0.8, 0.3, 0.1), (1.0, 0.0, 0.0), (1.2, -0.1, -0.1)],
+)
 def test_fractions_that_are_none_are_refused(fractions):
-    with pytest.raises(ValueError, match="three positive shares that sum to 1; received"):
+    with pytest.raises(ValueError, match="two or three positive shares that sum to 1; received"):
         split(table(APTOS_COUNTS), fractions, 0, "paper")
+
+
+@pytest.mark.parametrize("protocol", ["paper", "random", "clean"])
+def test_two_fractions_make_train_and_test(protocol):
+    parts = split(table({"a": 60, "b": 30}, images_per_group=2), (0.7, 0.3), 0, protocol)
+    assert list(parts) == ["train", "test"]
+    expected = [18, 18] if protocol == "paper" else [18, 9]
+    np.testing.assert_allclose(parts["test"].counts(), expected, atol=1)
+
+
+def test_a_distributed_split_needs_a_share_for_validation():
+    with pytest.raises(ValueError, match="distributed protocol needs three fractions; received"):
+        split(distributed({"a": 40, "b": 30}), (0.7, 0.3), 0, "distributed")
+
+
+@given(st.integers(2, 6), st.booleans(), st.integers(0, 99))
+def test_every_row_is_validated_once_and_no_group_torn_apart(num_folds, keep_groups, seed):
+    manifest = table({"a": 40, "b": 24}, images_per_group=2)
+    pairs = folds(manifest, num_folds, seed, keep_groups)
+    assert sorted(path for _, part in pairs for path in part.frame["path"]) == sorted(manifest.frame["path"])
+    for train, validation in pairs:
+        assert len(train) + len(validation) == len(manifest)
+        assert not set(train.frame["path"]) & set(validation.frame["path"])
+        assert not keep_groups or not set(train.frame["group"]) & set(validation.frame["group"])
+    again = folds(manifest, num_folds, seed, keep_groups)
+    assert all(a[0].frame.equals(b[0].frame) for a, b in zip(pairs, again, strict=True))
+
+
+@pytest.mark.parametrize(("num_folds", "keep_groups"), [(1, True), (5, False), (4, True)])
+def test_folds_that_cannot_hold_every_class_are_refused(num_folds, keep_groups):
+    manifest = table({"a": 40, "b": 4}, images_per_group=4 if keep_groups else 1)
+    manifest = manifest.select(range(0, 44, 11)) if keep_groups and num_folds == 4 else manifest
+    with pytest.raises(ValueError, match=rf"nowhere: {num_folds} folds of .* expected at least 2"):
+        folds(manifest, num_folds, 0, keep_groups)
 
 
 def test_an_unknown_protocol_is_refused():

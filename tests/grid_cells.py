@@ -1,0 +1,63 @@
+"""What the cells of test grids do; workers import it by name."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from drcls.data import Batches, ImageCache, load_manifest
+from drcls.grid import Cell, run_grid
+from drcls.runs import write_json
+from drcls.train import train
+from tests.train_squares import tiny_model
+
+
+def square(config, folder):
+    """Square a number; some numbers fail, kill their process or leave nothing."""
+    print("working on", config["number"])
+    with (folder.parent / "started.txt").open("a") as file:
+        file.write(f"{config['number']}\n")
+    if config["number"] == 13:
+        raise ArithmeticError("13 is unlucky")
+    if config["number"] == 14:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if config["number"] != 15:
+        write_json(folder / "metrics.json", {"square": config["number"] ** 2})
+
+
+def train_squares(config, folder):
+    """Train a tiny network for one epoch and write its loss."""
+    manifest = load_manifest(config["data"])
+    model = tiny_model(manifest.classes)
+    keras.utils.set_random_seed(config["seed"])
+    train(
+        model,
+        Batches(ImageCache(manifest, 16), manifest, 4, seed=config["seed"], shuffle=True),
+        None,
+        folder,
+        1,
+        None,
+    )
+    weights = np.concatenate([weight.ravel() for weight in model.get_weights()])
+    write_json(folder / "metrics.json", {"weights": float(np.abs(weights).sum())})
+
+
+def pause(config, folder):
+    """Take a second."""
+    import time
+
+    time.sleep(1)
+    square(config, folder)
+
+
+def cells_of(root, numbers):
+    return [Cell(Path(root) / str(number), {"number": number}) for number in numbers]
+
+
+if __name__ == "__main__":
+    from tests import grid_cells
+
+    run_grid(cells_of(sys.argv[1], range(4)), grid_cells.pause, sys.argv[2], 2)

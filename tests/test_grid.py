@@ -1,0 +1,120 @@
+"""Grids: every cell once, failures alone, resuming after a kill, the same results on every engine."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from drcls.grid import Cell, run_grid
+from drcls.runs import read_json
+from tests import grid_cells
+from tests.small_data import write_squares
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def results(root):
+    return {path.parent.name: read_json(path) for path in root.glob("*/metrics.json")}
+
+
+@pytest.mark.parametrize("engine", ["sequential", "processes"])
+def test_an_error_ends_its_cell_alone_and_is_told(engine, tmp_path, capsys):
+    failed = run_grid(grid_cells.cells_of(tmp_path, [2, 13, 15, 3]), grid_cells.square, engine, 2)
+    assert results(tmp_path) == {"2": {"square": 4}, "3": {"square": 9}}
+    assert failed[tmp_path / "13"] == "ArithmeticError: 13 is unlucky"
+    assert "ended without" in failed[tmp_path / "15"] and len(failed) == 2
+    assert "ArithmeticError: 13 is unlucky" in (tmp_path / "13" / "failed.txt").read_text()
+    assert (tmp_path / "2" / "log.txt").read_text() == "working on 2\n"
+    assert "working on" not in capsys.readouterr().out
+
+
+def test_only_unfinished_cells_run_again(tmp_path):
+    cells = grid_cells.cells_of(tmp_path, [2, 13])
+    run_grid(cells, grid_cells.square)
+    run_grid(cells, grid_cells.square)
+    assert (tmp_path / "started.txt").read_text().split() == ["2", "13", "13"]
+
+
+def test_a_mended_cell_leaves_no_sign_of_failure(tmp_path):
+    [cell] = grid_cells.cells_of(tmp_path, [13])
+    run_grid([cell], grid_cells.square)
+
+    def mended(config, folder):
+        (folder / "metrics.json").write_text("{}")
+
+    assert run_grid([cell], mended) == {}
+    assert not (tmp_path / "13" / "failed.txt").exists()
+
+
+def test_a_killed_process_fails_its_cell_alone(tmp_path):
+    failed = run_grid(grid_cells.cells_of(tmp_path, [14, 2, 3, 4]), grid_cells.square, "processes", 2)
+    assert list(failed) == [tmp_path / "14"] and "killed" in failed[tmp_path / "14"]
+    assert sorted(results(tmp_path)) == ["2", "3", "4"]
+
+
+def test_other_settings_in_a_folder_are_refused(tmp_path):
+    run_grid([Cell(tmp_path / "a", {"number": 2})], grid_cells.square)
+    with pytest.raises(ValueError, match="made with other settings \\(number: 2 there, 3 now\\)"):
+        run_grid([Cell(tmp_path / "a", {"number": 3})], grid_cells.square)
+
+
+def test_unknown_engines_and_shared_folders_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="engine must be one of .*; received 'slurm'"):
+        run_grid([], grid_cells.square, "slurm")
+    with pytest.raises(ValueError, match="own folder; received 2 cells"):
+        run_grid([Cell(tmp_path, {}), Cell(tmp_path, {"number": 1})], grid_cells.square)
+
+
+@pytest.mark.parametrize("engine", ["sequential", "processes"])
+def test_a_killed_grid_goes_on_where_it_was(engine, tmp_path):
+    command = [sys.executable, "-m", "tests.grid_cells", str(tmp_path), engine]
+    grid = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    while not results(tmp_path):
+        assert grid.poll() is None
+        time.sleep(0.05)
+    grid.send_signal(signal.SIGKILL)
+    grid.wait()
+    time.sleep(0.5)
+    finished = set(results(tmp_path))
+    assert len(finished) < 4
+    (tmp_path / "started.txt").write_text("")
+    subprocess.run(command, cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
+    assert set((tmp_path / "started.txt").read_text().split()) == {"0", "1", "2", "3"} - finished
+    assert len(results(tmp_path)) == 4
+
+
+def trained(root, manifest, engine, address=None):
+    cells = [Cell(root / f"s{seed}", {"data": str(manifest.root), "seed": seed}) for seed in range(3)]
+    assert run_grid(cells, grid_cells.train_squares, engine, 2, address) == {}
+    return results(root)
+
+
+@pytest.mark.slow
+def test_every_engine_measures_the_same(tmp_path):
+    pytest.importorskip("ray", reason="the extra ray is not installed")
+    manifest = write_squares(tmp_path / "data")
+    sequential = trained(tmp_path / "sequential", manifest, "sequential")
+    assert len({str(result) for result in sequential.values()}) == 3
+    assert trained(tmp_path / "processes", manifest, "processes") == sequential
+    assert trained(tmp_path / "ray", manifest, "ray") == sequential
+
+
+@pytest.mark.slow
+def test_an_existing_ray_cluster_is_joined_and_a_failure_told(tmp_path):
+    ray = pytest.importorskip("ray", reason="the extra ray is not installed")
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster()
+    for _ in range(2):
+        cluster.add_node(num_cpus=1)
+    try:
+        cells = grid_cells.cells_of(tmp_path, [2, 13, 14, 3])
+        failed = run_grid(cells, grid_cells.square, "ray", address=cluster.address)
+    finally:
+        cluster.shutdown()
+    assert results(tmp_path) == {"2": {"square": 4}, "3": {"square": 9}}
+    assert failed[tmp_path / "13"] == "ArithmeticError: 13 is unlucky"
+    assert "Crashed" in failed[tmp_path / "14"] and not ray.is_initialized()
