@@ -1,7 +1,9 @@
-"""Keep what a run measured: small committed copies in `experiments/results/`, and the README's table from them.
+"""Keep what a run measured: small committed copies in `experiments/results/`, and the tables made of them.
 
-python -m experiments.collect_results runs/chexnet_cbam     copy finished runs, then renew the README
-python -m experiments.collect_results                       renew the README alone
+The README shows real data; `experiments/results/README.md` has every row, phantoms too.
+
+python -m experiments.collect_results runs/chexnet_cbam     copy finished runs, then renew the tables
+python -m experiments.collect_results                       renew the tables alone
 """
 
 import hashlib
@@ -16,6 +18,7 @@ from drcls.runs import read_json, write_json, write_text
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "experiments" / "results"
 README = ROOT / "README.md"
+ALL_RESULTS = RESULTS / "README.md"
 BEGIN_GAINS, END_GAINS = "<!-- gains: made by the same -->\n", "<!-- end of gains -->\n"
 # The learner whose gains the README shows: the vote of several; the others stand in the result files.
 SHOWN_LEARNER = "soft_voting"
@@ -63,15 +66,18 @@ def collect_gains(run_set):
         write_json(RESULTS / Path(run_set).name / f"gains-{data}-{profile}.json", content)
 
 
-def gains_table(results):
+def gains_table(results, with_phantoms=True):
     """Return the Markdown table of what SMOTE bought: soft voting, by data set and protocol.
 
     Args:
         results: Path of the folder with the committed JSON files.
+        with_phantoms: bool, whether synthetic data stand in it too.
     """
     rows = []
     for path in sorted(results.glob("*/gains-*.json")):
         content = read_json(path)
+        if content["phantom"] and not with_phantoms:
+            continue
         label = f"{content['data']}{' (synthetic)' if content['phantom'] else ''}, {content['profile']}"
         for gain in content["gains"]:
             if gain["learner"] == SHOWN_LEARNER:
@@ -102,15 +108,18 @@ def summary(measured):
     return {"metrics": single, "intervals": measured["intervals"]}
 
 
-def table(results):
+def table(results, with_phantoms=True):
     """Return the Markdown table of all results: one row per data set, protocol, profile and variant.
 
     Args:
         results: Path of the folder with the committed JSON files.
+        with_phantoms: bool, whether synthetic data stand in it too.
     """
     groups = {}
     for path in sorted(results.glob("*/*/*.json")):
         run = read_json(path)
+        if run["phantom"] and not with_phantoms:
+            continue
         key = (path.parts[-3], run["data"], run["profile"], run["variant"], run["protocol"])
         groups.setdefault(key, []).append(run)
     lines = [
@@ -146,20 +155,31 @@ def spread(runs, metric, scale, digits):
     return f"{np.mean(values):.{digits}f} ± {np.std(values, ddof=1):.{digits}f}"
 
 
-def renew_readme():
-    """Put each table between its two marks in the README."""
+def renew_tables():
+    """Put each table of real data between its two marks in the README, and all rows into the results' own."""
     text = README.read_text(encoding="utf-8")
     for begin, end, made in ((BEGIN, END, table), (BEGIN_GAINS, END_GAINS, gains_table)):
         before, rest = text.split(begin)
-        text = before + begin + made(RESULTS) + end + rest.split(end)[1]
+        text = before + begin + made(RESULTS, with_phantoms=False) + end + rest.split(end)[1]
     write_text(README, text)
+    write_text(ALL_RESULTS, all_results(RESULTS))
+
+
+def all_results(results):
+    """Return a page with every measured row, as Markdown."""
+    return (
+        "# Every measured row\n\n"
+        "Made by `experiments/collect_results.py` from the files beside this one. Figures from synthetic images "
+        "say how the software behaves, nothing about a disease.\n\n"
+        f"{table(results)}\n## What SMOTE bought\n\n{gains_table(results)}"
+    )
 
 
 def main(arguments):
     for run_set in arguments:
         collect(run_set)
         collect_gains(run_set)
-    renew_readme()
+    renew_tables()
 
 
 if __name__ == "__main__":

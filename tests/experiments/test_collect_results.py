@@ -5,12 +5,14 @@ import pytest
 from drcls.runs import read_json, write_json, write_text
 from experiments import collect_results
 from experiments.collect_results import (
+    ALL_RESULTS,
     BEGIN,
     BEGIN_GAINS,
     END,
     END_GAINS,
     README,
     RESULTS,
+    all_results,
     collect,
     collect_gains,
     gains_table,
@@ -19,12 +21,27 @@ from experiments.collect_results import (
 
 
 def test_the_readme_shows_the_committed_results():
-    assert README.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0] == table(RESULTS)
+    assert README.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0] == table(
+        RESULTS, with_phantoms=False
+    )
+
+
+def test_every_row_stands_beside_the_results():
+    assert ALL_RESULTS.read_text(encoding="utf-8") == all_results(RESULTS)
+
+
+def test_synthetic_rows_stand_in_no_table_of_real_data(tmp_path, monkeypatch):
+    monkeypatch.setattr(collect_results, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(collect_results, "ROOT", tmp_path)
+    write_run(tmp_path / "runs" / "paper", 0, 0.6)
+    collect(tmp_path / "runs" / "paper")
+    assert "phantom" in table(tmp_path / "results")
+    assert "phantom" not in table(tmp_path / "results", with_phantoms=False)
 
 
 def test_the_readme_shows_the_committed_gains():
     shown = README.read_text(encoding="utf-8").split(BEGIN_GAINS)[1].split(END_GAINS)[0]
-    assert shown == gains_table(RESULTS)
+    assert shown == gains_table(RESULTS, with_phantoms=False)
 
 
 def test_gains_of_soft_voting_are_shown(tmp_path, monkeypatch):
