@@ -5,12 +5,10 @@ Reads the run folders and the manifest and trains nothing; `--report-only` of th
 
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
 
 from drcls.data.image_ops import read_image, resize
-from drcls.explain import grad_cam, overlay, pointing_game
 from drcls.report import (
     Measure,
     Section,
@@ -20,10 +18,7 @@ from drcls.report import (
     class_table,
     confusion_matrices,
     example_grid,
-    grad_cam_grid,
     intervals_table,
-    pick_hits_and_misses,
-    read_predictions,
     read_runs,
     results_table,
     runs_table,
@@ -31,7 +26,8 @@ from drcls.report import (
     training_curves,
     write_report,
 )
-from drcls.runs import read_json, write_json
+from drcls.runs import read_json
+from experiments.grad_cam_of_run import explain_run
 
 PUBLISHED = Path(__file__).parent / "published" / "chexnet_cbam.json"
 # Tables of the paper by data set; what the paper has not run is compared with its APTOS 2019 tables.
@@ -258,37 +254,6 @@ def grad_cam_section(runs, manifest):
         )
         parts.append(Table(pd.DataFrame(rows), caption))
     return Section("Grad-CAM (section 2.3.6, Figure 9)", parts)
-
-
-def explain_run(run, manifest):
-    """Draw the Grad-CAM grid of one run into its folder; play the pointing game where lesions are known."""
-    model = keras.models.load_model(run["folder"] / "model.keras", compile=False)
-    predictions = read_predictions(run).drop_duplicates("path", ignore_index=True)
-    size = run["config"]["image_size"]
-    masks = manifest.root / "masks"
-    if not masks.is_dir():
-        chosen = pick_hits_and_misses(predictions["label"], predictions["predicted"], manifest.classes)
-        predictions = predictions.iloc[chosen].reset_index(drop=True)
-    images = np.stack([resize(read_image(manifest.root / path), size) for path in predictions["path"]])
-    heat_maps = grad_cam(model, images)
-    lesions, game = None, {}
-    if masks.is_dir():
-        files = [masks / Path(path).name for path in predictions["path"]]
-        lesions = np.stack([resize(read_image(file), size)[..., 0] > 0 for file in files])
-        game = pointing_game(heat_maps, lesions, tolerance=size / 16)
-        write_json(run["folder"] / "explain.json", {"pointing_game": game})
-    picked = pick_hits_and_misses(predictions["label"], predictions["predicted"], manifest.classes)
-    figure = grad_cam_grid(
-        run["folder"] / "figures" / "grad_cam.png",
-        run,
-        images[picked],
-        np.stack([overlay(images[i], heat_maps[i]) for i in picked]),
-        predictions["label"][picked].tolist(),
-        predictions["predicted"][picked].tolist(),
-        f"Grad-CAM of {run['variant']}, {run['protocol']} protocol",
-        None if lesions is None else lesions[picked],
-    )
-    return figure, game
 
 
 def published_notes(published):

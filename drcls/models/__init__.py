@@ -9,6 +9,7 @@ from drcls.models.embedding_classifier import (
     build_embedding_classifier,
     choose_hyperparameters,
 )
+from drcls.models.miniature import build_miniature_densenet, build_miniature_resnet
 from drcls.models.multiscale_attention import build_multiscale_attention
 from drcls.models.transfer_head import build_transfer_classifier
 
@@ -20,6 +21,8 @@ __all__ = [
     "build_chexnet_cbam",
     "build_embedding_classifier",
     "build_embedding_model",
+    "build_miniature_densenet",
+    "build_miniature_resnet",
     "build_multiscale_attention",
     "build_transfer_classifier",
     "cached_embeddings",

@@ -12,6 +12,7 @@ from drcls.report.figures import (
     pick_hits_and_misses,
     training_curves,
 )
+from drcls.report.lines import Lines, line_chart
 from drcls.report.page import Figure, Section, Table, run_facts, write_report
 from drcls.report.run_set import describe, read_history, read_predictions, read_runs, seed_spread, select_runs
 from drcls.report.tables import (
@@ -26,6 +27,7 @@ from drcls.report.tables import (
 
 __all__ = [
     "Figure",
+    "Lines",
     "Measure",
     "Section",
     "Table",
@@ -39,6 +41,7 @@ __all__ = [
     "explainer_grid",
     "grad_cam_grid",
     "intervals_table",
+    "line_chart",
     "model_order",
     "pick_hits_and_misses",
     "read_history",

@@ -1,0 +1,166 @@
+"""Two demonstrations of the focal-loss study: what alpha does, and what imbalance does (Tables 2 and 3)."""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from drcls.data import imbalance_ratio
+from drcls.report import (
+    Lines,
+    Section,
+    Table,
+    describe,
+    line_chart,
+    read_history,
+    read_predictions,
+    select_runs,
+)
+from experiments.canine_rbc_rows import MEASURES, PROTOCOLS, STANDS_BESIDE, label_of, networks_of
+
+
+def alpha_section(folder, runs):
+    """One seed, two alphas: the same trajectory under Adam, another under SGD."""
+    text = (
+        "Alpha of Eq. 4 is one factor for all classes. Adam divides every gradient by its own running size, so the "
+        "factor cancels but for the small constant in the denominator: the smallest and the largest alpha give the "
+        "same network, seed for seed. SGD takes larger steps instead, as with a higher learning rate."
+    )
+    finished = [run for run in runs if run["finished"]]
+    if not finished:
+        return Section("What alpha does (Eq. 4)", [text, "Not run."])
+    histories = {run["variant"]: read_history(run) for run in finished}
+    optimizers = list(dict.fromkeys(name.split("+")[0] for name in histories))
+    panels, rows = [], []
+    for optimizer in optimizers:
+        own = {name: history for name, history in histories.items() if name.startswith(f"{optimizer}+")}
+        for quantity, scaled in (("loss", True), ("accuracy", False)):
+            series = {
+                f"alpha {name.rsplit('_', 1)[1]}": (
+                    history["epoch"],
+                    history[quantity] / (float(name.rsplit("_", 1)[1]) if scaled else 1),
+                )
+                for name, history in own.items()
+            }
+            title = f"{optimizer}: training {quantity}{' / alpha' if scaled else ''}"
+            panels.append(Lines(title, "epoch", quantity, series))
+        (first, a), (second, b) = own.items()
+        a_run, b_run = (run for run in finished if run["variant"] in (first, second))
+        a_predicted, b_predicted = read_predictions(a_run), read_predictions(b_run)
+        columns = [name for name in a_predicted if name.startswith("p_")]
+        largest = (a_predicted[columns] - b_predicted[columns]).abs().to_numpy().max()
+        differing = (a_predicted["predicted"] != b_predicted["predicted"]).sum()
+        rows.append(
+            {
+                "optimizer": optimizer,
+                "alphas": " and ".join(name.rsplit("_", 1)[1] for name in own),
+                "final training accuracy": " and ".join(f"{x['accuracy'].iloc[-1]:.4f}" for x in (a, b)),
+                "largest difference of a test probability": f"{largest:.2g}",
+                "test cells classified differently": f"{differing} of {len(a_predicted)}",
+            }
+        )
+    figure = line_chart(
+        folder / "figures" / "alpha.png",
+        panels,
+        "Alpha 0.25 and 1.75 from the same seed",
+        describe(finished),
+        "Losses are divided by alpha, so that equal trajectories lie on each other.",
+    )
+    caption = f"{label_of(runs)}The same seed with two alphas, {finished[0]['config']['backbone']}."
+    return Section("What alpha does (Eq. 4)", [text, figure, Table(pd.DataFrame(rows), caption)])
+
+
+def imbalance_section(folder, runs, published):
+    """Tables 2 and 3, and Figure 13."""
+    if not any(run["finished"] for run in runs):
+        return Section("Levels of imbalance (Tables 2 and 3, Figure 13)", ["Not run."])
+    printed = {(row["rho"], row["network"], row["loss"]): row for row in published["table_3"]}
+    rho_of = {row["majority_share"]: row["rho"] for row in published["table_2"]}
+    rows, panels = [], []
+    for protocol in PROTOCOLS:
+        chosen = select_runs(runs, protocol=protocol, finished=True)
+        for run in chosen:
+            share, network = run["config"]["majority_share"], run["config"]["backbone"]
+            loss = run["variant"].split("+")[1]
+            beside = printed[(rho_of[share], STANDS_BESIDE[network], loss)]
+            counts = [class_["support"] for class_ in run["metrics"]["per_class"].values()]
+            row = {
+                "protocol": protocol,
+                "network": network,
+                "share of the majority": f"{100 * share:.0f} %",
+                "rho printed": f"{rho_of[share]:.2f}",
+                "rho of the test part": f"{imbalance_ratio(counts):.2f}"
+                if min(counts)
+                else "a class is absent",
+                "method": run["config"]["method"],
+                "always the majority (%)": f"{100 * max(counts) / sum(counts):.1f}",
+            }
+            for measure in MEASURES:
+                scale, digits = (100, 1) if measure.percent else (1, 3)
+                row[f"{measure.title}, {STANDS_BESIDE[network]} printed"] = f"{beside[measure.metric]:.2f}"
+                value = run["metrics"][measure.metric]
+                row[measure.title] = "undefined" if value is None else f"{scale * value:.{digits}f}"
+            rows.append(row)
+        if chosen:
+            panels.append(relative_change(chosen, rho_of, protocol))
+    panels.insert(0, printed_change(published["table_3"]))
+    figure = line_chart(
+        folder / "figures" / "imbalance.png",
+        panels,
+        "Focal loss against cross-entropy over imbalance (Figure 13)",
+        describe(runs),
+        "Relative change in percent, averaged over both networks; one seed: a point moves by as much as a seed does.",
+    )
+    tables = [
+        Table(
+            pd.DataFrame([row for row in rows if row["protocol"] == protocol and row["network"] == network])
+            .drop(columns=["protocol", "network"])
+            .sort_values(["share of the majority", "method"], ignore_index=True),
+            f"{label_of(runs)}Table 3 for {network}, {protocol} protocol.",
+        )
+        for protocol, network in product(PROTOCOLS, networks_of(runs))
+        if any(row["protocol"] == protocol and row["network"] == network for row in rows)
+    ]
+    text = (
+        "Classes are thinned to the shares of Table 2 and split anew. Beside every accuracy stands what the constant "
+        "answer scores: accuracy alone says little at a high imbalance."
+    )
+    return Section("Levels of imbalance (Tables 2 and 3, Figure 13)", [text, figure, *tables])
+
+
+def relative_change(runs, rho_of, protocol):
+    """Average over the networks of (focal - cross-entropy) / cross-entropy, by measure."""
+    by_key = {
+        (run["config"]["backbone"], run["variant"].split("+")[1], run["config"]["majority_share"]): run[
+            "metrics"
+        ]
+        for run in runs
+    }
+    shares = sorted({share for _, _, share in by_key})
+    table = [
+        {"rho": rho_of[share], "network": network, "loss": loss} | by_key[(network, loss, share)]
+        for share in shares
+        for network in networks_of(runs)
+        for loss in ("focal", "cross_entropy")
+    ]
+    return change_lines(table, f"ours, {protocol} protocol")
+
+
+def printed_change(table):
+    """The same of the printed Table 3."""
+    return change_lines(table, "printed (Table 3)")
+
+
+def change_lines(table, title):
+    series = {}
+    for measure in MEASURES:
+        points = {}
+        for row in table:
+            points.setdefault((row["rho"], row["network"]), {})[row["loss"]] = row[measure.metric]
+        changes = {}
+        for (rho, _), pair in points.items():
+            if None not in pair.values():
+                changes.setdefault(rho, []).append(100 * (pair["focal"] / pair["cross_entropy"] - 1))
+        name = measure.title.removesuffix(" (%)")
+        series[name] = (list(changes), [float(np.mean(values)) for values in changes.values()])
+    return Lines(title, "rho", "relative change (%)", series, log_x=True, baseline=0)

@@ -1,0 +1,55 @@
+"""The rows of the focal-loss study as its report asks for them: networks, methods, alphas."""
+
+from drcls.report import Measure, seed_spread, select_runs
+
+PROTOCOLS = ("paper", "clean")
+# Which printed network each of ours stands beside, and whether it is that network.
+STANDS_BESIDE = {
+    "DenseNet121": "DenseNet-121",
+    "ResNet50": "ResNet-50",
+    "miniature_DenseNet": "DenseNet-121",
+    "miniature_ResNet": "ResNet-50",
+}
+MEASURES = [
+    Measure("accuracy (%)", "accuracy"),
+    Measure("macro F1", "macro_f1", percent=False),
+    Measure("macro AUROC", "macro_auroc", percent=False),
+]
+
+
+def of(runs, network, method, protocol):
+    """The finished runs of one row, by seed."""
+    return select_runs(runs, variant=f"{network}+{method}", protocol=protocol, finished=True)
+
+
+def cell(runs, variant, protocol, measure):
+    part = select_runs(runs, variant=variant, protocol=protocol, finished=True)
+    if not part:
+        return "not tested" if protocol == "clean" else "not run"
+    mean, deviation, _ = seed_spread(part, measure.metric)
+    scale, digits = (100, 1) if measure.percent else (1, 3)
+    shown = f"{scale * mean:.{digits}f}"
+    return shown if deviation is None else f"{shown} ± {scale * deviation:.{digits}f}"
+
+
+def spread_of(values):
+    return f"{values.min():.3f} to {values.max():.3f} ({values.max() - values.min():.3f})"
+
+
+def networks_of(runs):
+    return list(dict.fromkeys(run["config"]["backbone"] for run in runs))
+
+
+def methods_of(choices, runs):
+    """All methods in the order of Table 1."""
+    listed = [method for networks in choices.values() for methods in networks.values() for method in methods]
+    return list(dict.fromkeys([*listed, *(run["config"]["method"] for run in runs)]))
+
+
+def sweep_of(choices):
+    """The methods that differ in alpha alone."""
+    return [method for method in methods_of(choices, []) if method.removeprefix("focal_")[0].isdigit()]
+
+
+def label_of(runs):
+    return "SYNTHETIC DATA (phantom). " if any(run["phantom"] for run in runs) else ""
