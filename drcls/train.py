@@ -3,6 +3,7 @@
 import csv
 import math
 import sys
+import time
 from pathlib import Path
 
 import keras
@@ -12,11 +13,15 @@ from keras import ops
 
 from drcls.runs import read_json, write_csv, write_json
 
+# Writing the weights of a small network takes longer than an epoch of it.
+SECONDS_BETWEEN = 20
+
 
 def train(model, batches, validation_batches, folder, epochs, monitor="val_macro_f1", callbacks=()):
     """Fit a compiled model, keep the epoch that is best on validation (or the last), and leave a history.
 
-    After every epoch the weights, the optimizer and the random states are written to `folder/checkpoint`.
+    After every epoch the weights, the optimizer and the random states are written to `folder/checkpoint`; where
+    the last epoch is kept, at most every 20 seconds.
     Called again on the same folder, training continues after the last finished epoch and ends with the same
     weights as if it had not been interrupted.
 
@@ -127,7 +132,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.folder, self.monitor = folder / "checkpoint", monitor
         self.history_path = folder / "history.csv"
         self.state = {"epoch": 0, "last": None, "best": None, "best_epoch": 0, "best_value": None}
-        self.history = []
+        self.history, self.saved = [], time.monotonic()
 
     def restore(self, model):
         """Load the last finished epoch into the model, if there is one, and return its number."""
@@ -142,18 +147,23 @@ class Checkpoint(keras.callbacks.Callback):
         return self.state["epoch"]
 
     def restore_best(self, model):
-        """Load the best epoch into the model and return its number."""
-        self._load(model, self.state["best"])
+        """Load the best epoch into the model, unless it is the last, and return its number."""
+        if self.state["best"] != self.state["last"]:
+            self._load(model, self.state["best"])
         return self.state["best_epoch"]
 
     def on_epoch_end(self, epoch, logs=None):
         if self.monitor and self.monitor not in (logs or {}):
             raise ValueError(f"monitor {self.monitor!r} is not logged; logged are {sorted(logs or {})}")
+        self.history.append({"epoch": epoch + 1, **{key: float(value) for key, value in logs.items()}})
+        write_csv(self.history_path, pd.DataFrame(self.history))
+        is_last = epoch + 1 == self.params["epochs"]
+        if not self.monitor and not is_last and time.monotonic() - self.saved < SECONDS_BETWEEN:
+            return
         name = f"epoch-{epoch + 1:03d}.weights.h5"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.model.save_weights(self.folder / name, overwrite=True)
-        self.history.append({"epoch": epoch + 1, **{key: float(value) for key, value in logs.items()}})
-        write_csv(self.history_path, pd.DataFrame(self.history))
+        self.saved = time.monotonic()
         value = float(logs[self.monitor]) if self.monitor else epoch
         if self.state["best"] is None or value > self.state["best_value"]:
             self.state |= {"best": name, "best_epoch": epoch + 1, "best_value": value}

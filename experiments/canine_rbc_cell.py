@@ -1,5 +1,6 @@
 """One training of the focal-loss study, a cell of its grid: everything it needs stands in its configuration."""
 
+import functools
 import shutil
 
 import keras
@@ -85,22 +86,41 @@ def divide(config):
 
 def fit_model(config, train_part, validation, folder):
     """Section 4.2: Adam at a constant rate, a set number of epochs, the last one kept."""
-    keras.backend.clear_session()
-    keras.utils.set_random_seed(config["seed"])
-    keras.config.set_dtype_policy(config["policy"])
     cache = ImageCache(load_manifest(config["folder"]), config["image_size"])
-    model = build(config["backbone"], config["image_size"], train_part.classes, config["weights"])
-    model.compile(
-        getattr(keras.optimizers, config["optimizer"])(config["learning_rate"]),
-        loss_of(config, train_part.counts()),
-        metrics=["accuracy", keras.metrics.F1Score(average="macro", name="macro_f1")],
-        # XLA compiles for minutes on a CPU; JAX knows no other way.
-        jit_compile=keras.backend.backend() == "jax",
-    )
+    model = new_model(config, train_part)
     batches = training_batches(config, cache, train_part)
     held_out = None if validation is None else Batches(cache, validation, PREDICTION_BATCH)
     train(model, batches, held_out, folder, config["epochs"], monitor=None)
     return model, cache
+
+
+def new_model(config, train_part):
+    """A compiled network with the weights of its seed, and an optimizer that has not taken a step."""
+    keras.utils.set_random_seed(config["seed"])
+    keras.config.set_dtype_policy(config["policy"])
+    network = (config["backbone"], config["image_size"], tuple(train_part.classes), config["weights"])
+    weights = build(*network).get_weights()
+    alpha = tuple(class_weights(train_part.counts())) if config["alpha"] == "by class" else config["alpha"]
+    model, unused = compiled(network, config["optimizer"], config["learning_rate"], alpha, config["gamma"])
+    model.set_weights(weights)
+    for variable, value in zip(model.optimizer.variables, unused, strict=True):
+        variable.assign(value)
+    return model
+
+
+@functools.lru_cache(maxsize=1)
+def compiled(network, optimizer, learning_rate, alpha, gamma):
+    """Compile a network once for all the cells in a row that share it: tracing takes longer than a small training."""
+    model = build(*network)
+    model.compile(
+        getattr(keras.optimizers, optimizer)(learning_rate),
+        loss_of(alpha, gamma),
+        metrics=["accuracy", keras.metrics.F1Score(average="macro", name="macro_f1")],
+        # XLA compiles for minutes on a CPU; JAX knows no other way.
+        jit_compile=keras.backend.backend() == "jax",
+    )
+    model.optimizer.build(model.trainable_variables)
+    return model, [keras.ops.convert_to_numpy(variable) for variable in model.optimizer.variables]
 
 
 def build(backbone, image_size, class_names, weights):
@@ -111,12 +131,12 @@ def build(backbone, image_size, class_names, weights):
     return build_transfer_classifier(extractor, class_names, dropout_rate=0.0)
 
 
-def loss_of(config, counts):
+def loss_of(alpha, gamma):
     """Eq. 1 or Eq. 4; an alpha for each class is our own addition, the weight of its rarity."""
-    if config["gamma"] is None:
+    if gamma is None:
         return "categorical_crossentropy"
-    alpha = class_weights(counts).tolist() if config["alpha"] == "by class" else config["alpha"]
-    return keras.losses.CategoricalFocalCrossentropy(alpha=alpha, gamma=config["gamma"])
+    alpha = list(alpha) if isinstance(alpha, tuple) else alpha
+    return keras.losses.CategoricalFocalCrossentropy(alpha=alpha, gamma=gamma)
 
 
 def training_batches(config, cache, part):

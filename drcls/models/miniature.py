@@ -18,7 +18,7 @@ def build_miniature_densenet(image_size, class_names, growth=12, layers_per_bloc
         class_names: list of str.
         growth: int, channels that each layer adds.
         layers_per_block: int.
-        num_blocks: int; the size is halved before the first block and between blocks.
+        num_blocks: int; the size is quartered before the first block and halved between blocks.
 
     Returns:
         keras.Model from float32 or uint8 (N, image_size, image_size, 3) in 0..255 to float32 (N, C)
@@ -42,7 +42,7 @@ def build_miniature_resnet(image_size, class_names, widths=(16, 32, 64)):
     Args:
         image_size: int, height and width of the images in pixels.
         class_names: list of str.
-        widths: channels of each block; the size is halved before the first block and between blocks.
+        widths: channels of each block; the size is quartered before the first block and halved between blocks.
 
     Returns:
         keras.Model from float32 or uint8 (N, image_size, image_size, 3) in 0..255 to float32 (N, C)
@@ -60,11 +60,11 @@ def build_miniature_resnet(image_size, class_names, widths=(16, 32, 64)):
 
 
 def _stem(image_size, filters):
-    """0..255 to -1..1, and a convolution that halves the size."""
+    """0..255 to -1..1, then as in both: a convolution and a pooling that each halve the size."""
     images = keras.Input((image_size, image_size, 3), name="images")
     features = layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(images)
     features = layers.Conv2D(filters, 3, 2, padding="same", name="stem")(features)
-    return images, features
+    return images, layers.MaxPooling2D(3, 2, padding="same", name="stem_pool")(features)
 
 
 def _convolve(features, filters, kernel_size, strides=1, *, name):
