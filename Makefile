@@ -17,10 +17,16 @@ TENSORBOARD ?=
 CLASSES ?= 5 4
 EXTERNAL ?=
 ENGINE ?= keras
+SEEDS ?= 0 1 2
+GRID ?= auto
+WORKERS ?=
+ADDRESS ?=
 OPTIONS = --data $(DATA) --protocol $(PROTOCOL) --profile $(PROFILE) --models $(MODELS) --seed $(SEED) \
 	--runs $(RUNS) $(if $(TENSORBOARD),--tensorboard)
 CHEXNET_CBAM = $(OPTIONS) --weights $(WEIGHTS) $(if $(BACKBONE),--backbone $(BACKBONE))
 SMOTE_TRANSFER = $(OPTIONS) --weights $(WEIGHTS) $(if $(BACKBONE),--backbone $(BACKBONE)) --engine $(ENGINE)
+CANINE_RBC = $(OPTIONS) --seeds $(SEEDS) --engine $(GRID) $(if $(WORKERS),--workers $(WORKERS)) \
+	$(if $(ADDRESS),--address $(ADDRESS))
 MULTISCALE_ATTENTION = $(OPTIONS) --classes $(CLASSES) $(if $(EXTERNAL),--external $(EXTERNAL))
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
@@ -52,6 +58,9 @@ reproduce-multiscale-attention: install ## Multi-scale attention: DATA= PROTOCOL
 reproduce-smote-transfer: install ## SMOTE on embeddings: DATA= PROTOCOL= PROFILE= MODELS= SEED= WEIGHTS= BACKBONE= ENGINE=
 	$(BIN)/python -m experiments.smote_transfer $(SMOTE_TRANSFER)
 
+reproduce-canine-rbc: install ## Focal loss on red cells: DATA= PROTOCOL= PROFILE= SEEDS= GRID=processes|ray WORKERS= ADDRESS=
+	$(BIN)/python -m experiments.canine_rbc_focal $(CANINE_RBC)
+
 report-chexnet-cbam: install ## rebuild the report from the run folders, without training
 	$(BIN)/python -m experiments.chexnet_cbam $(CHEXNET_CBAM) --report-only
 
@@ -63,6 +72,9 @@ data-%: install ## prepare a data set: make data-aptos2019 SOURCE=archive.zip
 
 report-smote-transfer: install ## the same for SMOTE on embeddings
 	$(BIN)/python -m experiments.smote_transfer $(SMOTE_TRANSFER) --report-only
+
+report-canine-rbc: install ## the same for focal loss on red cells
+	$(BIN)/python -m experiments.canine_rbc_focal $(CANINE_RBC) --report-only
 
 lint: $(VENV)/.developing ## ruff and the contract of imports
 	$(BIN)/ruff check
