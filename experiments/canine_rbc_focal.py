@@ -16,6 +16,7 @@ decides initial weights, order and resampling; the split is one. Measured figure
 """
 
 import os
+import shutil
 from pathlib import Path
 
 import keras
@@ -262,6 +263,9 @@ def describe(
 
 def run(options, cells):
     """Run the cells that are not finished; those that failed end the experiment, and are tried again by the next."""
+    if options.force:
+        for cell in cells:
+            shutil.rmtree(cell.folder, ignore_errors=True)
     failed = run_grid(cells, train_cell, options.engine, options.workers, options.address)
     if failed:
         raise SystemExit(
@@ -280,6 +284,8 @@ def parse(arguments):
     )
     parser.add_argument("--address", help="of an existing Ray cluster")
     options = parser.parse_args(arguments)
+    if options.models != "all" or options.seed:
+        parser.error("the rows of this study choose one another: --models must be all; seeds are --seeds")
     resolve(options, ROOT / "data" / "canine_rbc", "smear_phantom", lambda _: list(METHODS), list(METHODS))
     if options.engine == "auto":
         options.engine = "processes" if keras.distribution.list_devices("gpu") == [] else "sequential"

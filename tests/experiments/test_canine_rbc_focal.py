@@ -176,6 +176,12 @@ def test_the_whole_study_from_cells_to_page(study, tmp_path):
     assert sorted((path, path.stat().st_mtime_ns) for path in run_set.glob("**/metrics.json")) == before
 
 
+@pytest.mark.parametrize("option", [["--models", "cross_entropy"], ["--seed", "3"]])
+def test_options_that_would_do_nothing_are_refused(study, option):
+    with pytest.raises(SystemExit):
+        parse([*study, *option])
+
+
 def test_alphas_are_those_of_table_1():
     assert (
         len(SWEEP) == 7 and SWEEP[0] == "focal_0.25" and METHODS["focal_1.50"] == {"alpha": 1.5, "gamma": 2.0}
