@@ -85,7 +85,10 @@ def our_densenet(model, images):
 def peer_densenet(model, images):
     peer, score = Gradcam(model), CategoricalScore([CLASS_INDEX])
     return lambda: np.concatenate(
-        [peer(score, image[None], penultimate_layer="relu", expand_cam=True) for image in images]
+        [
+            peer(score, image[None], penultimate_layer="relu", seek_penultimate_conv_layer=False)
+            for image in images
+        ]
     )
 
 
@@ -96,6 +99,7 @@ def test_densenet_maps_agree(densenet):
         CategoricalScore([CLASS_INDEX] * 2),
         images,
         penultimate_layer="relu",
+        seek_penultimate_conv_layer=False,  # or it goes on to the convolution before
         expand_cam=False,
         normalize_cam=False,
     )
