@@ -212,9 +212,7 @@ def count_cells(found, size):
         other.update(types[cells.matched[~unmatched & ~kept]])
         counts["border"] += int(kept[crosses_border(cells.circles, *cells.shape)].sum())
         counts["touching"] += int(kept[touches(cells.circles)].sum())
-        counts["shrunk"] += int(
-            (kept & (2 * cells.circles[:, 2] / cells.cell_diameter * size > size + 0.5)).sum()
-        )
+        counts["shrunk"] += int(kept[np.round(2 * cells.circles[:, 2] * cells.ratio(size)) > size].sum())
     diameters = [cells.cell_diameter for cells in found]
     return {
         "labels": _by_type(labels),
