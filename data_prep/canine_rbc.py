@@ -26,6 +26,7 @@ from data_prep.smears import CLASSES, has_smears, read_description
 from data_prep.sources import PreparationError, Source
 from data_prep.stages_figure import draw_stages
 
+MIN_SIZE = 64  # below, different cells look alike to the hash that finds near-identical images
 OPTIONS = {"crop": "none", "filter": "none", "clahe": False}
 
 
@@ -147,10 +148,10 @@ def main(arguments=None):
     parser.add_argument("--allow-rejected", action="store_true", help="exit 0 although files were left out")
     parser.add_argument("--force", action="store_true", help="prepare afresh where an earlier one lies")
     args = parser.parse_args(arguments)
-    if args.size < 8 or args.workers < 1 or not 0 < args.reach <= 1:
+    if args.size < MIN_SIZE or args.workers < 1 or not 0 < args.reach <= 1:
         parser.error(
-            f"--size {args.size} --workers {args.workers} --reach {args.reach}: at least 8, at least 1 and "
-            "above 0 to 1 expected"
+            f"--size {args.size} --workers {args.workers} --reach {args.reach}: at least {MIN_SIZE}, at least "
+            "1 and above 0 to 1 expected"
         )
     try:
         with Source(args.source) as source:

@@ -13,7 +13,7 @@ Reference:
     Problem: A Case Study of Canine Red Blood Cells Morphology Classification", arXiv 2001.03329, Algorithm 1.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -33,6 +33,8 @@ class SmearError(ValueError):
 class CircleSearch:
     """Parameters of the search for circles; lengths are shares of a cell's diameter.
 
+    The defaults are those that `experiments/cell_detection.py` chose on smears of Chula RBC-12.
+
     Args:
         clip_limit: bound on the gain of contrast of the adaptive equalisation.
         tile: its tiles are this many diameters wide.
@@ -48,12 +50,12 @@ class CircleSearch:
     clip_limit: float = 2.0
     tile: float = 1.5
     blur: float = 0.08
-    edge: float = 60.0
-    votes: float = 20.0
+    edge: float = 45.0
+    votes: float = 17.0
     min_radius: float = 0.35
     max_radius: float = 0.65
-    min_distance: float = 0.6
-    min_foreground: float = 0.6
+    min_distance: float = 0.7
+    min_foreground: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -64,13 +66,20 @@ class Detection:
         cell_diameter: estimate in pixels of the smear.
         upscaled: uint8 (H', W', 3).
         equalised: uint8 (H', W').
+        mask: uint8 (H', W'), 1 on cells.
         circles: float64 (N, 3) in pixels of the smear.
     """
 
     cell_diameter: float
     upscaled: np.ndarray
     equalised: np.ndarray
+    mask: np.ndarray
     circles: np.ndarray
+
+    @property
+    def ratio(self):
+        """By how much the smear was enlarged."""
+        return DETECTION_DIAMETER / self.cell_diameter
 
 
 def detect_cells(smear, search=None):
@@ -88,14 +97,19 @@ def detect_cells(smear, search=None):
     """
     search = search or CircleSearch()
     diameter = estimate_cell_diameter(smear)
-    ratio = DETECTION_DIAMETER / diameter
-    upscaled = upscale(smear, ratio)
-    grey = cv2.cvtColor(upscaled, cv2.COLOR_RGB2GRAY)
-    equalised = equalise(grey, search)
-    circles = on_foreground(find_circles(equalised, search), foreground(upscaled), search.min_foreground)
+    upscaled = upscale(smear, DETECTION_DIAMETER / diameter)
+    equalised = equalise(cv2.cvtColor(upscaled, cv2.COLOR_RGB2GRAY), search)
+    found = Detection(diameter, upscaled, equalised, foreground(upscaled), np.zeros((0, 3)))
+    circles = search_again(found, search)
     if not len(circles):
         raise SmearError("no circles found")
-    return Detection(diameter, upscaled, equalised, circles / ratio)
+    return replace(found, circles=circles)
+
+
+def search_again(detection, search):
+    """Return the circles that another search finds in the same equalised smear, float64 (N, 3)."""
+    circles = find_circles(detection.equalised, search)
+    return on_foreground(circles, detection.mask, search.min_foreground) / detection.ratio
 
 
 def foreground(smear):
@@ -110,7 +124,7 @@ def foreground(smear):
     green = cv2.medianBlur(np.ascontiguousarray(smear[..., 1]), 5)
     threshold, _ = cv2.threshold(green, 0, 255, cv2.THRESH_OTSU)
     dark = green <= threshold
-    if dark.all() or green[~dark].mean() - green[dark].mean() < MIN_CONTRAST:
+    if dark.all() or not dark.any() or green[~dark].mean() - green[dark].mean() < MIN_CONTRAST:
         raise SmearError("no cells: nothing stands out from the background")
     outlines, _ = cv2.findContours(dark.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     filled = cv2.drawContours(np.zeros(dark.shape, np.uint8), outlines, -1, 1, cv2.FILLED)

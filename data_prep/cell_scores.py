@@ -84,7 +84,7 @@ def score(found):
     Returns:
         dict: counts; precision, recall and F1 where a circle must hold its label ("inside") and where the label
         must lie within half a radius of its middle ("half_radius"); distances of the labels from the
-        middles; misses and extra circles by kind.
+        middles, where there are any; misses and extra circles by kind.
     """
     num_labels = sum(len(smear.centres) for smear, _ in found)
     num_circles = sum(len(circles) for _, circles in found)
@@ -93,11 +93,11 @@ def score(found):
         hits = sum(int((match_centres(circles, s.centres, reach) >= 0).sum()) for s, circles in found)
         result[name] = agreement(hits, num_circles, num_labels)
     parts = [_compare(smear, circles) for smear, circles in found]
-    offsets = np.concatenate([part["offsets"] for part in parts])
-    distances = np.hypot(*offsets.T)
-    result["centre_error_radii"] = _quantiles(distances)
-    result["mean_offset_radii"] = [round(float(value), 3) for value in offsets.mean(axis=0)]
-    result["centre_error_pixels"] = _quantiles(np.concatenate([part["pixels"] for part in parts]))
+    if result["inside"]["hits"]:
+        offsets = np.concatenate([part["offsets"] for part in parts])
+        result["centre_error_radii"] = _quantiles(np.hypot(*offsets.T))
+        result["centre_error_pixels"] = _quantiles(np.concatenate([part["pixels"] for part in parts]))
+        result["mean_offset_radii"] = [round(float(value), 3) for value in offsets.mean(axis=0)]
     for kind in ("misses", "missed_types", "extra"):
         result[kind] = dict(sum((part[kind] for part in parts), Counter()).most_common())
     labels = Counter(kind for smear, _ in found for kind in smear.types)

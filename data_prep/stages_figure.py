@@ -33,9 +33,8 @@ def draw_stages(source, folder, size):
     """
     image, detection = _first(source)
     # Cells as cut and padded are shown next to each other, for which the detection's scale is fine enough.
-    ratio = len(detection.upscaled) / len(image)
     inner = [c for c in detection.circles if _is_whole(c, image.shape)][:SHOWN]
-    cells = [cut_cell(detection.upscaled, circle * ratio) for circle in inner]
+    cells = [cut_cell(detection.upscaled, circle * detection.ratio) for circle in inner]
     side = round(LARGE_CELL * DETECTION_DIAMETER)
     figure = matplotlib.figure.Figure(figsize=(15, 3.2), layout="constrained")
     axes = figure.subplots(1, 5)

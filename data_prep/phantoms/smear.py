@@ -113,6 +113,7 @@ def draw_smear(rng, size):
     for cell in cells.itertuples():
         _add_cell(density, cell, rng)
     _add_platelets(density, rng, cells["radius"].mean() * OVERSAMPLING)
+    density *= 1 + 0.15 * _mottle(rng, shape, cells["radius"].mean() * OVERSAMPLING / 8)
     density = cv2.GaussianBlur(density, (0, 0), rng.uniform(1.2, 2.2))
     stain = np.array([0.28, 0.62, 0.38]) + rng.uniform(-0.06, 0.06, 3)  # absorbed red, green and blue
     light = rng.uniform(0.68, 0.92) + rng.uniform(-0.06, 0.06, 3)
@@ -195,6 +196,12 @@ def _add_platelets(density, rng, radius):
         speck = np.zeros_like(density)
         cv2.circle(speck, centre, max(2, int(radius * rng.uniform(0.12, 0.22))), 1, -1)
         density += 0.9 * speck
+
+
+def _mottle(rng, shape, grain):
+    """Return smooth noise of unit spread, float32 (H, W): no two cells take the stain alike."""
+    noise = cv2.GaussianBlur(rng.standard_normal(shape, np.float32), (0, 0), grain)
+    return noise / noise.std()
 
 
 def _uneven_light(rng, shape):
