@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import keras
+import numpy as np
 
 
 def export_saved_model(model, folder):
@@ -61,8 +62,8 @@ def export_onnx(model, file):
     _need_tensorflow("ONNX")
     _need_built(model)
     file = Path(file)
-    if not _computes_in_float32(model):
-        model = _copy_in_float32(model)
+    if not _converts(model):
+        model = _copy_that_converts(model)
     with _temporary_folder(file.parent) as temporary:
         # Given a signature, Keras does not ask for the model to have been called before.
         signature = [
@@ -112,17 +113,32 @@ def _need_built(model):
         raise ValueError(f"model {model.name!r} has not been built; give it an Input or call it once")
 
 
-def _computes_in_float32(model):
+def _converts(model):
     layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
     return all(
-        _computes_in_float32(layer) if isinstance(layer, keras.Model) else layer.compute_dtype == "float32"
+        _converts(layer)
+        if isinstance(layer, keras.Model)
+        else layer.compute_dtype == "float32" and not _holds_constants(layer)
         for layer in layers
     )
 
 
-def _copy_in_float32(model):
+def _holds_constants(layer):
+    """The converter takes the mean and variance that a `Normalization` was given for further inputs."""
+    return isinstance(layer, keras.layers.Normalization) and layer.input_mean is not None
+
+
+def _copy_that_converts(model):
+    """Copy a model in float32, with rescaling in place of normalisation by given numbers."""
+
     def clone(layer):
-        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+        if not _holds_constants(layer):
+            # Operations, such as `ops.flip`, have no dtype of their own.
+            dtype = {"dtype": "float32"} if isinstance(layer, keras.layers.Layer) else {}
+            return type(layer).from_config(layer.get_config() | dtype)
+        deviation = np.sqrt(layer.input_variance)
+        scale, offset = 1 / deviation, -np.asarray(layer.input_mean) / deviation
+        return keras.layers.Rescaling(scale.tolist(), offset.tolist(), name=layer.name, dtype="float32")
 
     copy = keras.models.clone_model(model, clone_function=clone, recursive=True)
     copy.set_weights(model.get_weights())

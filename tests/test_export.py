@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from drcls.export import export_onnx, export_saved_model
+from drcls.export import export_onnx, export_saved_model, onnx_function
 from drcls.models.chexnet_cbam import build_chexnet_cbam
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3)).astype("float32")
@@ -93,6 +93,17 @@ def test_mixed_precision_model_is_exported_to_onnx_in_float32(model, expected, t
     session = onnxruntime.InferenceSession(export_onnx(mixed, tmp_path / "model.onnx"))
     (image_input,) = session.get_inputs()
     np.testing.assert_allclose(session.run(None, {image_input.name: IMAGES})[0], expected, atol=1e-5)
+
+
+def test_normalisation_by_given_numbers_and_flips_are_exported_to_onnx():
+    inputs = keras.Input((32, 32, 3), name="images")
+    x = layers.Normalization(mean=(10.0, 20.0, 30.0), variance=(4.0, 9.0, 16.0))(inputs)
+    backbone = keras.Model(inputs, keras.ops.flip(x, axis=-1), name="backbone")
+    outer = keras.Input((32, 32, 3), name="images")
+    model = keras.Model(outer, layers.GlobalAveragePooling2D()(backbone(outer)))
+    by_hand = ((IMAGES - [10, 20, 30]) / [2, 3, 4]).mean(axis=(1, 2))[:, ::-1]
+    np.testing.assert_allclose(onnx_function(model)(IMAGES), by_hand, rtol=1e-5)
+    np.testing.assert_allclose(model.predict(IMAGES, verbose=0), by_hand, rtol=1e-5)  # left as it was
 
 
 def test_an_earlier_export_is_replaced_and_nothing_else_is_left(tmp_path):
