@@ -50,11 +50,11 @@ class CircleSearch:
     clip_limit: float = 2.0
     tile: float = 1.5
     blur: float = 0.08
-    edge: float = 45.0
+    edge: float = 60.0
     votes: float = 17.0
     min_radius: float = 0.35
-    max_radius: float = 0.65
-    min_distance: float = 0.7
+    max_radius: float = 0.7
+    min_distance: float = 0.6
     min_foreground: float = 0.5
 
 
@@ -96,18 +96,27 @@ def detect_cells(smear, search=None):
         SmearError: The smear shows no cells, or is colour-inverted.
     """
     search = search or CircleSearch()
+    prepared = prepare_smear(smear, search)
+    circles = search_circles(prepared, search)
+    if not len(circles):
+        raise SmearError("no circles found")
+    return replace(prepared, circles=circles)
+
+
+def prepare_smear(smear, search):
+    """Take a smear up to the search, lines 2 to 5 of Algorithm 1; returns a `Detection` without circles.
+
+    Raises:
+        SmearError: as in `detect_cells`.
+    """
     diameter = estimate_cell_diameter(smear)
     upscaled = upscale(smear, DETECTION_DIAMETER / diameter)
     equalised = equalise(cv2.cvtColor(upscaled, cv2.COLOR_RGB2GRAY), search)
-    found = Detection(diameter, upscaled, equalised, foreground(upscaled), np.zeros((0, 3)))
-    circles = search_again(found, search)
-    if not len(circles):
-        raise SmearError("no circles found")
-    return replace(found, circles=circles)
+    return Detection(diameter, upscaled, equalised, foreground(upscaled), np.zeros((0, 3)))
 
 
-def search_again(detection, search):
-    """Return the circles that another search finds in the same equalised smear, float64 (N, 3)."""
+def search_circles(detection, search):
+    """Return the circles that a search finds in an equalised smear, float64 (N, 3) in pixels of the smear."""
     circles = find_circles(detection.equalised, search)
     return on_foreground(circles, detection.mask, search.min_foreground) / detection.ratio
 

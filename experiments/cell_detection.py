@@ -7,7 +7,7 @@ The smears whose cells were labelled (nearly) all, as their patches of foregroun
 two halves; smears of one field of view stay together. Parameters are chosen on one half by F1, one parameter after
 another, and scored on the other half once. On the smears that were labelled in part, recall alone means
 something. What is not chosen here (the kind of Hough transform, the filter by foreground) was settled on eighteen
-smears of both halves beforehand. One minute of one core.
+smears of both halves beforehand. Two minutes of one core.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from data_prep.cell_detection import CircleSearch, SmearError, detect_cells, search_again
+from data_prep.cell_detection import CircleSearch, SmearError, detect_cells, prepare_smear, search_circles
 from data_prep.cell_scores import INSIDE, agreement, labelled_share, labelled_smear, match_centres, score
 from data_prep.smears import list_smears
 from data_prep.sources import PreparationError, Source
@@ -69,7 +69,7 @@ def circles_of(smear, search):
 
 def f1(smears, detections, search):
     """Return F1 of the circles that hold a label of their own."""
-    circles = [search_again(detection, search) for detection in detections]
+    circles = [search_circles(detection, search) for detection in detections]
     pairs = list(zip(smears, circles, strict=True))
     hits = sum(int((match_centres(found, smear.centres, INSIDE) >= 0).sum()) for smear, found in pairs)
     return agreement(hits, sum(map(len, circles)), sum(len(smear.centres) for smear in smears))["f1"]
@@ -78,7 +78,9 @@ def f1(smears, detections, search):
 def choose(smears):
     """Choose the parameters of the search one after another; returns (`CircleSearch`, list of what was tried)."""
     best = CircleSearch(**{name: values[len(values) // 2] for name, values in TRIED.items()})
-    detections = [detect_cells(smear.image, best) for smear in tqdm(smears, desc="equalising", mininterval=1)]
+    detections = [
+        prepare_smear(smear.image, best) for smear in tqdm(smears, desc="equalising", mininterval=1)
+    ]
     tried = {best: f1(smears, detections, best)}
     trials = [(name, value) for name, values in TRIED.items() for value in values]
     for name, value in tqdm(trials, desc="choosing", mininterval=1):
