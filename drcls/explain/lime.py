@@ -3,11 +3,19 @@
 import numpy as np
 from tqdm import tqdm
 
-from drcls.explain.scores import check_images, positive_evidence, predicted_classes, score_function
+from drcls.explain.scores import check_images, positive_evidence, predicted_classes, reported, score_function
 
 
 def lime(
-    model, images, class_index=None, num_samples=1000, num_segments=64, seed=0, batch_size=64, normalise=True
+    model,
+    images,
+    class_index=None,
+    num_samples=1000,
+    num_segments=64,
+    seed=0,
+    batch_size=64,
+    normalise=True,
+    progress=None,
 ):
     """Compute LIME maps: each superpixel has the weight of its presence in a linear model of the score.
 
@@ -23,6 +31,7 @@ def lime(
         seed: int; the same seed gives the same maps.
         batch_size: int, images per forward pass.
         normalise: bool, keep positive weights and divide each map by its maximum; otherwise signed weights.
+        progress: function called with the number of images of each forward pass, or None.
 
     Returns:
         float32 (N, H, W), in 0..1 where normalised.
@@ -36,7 +45,7 @@ def lime(
 
     images = check_images(images, model)
     index = predicted_classes(model, images, class_index)
-    scores = score_function(model, batch_size)
+    scores = reported(score_function(model, batch_size), progress)
     maps = np.zeros(images.shape[:3], "float32")
     for number, image in enumerate(tqdm(images, desc="LIME", unit="image", leave=False)):
         segments = superpixels(image, num_segments)

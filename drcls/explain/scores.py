@@ -55,6 +55,19 @@ def score_function(model, batch_size=32):
     return scores
 
 
+def reported(scores, progress):
+    """Return a score function that tells `progress` how many images each of its calls has scored."""
+    if progress is None:
+        return scores
+
+    def observed(images):
+        result = scores(images)
+        progress(len(images))
+        return result
+
+    return observed
+
+
 def _compile(forward):
     backend = keras.backend.backend()
     if backend == "tensorflow":

@@ -13,6 +13,7 @@ from drcls.explain.scores import (
     check_images,
     positive_evidence,
     predicted_classes,
+    reported,
     score_function,
     score_model,
 )
@@ -63,19 +64,22 @@ def shap_gradient(
     return positive_evidence(np.reshape(values, images.shape).sum(axis=-1), normalise)
 
 
-def shap_partition(model, images, class_index=None, max_evaluations=500, batch_size=64, normalise=True):
+def shap_partition(
+    model, images, class_index=None, max_evaluations=500, batch_size=64, normalise=True, progress=None
+):
     """Compute Owen values: Shapley values over a hierarchy of rectangles, which are shown or blurred.
 
     Arguments, result and errors as for `shap_gradient`; nothing is drawn at random.
 
     Args:
         max_evaluations: int, forward passes for each image, about.
+        progress: function called with the number of images of each forward pass, or None.
     """
     import shap
 
     images = check_images(images, model)
     index = predicted_classes(model, images, class_index)
-    scores = score_function(model, batch_size)
+    scores = reported(score_function(model, batch_size), progress)
     side = max(3, images.shape[1] // 4)
     masker = shap.maskers.Image(f"blur({side},{side})", images.shape[1:])
     explainer = shap.PartitionExplainer(scores, masker)

@@ -1,0 +1,97 @@
+"""Quality assurance: a fixed set of images, run against acceptance criteria that were set beforehand."""
+
+import hashlib
+import json
+
+from drcls.app import audit
+from drcls.app.calibration import calibrated, check_classes
+from drcls.app.store import now, transaction
+from drcls.data.image_ops import read_image
+from drcls.metrics import classification_metrics
+from drcls.runs import read_json, write_json
+
+EXAMPLE = '{"accuracy": {"min": 0.7}, "expected_calibration_error": {"max": 0.1}}'
+
+
+def check(connection, folder, grader, cases):
+    """Measure the model on the fixed set, hold it against the stored criteria, and record the outcome.
+
+    Args:
+        connection: open database.
+        folder: Path of the data folder, which holds `acceptance.json`.
+        grader: `Grader`.
+        cases: `Manifest`, prepared as the training images were.
+
+    Returns:
+        dict, the record: `passed`, `outcomes` (one for each criterion), model, set and metrics.
+
+    Raises:
+        FileNotFoundError: where no criteria are stored.
+        ValueError: on other classes or a criterion that names no metric.
+    """
+    path = folder / "acceptance.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; give --criteria a file such as {EXAMPLE}")
+    criteria = check_criteria(read_json(path), path)
+    check_classes(grader, cases)
+    raw = grader.run_prepared([read_image(path) for path in cases.paths])
+    metrics = classification_metrics(cases.labels, calibrated(raw, grader.temperature), grader.class_names)
+    outcomes = [_outcome(name, limits, metrics, path) for name, limits in criteria.items()]
+    record = {
+        "passed": all(outcome["passed"] for outcome in outcomes),
+        "outcomes": outcomes,
+        "num_images": len(cases),
+        "set": cases.info.get("title", cases.root.name),
+        "set_sha256": _fingerprint(cases),
+        "metrics": {name: value for name, value in metrics.items() if isinstance(value, float)},
+        **grader.description(),
+    }
+    with transaction(connection):
+        connection.execute(
+            "INSERT INTO checks (at, passed, record) VALUES (?, ?, ?)",
+            (now(), record["passed"], json.dumps(record)),
+        )
+        audit.append(connection, "command line", "acceptance_check", **record)
+    return record
+
+
+def store_criteria(connection, folder, file):
+    """Check a file of criteria and keep it as the ones that count from now on."""
+    criteria = check_criteria(read_json(file), file)
+    with transaction(connection):
+        audit.append(connection, "command line", "acceptance_criteria", criteria=criteria)
+        write_json(folder / "acceptance.json", criteria)
+
+
+def check_criteria(criteria, path):
+    """Return criteria `{metric: {"min": number}}` or `{"max": number}`, or raise a ValueError that names the file."""
+    right = isinstance(criteria, dict) and criteria and all(map(_is_limit, criteria.values()))
+    if not right:
+        raise ValueError(f"{path} holds {json.dumps(criteria)[:200]}; expected something such as {EXAMPLE}")
+    return criteria
+
+
+def _is_limit(limits):
+    return (
+        isinstance(limits, dict)
+        and limits
+        and set(limits) <= {"min", "max"}
+        and all(type(value) in (int, float) for value in limits.values())
+    )
+
+
+def _fingerprint(cases):
+    """Return the SHA-256 over all images and labels, by which one sees that the fixed set is still the same."""
+    content = hashlib.sha256()
+    for path, label in zip(cases.paths, cases.frame["label"], strict=True):
+        content.update(path.read_bytes() + label.encode())
+    return content.hexdigest()
+
+
+def _outcome(name, limits, metrics, path):
+    value = metrics.get(name)
+    if not isinstance(value, float):
+        known = sorted(metric for metric, value in metrics.items() if isinstance(value, float))
+        raise ValueError(f"{path} names {name!r}, which this set does not give; expected some of {known}")
+    passed = limits.get("min", value) <= value <= limits.get("max", value)
+    return {"metric": name, "value": value, **limits, "passed": passed}

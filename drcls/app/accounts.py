@@ -1,0 +1,173 @@
+"""Accounts, sessions and tokens: who may do what. Passwords are stored as scrypt hashes, secrets as SHA-256."""
+
+import contextlib
+import hashlib
+import re
+import secrets
+import sqlite3
+import time
+
+from werkzeug.security import check_password_hash, generate_password_hash
+
+from drcls.app import audit
+from drcls.app.store import now, transaction
+
+ROLES = ("clinician", "admin")
+MIN_PASSWORD = 12
+IDLE_SECONDS, SESSION_SECONDS = 30 * 60, 10 * 3600
+FAILURES_ALLOWED, FAILURE_SECONDS = 5, 5 * 60
+# Compared with where a name is unknown, so that the answer takes as long as for a known one.
+NOBODY = generate_password_hash(secrets.token_hex(16))
+
+
+class TooManyFailuresError(Exception):
+    """Logging in failed too often, from one address or for one name; try again in some minutes."""
+
+
+def add_account(connection, name, password, role, actor="command line"):
+    """Create an account.
+
+    Args:
+        connection: open database.
+        name: str, 2 to 64 letters, digits, dots, hyphens or underscores.
+        password: str of at least 12 characters.
+        role: "clinician" or "admin".
+        actor: str, who does it, for the audit log.
+
+    Raises:
+        ValueError: on another name, password or role, or where the name is taken.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9._-]{2,64}", name):
+        raise ValueError(
+            f"account name {name!r} received; expected 2 to 64 letters, digits, dots, hyphens or underscores"
+        )
+    if role not in ROLES:
+        raise ValueError(f"role {role!r} received; expected one of {ROLES}")
+    _check_password(password, name)
+    hashed = generate_password_hash(password)
+    with transaction(connection):
+        if connection.execute("SELECT 1 FROM accounts WHERE name = ?", (name,)).fetchone():
+            raise ValueError(f"the account {name!r} exists already")
+        connection.execute(
+            "INSERT INTO accounts (name, role, password, created) VALUES (?, ?, ?, ?)",
+            (name, role, hashed, now()),
+        )
+        audit.append(connection, actor, "account_created", name=name, role=role)
+
+
+def set_password(connection, name, password, actor="command line"):
+    """Give an account a new password and end its sessions; errors as for `add_account`."""
+    _check_password(password, name)
+    hashed = generate_password_hash(password)
+    with transaction(connection):
+        _need_account(connection, name)
+        connection.execute("UPDATE accounts SET password = ? WHERE name = ?", (hashed, name))
+        connection.execute("DELETE FROM sessions WHERE account = ?", (name,))
+        audit.append(connection, actor, "password_changed", name=name)
+
+
+def deactivate(connection, name, actor="command line"):
+    """Close an account: nobody logs in, its sessions and tokens end; its records stay."""
+    with transaction(connection):
+        _need_account(connection, name)
+        connection.execute("UPDATE accounts SET active = 0 WHERE name = ?", (name,))
+        connection.execute("DELETE FROM sessions WHERE account = ?", (name,))
+        connection.execute("DELETE FROM tokens WHERE account = ?", (name,))
+        audit.append(connection, actor, "account_deactivated", name=name)
+
+
+def log_in(connection, name, password, address):
+    """Check a password and start a session.
+
+    Args:
+        connection: open database.
+        name, password: str, as typed.
+        address: str, where the request comes from.
+
+    Returns:
+        str, the secret of the session, for the cookie; None where name and password do not fit.
+
+    Raises:
+        TooManyFailuresError: after five failures within five minutes for the name or from the address.
+    """
+    moment = time.time()
+    # Counted before the password is looked at, so that many attempts at once cannot all pass the count.
+    with transaction(connection):
+        connection.execute("DELETE FROM failed_logins WHERE at < ?", (moment - FAILURE_SECONDS,))
+        for column, value in (("name", name), ("address", address)):
+            count = f"SELECT count(*) FROM failed_logins WHERE {column} = ?"
+            if connection.execute(count, (value,)).fetchone()[0] >= FAILURES_ALLOWED:
+                raise TooManyFailuresError
+        attempt = connection.execute("INSERT INTO failed_logins VALUES (?, ?, ?)", (moment, name, address))
+    account = connection.execute(
+        "SELECT password FROM accounts WHERE name = ? AND active = 1", (name,)
+    ).fetchone()
+    fits = check_password_hash(account["password"] if account else NOBODY, password)
+    if not (account and fits):
+        return None
+    secret = secrets.token_urlsafe(32)
+    with transaction(connection):
+        connection.execute("DELETE FROM failed_logins WHERE rowid = ?", (attempt.lastrowid,))
+        connection.execute("DELETE FROM sessions WHERE seen < ?", (moment - SESSION_SECONDS,))
+        connection.execute("INSERT INTO sessions VALUES (?, ?, ?, ?)", (digest(secret), name, moment, moment))
+        audit.append(connection, name, "login")
+    return secret
+
+
+def session_account(connection, secret):
+    """Return the account (row with `name` and `role`) of a session, or None where it has ended."""
+    moment = time.time()
+    row = connection.execute(
+        "SELECT name, role, seen FROM sessions JOIN accounts ON account = name "
+        "WHERE digest = ? AND active = 1 AND seen > ? AND started > ?",
+        (digest(secret), moment - IDLE_SECONDS, moment - SESSION_SECONDS),
+    ).fetchone()
+    if row and moment - row["seen"] > 60:
+        with contextlib.suppress(sqlite3.OperationalError):  # a busy database: the next request will tell it
+            connection.execute("UPDATE sessions SET seen = ? WHERE digest = ?", (moment, digest(secret)))
+    return row
+
+
+def log_out(connection, secret):
+    """End a session."""
+    connection.execute("DELETE FROM sessions WHERE digest = ?", (digest(secret),))
+
+
+def add_token(connection, name, actor="command line"):
+    """Create a token for the JSON API and return it; only its hash is stored.
+
+    Raises:
+        ValueError: where there is no such active account.
+    """
+    token = secrets.token_urlsafe(32)
+    with transaction(connection):
+        _need_account(connection, name)
+        connection.execute("INSERT INTO tokens VALUES (?, ?, ?)", (digest(token), name, now()))
+        audit.append(connection, actor, "token_created", name=name)
+    return token
+
+
+def token_account(connection, token):
+    """Return the account (row with `name` and `role`) of a token, or None for an unknown one."""
+    return connection.execute(
+        "SELECT name, role FROM tokens JOIN accounts ON account = name WHERE digest = ? AND active = 1",
+        (digest(token),),
+    ).fetchone()
+
+
+def digest(secret):
+    """Return the SHA-256 of a random secret: it is long enough that no salt is needed."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _check_password(password, name):
+    if len(password) < MIN_PASSWORD or password == name:
+        raise ValueError(
+            f"a password of {len(password)} characters received; expected at least {MIN_PASSWORD}, and not "
+            "the name of the account"
+        )
+
+
+def _need_account(connection, name):
+    if not connection.execute("SELECT 1 FROM accounts WHERE name = ? AND active = 1", (name,)).fetchone():
+        raise ValueError(f"there is no active account {name!r}")

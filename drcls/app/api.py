@@ -1,0 +1,79 @@
+"""The JSON API: one photograph in, one grade out, for programs that hold a token."""
+
+import hashlib
+from dataclasses import asdict
+
+from flask import Blueprint, abort, current_app, jsonify, request
+
+from drcls.app import audit
+from drcls.app.access import database
+from drcls.app.accounts import token_account
+from drcls.app.openapi import description
+from drcls.app.pictures import RefusedImageError, read_picture
+from drcls.app.quality import assess, is_gradable
+from drcls.app.store import transaction
+
+NOTICE = "Decision support, never a diagnosis: a clinician decides."
+TYPES = ("image/jpeg", "image/png", "application/dicom")
+
+api = Blueprint("api", __name__, url_prefix="/api/v1")
+
+
+@api.get("/openapi.json")
+def openapi():
+    return jsonify(description(current_app.extensions["drcls"].grader.class_names))
+
+
+@api.post("/predict")
+def predict():
+    """Grade the photograph in the body; the prediction is in the audit log before the answer is sent."""
+    name = _authenticate()["name"]
+    override = _override()
+    if request.mimetype not in TYPES:
+        abort(415, f"The type of the content is {request.mimetype!r}; one of {', '.join(TYPES)} is expected.")
+    data = request.get_data(cache=False)
+    try:
+        image = read_picture(data)
+    except RefusedImageError as error:
+        abort(422, str(error))
+    grader, image_sha256, quality = current_app.extensions["drcls"].grader, _sha256(data), assess(image)
+    answer = {"notice": NOTICE, "image_sha256": image_sha256, "quality": quality}
+    if not (is_gradable(quality) or override):
+        with transaction(database()):
+            entry = audit.append(
+                database(), name, "not_gradable", image_sha256=image_sha256, quality=quality, source="api"
+            )
+        message = "The photograph does not pass the quality gate; quality says why. Retake it."
+        return jsonify(answer | {"error": {"status": 422, "message": message}, "audit": entry}), 422
+    prediction = asdict(grader.grade(image)) | grader.description()
+    with transaction(database()):
+        entry = audit.append(
+            database(),
+            name,
+            "prediction",
+            image_sha256=image_sha256,
+            prediction=prediction,
+            quality=quality,
+            override_quality=override,
+            source="api",
+        )
+    return jsonify(answer | {"prediction": prediction, "audit": entry})
+
+
+def _authenticate():
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    account = token_account(database(), token.strip()) if kind.lower() == "bearer" else None
+    if account is None:
+        abort(401, "A token is expected: Authorization: Bearer TOKEN.")
+    return account
+
+
+def _override():
+    value = request.args.get("override_quality", "false")
+    if value not in ("true", "false"):
+        abort(400, f"override_quality is {value[:40]!r}; true or false is expected.")
+    return value == "true"
+
+
+def _sha256(data):
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,189 @@
+"""Temperature scaling: probabilities that mean what they say, fitted on the validation part.
+
+Source: C. Guo, G. Pleiss, Y. Sun and K. Weinberger, "On calibration of modern neural networks", ICML 2017,
+section 4.2, Eq. 9: the scores are divided by one number, which changes no grade, only how sure it is.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
+
+from drcls.data import load_manifest
+from drcls.data.image_ops import check_options, read_image
+from drcls.metrics import classification_metrics
+from drcls.runs import read_json, write_json
+
+# Below the smallest float32 softmax gives 0, whose logarithm is infinite.
+TINY = 1e-38
+COLDEST, HOTTEST = 0.05, 20.0
+
+
+def calibrated(probabilities, temperature):
+    """Divide the scores by the temperature: softmax(log p / T).
+
+    Args:
+        probabilities: float (..., C), a softmax's output. Its logarithm is the scores up to a constant, which
+            softmax does not see.
+        temperature: float above 0; 1 changes nothing.
+
+    Returns:
+        float64 (..., C).
+    """
+    return softmax(_scores(probabilities) / temperature, axis=-1)
+
+
+def fit_temperature(probabilities, labels):
+    """Find the temperature with the smallest mean negative log-likelihood.
+
+    Args:
+        probabilities: float (N, C), of the validation part.
+        labels: int (N,), its classes.
+
+    Returns:
+        float, between 0.05 and 20.
+    """
+
+    def loss(log_temperature):
+        return negative_log_likelihood(probabilities, labels, np.exp(log_temperature))
+
+    bounds = (np.log(COLDEST), np.log(HOTTEST))
+    return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
+
+
+def negative_log_likelihood(probabilities, labels, temperature):
+    """Mean -log p of the true class at a temperature, float."""
+    likelihoods = log_softmax(_scores(probabilities) / temperature, axis=-1)
+    return float(-likelihoods[np.arange(len(labels)), labels].mean())
+
+
+def calibrate(grader, validation, refer_below):
+    """Fit the temperature of a model on its validation part, and say what a threshold would mean.
+
+    Args:
+        grader: `Grader`.
+        validation: `Manifest`.
+        refer_below: float in 0..1; a case whose most probable grade is less probable is flagged "refer".
+
+    Returns:
+        dict for `calibration.json`.
+
+    Raises:
+        ValueError: where the classes differ from the model's, or the threshold is no probability.
+    """
+    if not 0 <= refer_below <= 1:
+        raise ValueError(f"--refer-below {refer_below} received; expected a probability, 0 to 1")
+    check_classes(grader, validation)
+    raw = grader.run_prepared([read_image(path) for path in validation.paths])
+    labels = validation.labels
+    temperature = fit_temperature(raw, labels)
+    scaled = calibrated(raw, temperature)
+    before, after = (
+        {
+            "negative_log_likelihood": negative_log_likelihood(raw, labels, t),
+            "expected_calibration_error": classification_metrics(labels, p, grader.class_names)[
+                "expected_calibration_error"
+            ],
+        }
+        for p, t in ((raw, 1.0), (scaled, temperature))
+    )
+    counts = np.bincount(scaled.argmax(axis=1), minlength=len(grader.class_names))
+    return {
+        "model_sha256": grader.sha256,
+        "temperature": temperature,
+        "refer_below": refer_below,
+        "data": validation.info.get("title", validation.root.name),
+        "phantom": bool(validation.info.get("phantom")),
+        "num_images": len(validation),
+        "predicted_counts": dict(zip(grader.class_names, counts.tolist(), strict=True)),
+        "before": before,
+        "after": after,
+        "thresholds": [_consequence(scaled, labels, t) for t in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)],
+    }
+
+
+def load_calibration(path):
+    """Return what `calibrate` wrote, or None where it has not been run for this model."""
+    return read_json(path) if Path(path).is_file() else None
+
+
+def save_calibration(path, calibration):
+    """Write `calibration.json`."""
+    write_json(path, calibration)
+
+
+def preparation_of(data_folder):
+    """Read how the training images were prepared, for `prepare_image`.
+
+    Args:
+        data_folder: prepared data set, with `dataset.json`.
+
+    Returns:
+        dict of `crop`, `size`, `filter`, `clahe`. Phantoms are drawn at their final size.
+
+    Raises:
+        FileNotFoundError: where there is no `dataset.json`.
+        ValueError: where it records no preparation.
+    """
+    path = Path(data_folder) / "dataset.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; it says how the images of the model were prepared")
+    info = read_json(path)
+    options = info.get("preparation", {})
+    if info.get("phantom") and "size" in options:
+        return {"crop": "none", "size": options["size"], "filter": "none", "clahe": False}
+    try:
+        return check_options(options)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def validation_part(data_folder, model_file):
+    """Return the images that the model was validated on, as `split.csv` beside it names them.
+
+    Raises:
+        FileNotFoundError: where the model has no `split.csv` beside it, or the data set is not there.
+        ValueError: where the data set does not hold these images.
+    """
+    import pandas as pd
+
+    manifest = load_manifest(data_folder)
+    path = Path(model_file).with_name("split.csv")
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; it says which images the model was validated on")
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    wanted = rows[rows["part"] == "validation"]
+    position = {path: row for row, path in enumerate(manifest.frame["path"])}
+    unknown = [name for name in wanted["path"] if name not in position]
+    found = manifest.select([position[name] for name in wanted["path"] if name in position])
+    if unknown or not len(wanted) or list(found.frame["sha256"]) != list(wanted["sha256"]):
+        raise ValueError(
+            f"{path} names {len(wanted)} validation images, which are not those of {data_folder}; expected the "
+            "data set that the model was trained on"
+        )
+    return found
+
+
+def check_classes(grader, manifest):
+    """Raise a ValueError where a data set has other classes than the model."""
+    if list(manifest.classes) != list(grader.class_names):
+        raise ValueError(
+            f"{manifest.root} has the classes {manifest.classes}; the model {grader.file} has "
+            f"{grader.class_names}"
+        )
+
+
+def _scores(probabilities):
+    return np.log(np.maximum(np.asarray(probabilities, np.float64), TINY))
+
+
+def _consequence(probabilities, labels, threshold):
+    """Say which share a threshold refers, and how often the grades of the others are right."""
+    sure = probabilities.max(axis=1) >= threshold
+    right = probabilities.argmax(axis=1) == labels
+    return {
+        "refer_below": threshold,
+        "referred": float(1 - sure.mean()),
+        "accuracy_of_others": float(right[sure].mean()) if sure.any() else None,
+    }

@@ -1,0 +1,296 @@
+"""Cases: one photograph, what the model says of it, and what the clinician decides."""
+
+import csv
+import io
+import json
+import secrets
+import shutil
+import time
+from dataclasses import asdict
+
+from drcls.app import audit
+from drcls.app.pictures import encode_png, view
+from drcls.app.quality import assess, is_gradable
+from drcls.app.store import now, sync_folder, transaction, write_bytes
+
+EYES = ("unknown", "left", "right")
+KINDS = ("confirmed", "overridden", "retake")
+STATES = ("ungradable", "graded", *KINDS)
+MAX_REFERENCE, MAX_REASON = 64, 500
+PER_PAGE = 50
+COLUMNS = [
+    "id",
+    "created",
+    "author",
+    "reference",
+    "eye",
+    "state",
+    "grade",
+    "confidence",
+    "refer",
+    "final_grade",
+    "gradable",
+    "quality_override",
+    "image_sha256",
+    "width",
+    "height",
+]
+
+
+class ConflictError(Exception):
+    """Somebody else changed the case in the meantime; the message says who and how."""
+
+
+def create_case(connection, folder, grader, author, image, image_sha256, reference="", eye="unknown"):
+    """Store a photograph as a case: assessed, graded where it can be, and logged, or not stored at all.
+
+    The files are complete before the case is in the database; files without a case, which a killed server
+    leaves behind, are removed by `remove_orphans` at the next start.
+
+    Args:
+        connection: open database.
+        folder: Path of the data folder.
+        grader: `Grader`.
+        author: str, name of the account.
+        image: uint8 (H, W, 3), from `read_picture`.
+        image_sha256: str, of the bytes as sent.
+        reference: str, what the clinic calls the patient or visit.
+        eye: "unknown", "left" or "right".
+
+    Returns:
+        str, the id of the case.
+
+    Raises:
+        ValueError: on another eye or too long a reference.
+        OSError, sqlite3.OperationalError: where it cannot be stored; then nothing is.
+    """
+    if eye not in EYES:
+        raise ValueError(f"eye {eye!r} received; expected one of {EYES}")
+    if len(reference) > MAX_REFERENCE:
+        raise ValueError(
+            f"reference of {len(reference)} characters received; at most {MAX_REFERENCE} expected"
+        )
+    criteria = assess(image)
+    gradable = is_gradable(criteria)
+    prediction = asdict(grader.grade(image)) if gradable else None
+    case_id = secrets.token_hex(6)
+    _write_files(folder, case_id, image, grader.preparation)
+    try:
+        with transaction(connection):
+            connection.execute(
+                "INSERT INTO cases (id, created, author, reference, eye, image_sha256, width, height, quality, "
+                "gradable, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'ungradable')",
+                (
+                    case_id,
+                    now(),
+                    author,
+                    reference,
+                    eye,
+                    image_sha256,
+                    image.shape[1],
+                    image.shape[0],
+                    json.dumps(criteria),
+                    gradable,
+                ),
+            )
+            audit.append(
+                connection, author, "upload", case_id, image_sha256=image_sha256, quality=criteria, eye=eye
+            )
+            if prediction:
+                _record_prediction(connection, grader, author, case_id, image_sha256, prediction)
+    except BaseException:
+        shutil.rmtree(case_folder(folder, case_id), ignore_errors=True)
+        raise
+    return case_id
+
+
+def grade_anyway(connection, grader, author, case_id, version, image, reason):
+    """Grade a case that the quality gate stopped, and record who wanted that and why.
+
+    Raises:
+        ValueError: without a reason.
+        ConflictError: where the case has changed since the page was drawn.
+    """
+    _check_reason(reason, needed=True)
+    prediction = asdict(grader.grade(image))
+    with transaction(connection):
+        case = _need_unchanged(connection, case_id, version, ("ungradable",))
+        connection.execute("UPDATE cases SET quality_override = ? WHERE id = ?", (reason, case_id))
+        audit.append(connection, author, "quality_override", case_id, reason=reason)
+        _record_prediction(connection, grader, author, case_id, case["image_sha256"], prediction)
+
+
+def decide(connection, author, case_id, version, kind, grade="", reason=""):
+    """Record what the clinician decides. A later decision is added to the earlier ones and counts.
+
+    Args:
+        connection: open database.
+        author: str, name of the account.
+        case_id: str.
+        version: int, of the case as the clinician saw it.
+        kind: "confirmed", "overridden" or "retake".
+        grade: str, for an override: one of the model's class names, other than its own grade.
+        reason: str, needed for an override.
+
+    Raises:
+        ValueError: on another kind or grade, or without a reason.
+        ConflictError: where the case has changed since the page was drawn.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"decision {kind!r} received; expected one of {KINDS}")
+    _check_reason(reason, needed=kind == "overridden")
+    with transaction(connection):
+        states = STATES if kind == "retake" else [state for state in STATES if state != "ungradable"]
+        case = _need_unchanged(connection, case_id, version, states)
+        final = _final_grade(case, kind, grade)
+        connection.execute(
+            "INSERT INTO decisions (case_id, at, author, kind, grade, reason) VALUES (?, ?, ?, ?, ?, ?)",
+            (case_id, now(), author, kind, final, reason),
+        )
+        connection.execute(
+            "UPDATE cases SET state = ?, final_grade = ?, version = version + 1 WHERE id = ?",
+            (kind, final, case_id),
+        )
+        audit.append(connection, author, "decision", case_id, kind=kind, grade=final, reason=reason)
+
+
+def load_case(connection, case_id):
+    """Return a case as dict with `quality` and `prediction` decoded and its `decisions`, or None."""
+    row = connection.execute("SELECT * FROM cases WHERE id = ?", (case_id,)).fetchone()
+    if row is None:
+        return None
+    case = dict(row)
+    case["quality"] = json.loads(case["quality"])
+    case["prediction"] = json.loads(case["prediction"]) if case["prediction"] else None
+    decisions = connection.execute("SELECT * FROM decisions WHERE case_id = ? ORDER BY id DESC", (case_id,))
+    case["decisions"] = [dict(decision) for decision in decisions]
+    return case
+
+
+def find_cases(connection, text="", state="", refer=False, page=1):
+    """Search the cases, the newest first.
+
+    Args:
+        connection: open database.
+        text: str, part of the reference, id, grade or author.
+        state: one of `STATES`, or "" for all.
+        refer: bool, only those flagged "refer".
+        page: int from 1; None: all of them.
+
+    Returns:
+        list of rows; int, how many there are in all.
+    """
+    where, values = ["1"], []
+    if text:
+        pattern = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        columns = ("reference", "id", "coalesce(final_grade, grade, '')", "author")
+        where.append("(" + " OR ".join(f"{column} LIKE ? ESCAPE '\\'" for column in columns) + ")")
+        values += [pattern] * len(columns)
+    if state:
+        where.append("state = ?")
+        values.append(state)
+    if refer:
+        where.append("refer = 1")
+    condition = " AND ".join(where)
+    total = connection.execute(f"SELECT count(*) FROM cases WHERE {condition}", values).fetchone()[0]
+    limit = "" if page is None else f" LIMIT {PER_PAGE} OFFSET {PER_PAGE * (page - 1)}"
+    rows = connection.execute(
+        f"SELECT * FROM cases WHERE {condition} ORDER BY created DESC, rowid DESC{limit}", values
+    )
+    return rows.fetchall(), total
+
+
+def cases_csv(rows):
+    """Return cases as CSV text; what a spreadsheet would run as a formula is led by an apostrophe."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    for row in rows:
+        writer.writerow([_harmless(row[name]) for name in COLUMNS])
+    return text.getvalue()
+
+
+def case_folder(folder, case_id):
+    """Return the Path of a case's files."""
+    return folder / "cases" / case_id
+
+
+def remove_orphans(connection, folder):
+    """Remove the files of cases that never came to be; call it before the server takes requests."""
+    known = {row["id"] for row in connection.execute("SELECT id FROM cases")}
+    orphans = [path for path in (folder / "cases").iterdir() if path.name not in known]
+    for path in orphans:
+        shutil.rmtree(path)
+    return len(orphans)
+
+
+def _write_files(folder, case_id, image, preparation):
+    target = case_folder(folder, case_id)
+    partial = target.with_name(f".{case_id}.partial")
+    try:
+        partial.mkdir(mode=0o700)
+        write_bytes(partial / "image.png", encode_png(image))
+        write_bytes(partial / "view.png", encode_png(view(image, preparation)))
+        sync_folder(partial)
+        partial.replace(target)
+        sync_folder(target.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _record_prediction(connection, grader, author, case_id, image_sha256, prediction):
+    told = prediction | grader.description()
+    connection.execute(
+        "UPDATE cases SET prediction = ?, grade = ?, confidence = ?, refer = ?, state = 'graded', "
+        "version = version + 1 WHERE id = ?",
+        (json.dumps(told), told["grade"], told["confidence"], told["refer"], case_id),
+    )
+    connection.execute(
+        "INSERT OR REPLACE INTO explanations (case_id, method, state, queued) VALUES (?, 'grad_cam', 'queued', ?)",
+        (case_id, time.time()),
+    )
+    audit.append(connection, author, "prediction", case_id, image_sha256=image_sha256, prediction=told)
+
+
+def _need_unchanged(connection, case_id, version, states):
+    case = connection.execute("SELECT * FROM cases WHERE id = ?", (case_id,)).fetchone()
+    if case is None:
+        raise ConflictError(f"The case {case_id} does not exist.")
+    if case["version"] != version or case["state"] not in states:
+        last = connection.execute(
+            "SELECT author, kind, at FROM decisions WHERE case_id = ? ORDER BY id DESC LIMIT 1", (case_id,)
+        ).fetchone()
+        who = f"{last['author']} recorded “{last['kind']}” at {last['at']}. " if last else ""
+        raise ConflictError(
+            f"The case has changed since you opened it. {who}Nothing of yours was recorded; look at the case "
+            "again and decide then."
+        )
+    return case
+
+
+def _final_grade(case, kind, grade):
+    if kind == "retake":
+        return None
+    if case["prediction"] is None:
+        raise ConflictError(
+            "The case has no grade: a photograph that does not pass the gate is graded first."
+        )
+    if kind == "confirmed":
+        return case["grade"]
+    names = list(json.loads(case["prediction"])["probabilities"])
+    if grade not in names or grade == case["grade"]:
+        others = [name for name in names if name != case["grade"]]
+        raise ValueError(f"grade {grade!r} received; an override expects one of {others}")
+    return grade
+
+
+def _check_reason(reason, needed):
+    if needed and not reason.strip():
+        raise ValueError("a reason is expected, and none was given")
+    if len(reason) > MAX_REASON:
+        raise ValueError(f"a reason of {len(reason)} characters received; at most {MAX_REASON} expected")
+
+
+def _harmless(value):
+    text = "" if value is None else str(value)
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -1,0 +1,228 @@
+"""The pages of the daily work: upload, the list of cases, one case, the decision, the report."""
+
+import hashlib
+
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    current_app,
+    flash,
+    jsonify,
+    redirect,
+    render_template,
+    request,
+    send_file,
+    url_for,
+)
+
+from drcls.app import audit
+from drcls.app.access import account, database, needs_login
+from drcls.app.cases import (
+    EYES,
+    PER_PAGE,
+    STATES,
+    case_folder,
+    cases_csv,
+    create_case,
+    decide,
+    find_cases,
+    grade_anyway,
+    load_case,
+)
+from drcls.app.explanations import TITLES
+from drcls.app.pictures import RefusedImageError, read_picture
+from drcls.app.store import transaction
+from drcls.data.image_ops import read_image
+
+MAX_FILES = 20
+
+pages = Blueprint("casework", __name__)
+
+
+def parts():
+    """Return what the application is made of: `folder`, `grader`, `explainer`."""
+    return current_app.extensions["drcls"]
+
+
+@pages.get("/")
+@needs_login
+def case_list():
+    search = _search()
+    page = max(1, request.args.get("page", 1, type=int))
+    rows, total = find_cases(database(), **search, page=min(page, 10**6))
+    last = max(1, -(-total // PER_PAGE))
+    query = {name: value for name, value in search.items() if value}
+    return render_template(
+        "cases.html",
+        rows=rows,
+        total=total,
+        page=page,
+        last=last,
+        search=search,
+        query=query,
+        states=STATES,
+    )
+
+
+@pages.get("/cases.csv")
+@needs_login
+def export():
+    search = _search()
+    rows, total = find_cases(database(), **search, page=None)
+    with transaction(database()):
+        audit.append(database(), account()["name"], "export", num_cases=total, search=search)
+    disposition = {"Content-Disposition": "attachment; filename=cases.csv"}
+    return Response(cases_csv(rows), mimetype="text/csv", headers=disposition)
+
+
+@pages.get("/upload")
+@needs_login
+def upload_form():
+    return _upload_page([], {})
+
+
+@pages.post("/upload")
+@needs_login
+def upload():
+    files = [file for file in request.files.getlist("photographs") if file.filename or file.content_length]
+    fields = {name: request.form.get(name, "").strip() for name in ("reference", "eye")}
+    if not files:
+        return _upload_page(["No photograph was chosen."], fields), 422
+    if len(files) > MAX_FILES:
+        return _upload_page(
+            [f"{len(files)} files were sent; at most {MAX_FILES} are taken at once."], fields
+        ), 422
+    stored, refused = [], []
+    for number, file in enumerate(files, start=1):
+        name = (file.filename or "")[-40:]
+        try:
+            stored.append(_store(file.read(), fields))
+        except (RefusedImageError, ValueError) as error:
+            refused.append(f"File {number} ({name}): {error}")
+    if not stored:
+        return _upload_page(refused, fields), 422
+    for message in refused:
+        flash(message)
+    if len(files) == 1:
+        return redirect(url_for(".case", case_id=stored[0]))
+    flash(f"{len(stored)} of {len(files)} photographs were stored; the newest cases stand first.")
+    return redirect(url_for(".case_list"))
+
+
+def _store(data, fields):
+    image = read_picture(data)
+    case_id = create_case(
+        database(),
+        parts().folder,
+        parts().grader,
+        account()["name"],
+        image,
+        hashlib.sha256(data).hexdigest(),
+        fields["reference"],
+        fields["eye"] or "unknown",
+    )
+    parts().explainer.notify()
+    return case_id
+
+
+def _upload_page(errors, fields):
+    return render_template("upload.html", errors=errors, fields=fields, eyes=EYES, max_files=MAX_FILES)
+
+
+@pages.get("/cases/<case_id>")
+@needs_login
+def case(case_id):
+    found = _need_case(case_id)
+    states = parts().explainer.states(database(), case_id)
+    return render_template("case.html", case=found, explanations=states, titles=TITLES)
+
+
+@pages.get("/cases/<case_id>/report")
+@needs_login
+def report(case_id):
+    found = _need_case(case_id)
+    entries = database().execute(
+        "SELECT id, at, actor, action, hash FROM audit WHERE case_id = ? ORDER BY id", (case_id,)
+    )
+    states = parts().explainer.states(database(), case_id)
+    return render_template(
+        "report.html", case=found, entries=entries.fetchall(), explanations=states, titles=TITLES
+    )
+
+
+@pages.get("/cases/<case_id>/<any(view, image, grad_cam, lime, shap):name>.png")
+@needs_login
+def picture(case_id, name):
+    _need_case(case_id)
+    path = case_folder(parts().folder, case_id) / f"{name}.png"
+    if not path.is_file():
+        abort(404, "This picture has not been made.")
+    return send_file(path, mimetype="image/png")
+
+
+@pages.get("/cases/<case_id>/explanations")
+@needs_login
+def explanation_states(case_id):
+    _need_case(case_id)
+    return jsonify(parts().explainer.states(database(), case_id))
+
+
+@pages.post("/cases/<case_id>/explanations")
+@needs_login
+def explain(case_id):
+    if _need_case(case_id)["prediction"] is None:
+        abort(409, "The case has no grade to explain.")
+    try:
+        parts().explainer.request(database(), case_id, request.form.get("method", ""))
+    except ValueError as error:
+        abort(422, str(error))
+    return redirect(url_for(".case", case_id=case_id, _anchor="picture"))
+
+
+@pages.post("/cases/<case_id>/grade")
+@needs_login
+def grade(case_id):
+    found, reason = _need_case(case_id), request.form.get("reason", "")
+    image = read_image(case_folder(parts().folder, case_id) / "image.png")
+    try:
+        grade_anyway(
+            database(), parts().grader, account()["name"], found["id"], _version(), image, reason.strip()
+        )
+    except ValueError as error:
+        abort(422, f"Not graded: {error}.")
+    parts().explainer.notify()
+    return redirect(url_for(".case", case_id=case_id))
+
+
+@pages.post("/cases/<case_id>/decision")
+@needs_login
+def decision(case_id):
+    _need_case(case_id)
+    kind, chosen, reason = (request.form.get(name, "") for name in ("kind", "grade", "reason"))
+    try:
+        decide(database(), account()["name"], case_id, _version(), kind, chosen, reason.strip())
+    except ValueError as error:
+        abort(422, f"No decision was recorded: {error}.")
+    flash("The decision was recorded.")
+    return redirect(url_for(".case", case_id=case_id))
+
+
+def _search():
+    state = request.args.get("state", "")
+    return {
+        "text": request.args.get("text", "").strip()[:100],
+        "state": state if state in STATES else "",
+        "refer": "1" if request.args.get("refer") == "1" else "",
+    }
+
+
+def _need_case(case_id):
+    found = load_case(database(), case_id)
+    if found is None:
+        abort(404, "There is no such case.")
+    return found
+
+
+def _version():
+    return request.form.get("version", -1, type=int)

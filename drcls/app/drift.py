@@ -1,0 +1,75 @@
+"""Has what comes in changed? Scores, grades, quality and decisions, week by week."""
+
+import json
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+
+NUM_WEEKS = 26
+# A share of fewer cases is noise.
+MIN_CASES = 30
+
+
+def weekly(connection, reference_counts=None, today=None):
+    """Summarise the cases of the last 26 weeks.
+
+    Args:
+        connection: open database.
+        reference_counts: dict, class name -> predictions on the validation part; None where not calibrated.
+        today: `datetime.date`; None for today.
+
+    Returns:
+        list of dict, the newest week first, of the weeks with cases: `week` (ISO, "2026-W07"), `num_cases`,
+        `not_gradable` and `refer` and `not_confirmed` (shares, the last of the decided cases; None for a share
+        of nothing), `confidence` (mean), `grades` (counts), `stability` (see `stability_index`), `quality`
+        (mean of each criterion).
+    """
+    today = today or datetime.now(UTC).date()
+    since = today - timedelta(weeks=NUM_WEEKS)
+    rows = connection.execute("SELECT * FROM cases WHERE created >= ?", (since.isoformat(),))
+    weeks = {}
+    for row in rows:
+        year, week, _ = date.fromisoformat(row["created"][:10]).isocalendar()
+        weeks.setdefault(f"{year}-W{week:02d}", []).append(row)
+    return [_summary(week, weeks[week], reference_counts) for week in sorted(weeks, reverse=True)]
+
+
+def stability_index(counts, reference):
+    """Population stability index of grade counts against reference counts, half a case added to each.
+
+    Sum over the grades of (p - q) ln(p / q). Commonly read: below 0.1 no change, above 0.25 a clear one.
+
+    Args:
+        counts, reference: dict, class name -> number.
+
+    Returns:
+        float, or None for fewer than 30 cases or without a reference.
+    """
+    if not reference or sum(counts.values()) < MIN_CASES:
+        return None
+    p, q = (np.array([part.get(name, 0) + 0.5 for name in reference]) for part in (counts, reference))
+    p, q = p / p.sum(), q / q.sum()
+    return float(((p - q) * np.log(p / q)).sum())
+
+
+def _summary(week, rows, reference):
+    graded = [row for row in rows if row["grade"] is not None]
+    decided = [row for row in rows if row["state"] in ("confirmed", "overridden")]
+    grades = Counter(row["grade"] for row in graded)
+    quality = [{c["name"]: c["value"] for c in json.loads(row["quality"])} for row in rows]
+    return {
+        "week": week,
+        "num_cases": len(rows),
+        "not_gradable": _share(rows, lambda row: not row["gradable"]),
+        "refer": _share(graded, lambda row: row["refer"]),
+        "not_confirmed": _share(decided, lambda row: row["state"] == "overridden"),
+        "confidence": float(np.mean([row["confidence"] for row in graded])) if graded else None,
+        "grades": dict(grades),
+        "stability": stability_index(grades, reference),
+        "quality": {name: float(np.mean([values[name] for values in quality])) for name in quality[0]},
+    }
+
+
+def _share(rows, is_counted):
+    return sum(map(bool, map(is_counted, rows))) / len(rows) if rows else None

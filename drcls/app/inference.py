@@ -1,0 +1,252 @@
+"""The model at work: `.keras` file in, calibrated grades out, through onnxruntime in small batches."""
+
+import contextlib
+import hashlib
+import os
+import threading
+from collections import deque
+from concurrent.futures import Future
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from drcls.app.calibration import calibrated, load_calibration
+from drcls.data.image_ops import check_options, prepare_image, resize
+from drcls.explain.layer_graph import output_layer
+from drcls.explain.scores import check_model
+from drcls.export import export_onnx
+from drcls.runs import read_json
+
+MAX_BATCH = 32
+MAX_WAITING = 256
+UNCALIBRATED = {"temperature": 1.0, "refer_below": 0.5}
+EXPORT_TOLERANCE = 1e-4
+
+
+class TooBusyError(Exception):
+    """More images are waiting than the model will grade in a few seconds."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model says of one photograph.
+
+    Args:
+        grade: str, the most probable class.
+        confidence: float, its calibrated probability.
+        refer: bool, whether the confidence lies below the threshold: a specialist should look.
+        probabilities: dict, class name -> calibrated probability.
+        raw_probabilities: dict, class name -> the network's own probability.
+    """
+
+    grade: str
+    confidence: float
+    refer: bool
+    probabilities: dict
+    raw_probabilities: dict
+
+
+class Grader:
+    """A saved model with everything that grading a photograph depends on.
+
+    Args:
+        file: path of a `.keras` file that ends in `ClassProbabilities`.
+        folder: data folder of the application; the ONNX file and the calibration lie in its `models/`.
+        preparation: dict, options of `prepare_image` that the training images were prepared with.
+        num_threads: int, cores that the network may use; 0: all.
+
+    Raises:
+        FileNotFoundError: where there is no such model.
+        ValueError: where the file is no model that can grade: not Keras, without class names, not from one
+            image to one row of probabilities.
+    """
+
+    def __init__(self, file, folder, preparation, num_threads=0):
+        self.file = Path(file)
+        if not self.file.is_file():
+            raise FileNotFoundError(f"the model {self.file} does not exist")
+        self.preparation = check_options(preparation)
+        self.sha256 = hashlib.sha256(self.file.read_bytes()).hexdigest()
+        self.model = _load(self.file)
+        self.class_names = _class_names(self.model, self.file)
+        self.size = self.model.input_shape[1]
+        self.version = _version(self.file)
+        self.phantom = _is_phantom(self.file)
+        self.folder = Path(folder) / "models" / self.sha256[:16]
+        self._run = _session(self.model, self.folder / "model.onnx", num_threads)
+        self._in_batches = MicroBatches(self._run)
+        self.reload_calibration()
+
+    def reload_calibration(self):
+        """Read the temperature and threshold that `calibrate` stored for this very model, if it has."""
+        self.calibration = load_calibration(self.folder / "calibration.json")
+        settings = self.calibration or UNCALIBRATED
+        self.temperature, self.refer_below = settings["temperature"], settings["refer_below"]
+
+    def grade(self, image):
+        """Grade a photograph as it came from the camera: uint8 (H, W, 3) -> `Prediction`.
+
+        Raises:
+            TooBusyError: where too many others are waiting.
+        """
+        return self.judge(self._in_batches(self.network_input(image)))
+
+    def network_input(self, image):
+        """Prepare a photograph as the training images were: uint8 (H, W, 3) -> uint8 (size, size, 3)."""
+        return resize(prepare_image(image, self.preparation), self.size)
+
+    def run_prepared(self, images):
+        """Return the network's probabilities for images of a prepared data set, float32 (N, C)."""
+        rows = [
+            self._run(np.stack([resize(image, self.size) for image in images[start : start + MAX_BATCH]]))
+            for start in range(0, len(images), MAX_BATCH)
+        ]
+        return np.concatenate(rows)
+
+    def judge(self, raw):
+        """Calibrate one row of probabilities, float32 (C,), and compare it with the threshold."""
+        probabilities = calibrated(raw, self.temperature)
+        best = int(probabilities.argmax())
+        return Prediction(
+            grade=self.class_names[best],
+            confidence=float(probabilities[best]),
+            refer=bool(probabilities[best] < self.refer_below),
+            probabilities=dict(zip(self.class_names, probabilities.tolist(), strict=True)),
+            raw_probabilities=dict(zip(self.class_names, raw.astype(float).tolist(), strict=True)),
+        )
+
+    def description(self):
+        """Return dict, what a prediction depends on besides the image, for the audit log and the report."""
+        return {
+            "model_sha256": self.sha256,
+            "model_version": self.version,
+            "demonstration": self.phantom,
+            "preparation": self.preparation,
+            "input_size": self.size,
+            "temperature": self.temperature,
+            "calibrated": self.calibration is not None,
+            "refer_below": self.refer_below,
+            "drcls": version("drcls"),
+            "onnxruntime": version("onnxruntime"),
+        }
+
+
+class MicroBatches:
+    """Run a function on whatever waits, in one batch: nobody waits for a batch to fill.
+
+    The first thread that finds the function idle runs it for all that are waiting; those that come meanwhile
+    make the next batch. A lone request is run at once.
+
+    Args:
+        run: function uint8 (N, ...) -> array (N, ...).
+        max_batch: int.
+        max_waiting: int, above which a call is refused.
+    """
+
+    def __init__(self, run, max_batch=MAX_BATCH, max_waiting=MAX_WAITING):
+        self.run, self.max_batch, self.max_waiting = run, max_batch, max_waiting
+        self._waiting, self._list, self._busy = deque(), threading.Lock(), threading.Lock()
+
+    def __call__(self, item):
+        """Return the function's row for one item.
+
+        Raises:
+            TooBusyError: where `max_waiting` items wait already.
+        """
+        future = Future()
+        with self._list:
+            if len(self._waiting) >= self.max_waiting:
+                raise TooBusyError(f"{self.max_waiting} images are waiting")
+            self._waiting.append((item, future))
+        with self._busy:
+            while not future.done():
+                self._run_next()
+        return future.result()
+
+    def _run_next(self):
+        with self._list:
+            batch = [self._waiting.popleft() for _ in range(min(self.max_batch, len(self._waiting)))]
+        items, futures = zip(*batch, strict=True)
+        try:
+            rows = self.run(np.stack(items))
+        except BaseException as error:
+            for future in futures:
+                future.set_exception(error)
+            raise
+        for row, future in zip(rows, futures, strict=True):
+            future.set_result(row)
+
+
+def _load(file):
+    try:
+        model = keras.models.load_model(file, compile=False)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{file} is not a Keras model that can be loaded: {error}") from error
+    check_model(model)
+    return model
+
+
+def _class_names(model, file):
+    names = getattr(output_layer(model), "class_names", None)
+    if not names:
+        raise ValueError(
+            f"{file} does not name its classes; expected a model that ends in drcls's ClassProbabilities layer"
+        )
+    height, width = model.input_shape[1:3]
+    if height is None or height != width:
+        raise ValueError(f"{file} takes images of {height} x {width} pixels; expected a fixed square")
+    return list(names)
+
+
+def _version(file):
+    """What the run folder calls the model: `CheXNet_CBAM, fundus_phantom-clean-quick-s0`."""
+    return f"{file.parent.name}, {file.parent.parent.name}" if _config(file) else file.name
+
+
+def _is_phantom(file):
+    return bool(_config(file).get("phantom"))
+
+
+def _config(file):
+    path = file.with_name("config.json")
+    return read_json(path) if path.is_file() else {}
+
+
+def _session(model, file, num_threads):
+    import onnxruntime  # the extra `export`
+
+    if not file.is_file():
+        export_onnx(model, file)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = num_threads
+    # Memory that batches of many sizes would leave behind is given back instead.
+    options.enable_cpu_mem_arena = False
+    session = onnxruntime.InferenceSession(os.fspath(file), options)
+    name = session.get_inputs()[0].name
+    kind = np.uint8 if "uint8" in session.get_inputs()[0].type else np.float32
+
+    def run(images):
+        return session.run(None, {name: images.astype(kind)})[0]
+
+    try:
+        _check_export(model, run)
+    except ValueError:
+        with contextlib.suppress(FileNotFoundError):
+            file.unlink()
+        raise
+    return run
+
+
+def _check_export(model, run):
+    """Hold the exported network against the Keras one on noise, so that no export is trusted blindly."""
+    images = np.random.default_rng(0).integers(0, 256, (2, *model.input_shape[1:])).astype(np.uint8)
+    expected = keras.ops.convert_to_numpy(model(images.astype(np.float32), training=False))
+    difference = float(np.abs(run(images) - expected).max())
+    if not difference <= EXPORT_TOLERANCE:
+        raise ValueError(
+            f"the ONNX copy of model {model.name!r} differs from it by {difference:.1e} in probability; at most "
+            f"{EXPORT_TOLERANCE:.0e} expected"
+        )

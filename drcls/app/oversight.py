@@ -1,0 +1,62 @@
+"""The pages that watch over the work: drift, quality assurance, the audit log, and what the system is for."""
+
+import json
+
+from flask import Blueprint, render_template, request
+
+from drcls.app import audit
+from drcls.app.access import database, needs_admin, needs_login
+from drcls.app.casework import parts
+from drcls.app.drift import weekly
+from drcls.app.quality import LIMITS
+from drcls.runs import read_json
+
+ENTRIES_PER_PAGE = 100
+
+pages = Blueprint("oversight", __name__)
+
+
+@pages.get("/about")
+@needs_login
+def about():
+    return render_template("about.html", limits=LIMITS)
+
+
+@pages.get("/drift")
+@needs_login
+def drift():
+    grader = parts().grader
+    reference = (grader.calibration or {}).get("predicted_counts")
+    return render_template(
+        "drift.html", weeks=weekly(database(), reference), names=grader.class_names, limits=LIMITS
+    )
+
+
+@pages.get("/quality-assurance")
+@needs_login
+def quality_assurance():
+    rows = database().execute("SELECT at, record FROM checks ORDER BY id DESC LIMIT 50")
+    checks = [json.loads(row["record"]) | {"at": row["at"]} for row in rows]
+    path = parts().folder / "acceptance.json"
+    criteria = read_json(path) if path.is_file() else None
+    return render_template("quality_assurance.html", checks=checks, criteria=criteria)
+
+
+@pages.get("/audit")
+@needs_admin
+def audit_log():
+    page = max(1, min(request.args.get("page", 1, type=int), 10**6))
+    rows = database().execute(
+        "SELECT * FROM audit ORDER BY id DESC LIMIT ? OFFSET ?",
+        (ENTRIES_PER_PAGE, ENTRIES_PER_PAGE * (page - 1)),
+    )
+    total = database().execute("SELECT count(*) FROM audit").fetchone()[0]
+    last = max(1, -(-total // ENTRIES_PER_PAGE))
+    return render_template(
+        "audit.html",
+        entries=rows.fetchall(),
+        total=total,
+        page=page,
+        last=last,
+        problems=audit.verify(database()) if request.args.get("verify") else None,
+    )

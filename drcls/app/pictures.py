@@ -1,0 +1,136 @@
+"""From the bytes somebody sent to pixels: the content decides what a file is, never its name.
+
+Only pixels are kept: what is stored is written anew, so EXIF, patient names in DICOM headers and anything hidden
+in a file end here.
+"""
+
+import io
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from drcls.data.image_ops import decode_image, prepare_image
+
+MAX_BYTES = 32 * 2**20
+MAX_PIXELS = 40_000_000
+MIN_SIDE = 32
+VIEW_SIDE = 512
+
+
+class RefusedImageError(ValueError):
+    """The bytes cannot be taken for a photograph; the message tells the sender why."""
+
+
+def read_picture(data):
+    """Decode JPEG, PNG or, where pydicom is installed, DICOM, after its header has been checked.
+
+    Args:
+        data: bytes.
+
+    Returns:
+        uint8 (H, W, 3), RGB, upright.
+
+    Raises:
+        RefusedImageError: on anything else, a damaged file, or too many bytes or pixels.
+    """
+    if not data:
+        raise RefusedImageError("The file is empty.")
+    if len(data) > MAX_BYTES:
+        raise RefusedImageError(f"The file has {len(data)} bytes; at most {MAX_BYTES} are taken.")
+    if data[128:132] == b"DICM":
+        return _read_dicom(data)
+    _check_header(data)
+    try:
+        return decode_image(data)
+    except ValueError as error:
+        raise RefusedImageError("The file is damaged: the header is right, the pixels are not.") from error
+
+
+def encode_png(image):
+    """Encode uint8 (H, W, 3), RGB, as PNG, quickly rather than small."""
+    return cv2.imencode(".png", image[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+
+
+def view(image, preparation):
+    """Return the photograph for the eye, cropped as the network sees it: uint8 (512, 512, 3)."""
+    return prepare_image(image, preparation | {"size": VIEW_SIDE, "filter": "none", "clahe": False})
+
+
+def _check_header(data):
+    try:
+        with Image.open(io.BytesIO(data), formats=["JPEG", "PNG", "MPO"]) as header:
+            _check_size(*header.size)
+            # OpenCV fills the rest of a cut JPEG with grey and says nothing.
+            header.load()
+            if header.mode not in ("RGB", "L", "P", "1"):
+                raise RefusedImageError(
+                    f"The colours are {header.mode}; 8 bits a channel, RGB or grey, without an alpha channel are "
+                    "expected."
+                )
+    except RefusedImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise RefusedImageError(f"The photograph has more than {MAX_PIXELS} pixels.") from error
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise RefusedImageError("The file is no whole JPEG or PNG photograph, and no DICOM file.") from error
+
+
+def _check_size(width, height):
+    if width * height > MAX_PIXELS:
+        raise RefusedImageError(
+            f"The photograph has {width} x {height} pixels; at most {MAX_PIXELS} are taken."
+        )
+    if min(width, height) < MIN_SIDE:
+        raise RefusedImageError(
+            f"The photograph has {width} x {height} pixels; at least {MIN_SIDE} x {MIN_SIDE} are expected."
+        )
+
+
+def _read_dicom(data):
+    try:
+        import pydicom  # the extra `dicom`
+    except ImportError as error:
+        raise RefusedImageError("DICOM files are not read here: pydicom is not installed.") from error
+    try:
+        header = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True)
+        if int(header.get("NumberOfFrames") or 1) != 1:
+            raise RefusedImageError("The DICOM file holds several frames; one photograph is expected.")
+        _check_size(int(header.Columns), int(header.Rows))
+        return _dicom_pixels(pydicom.dcmread(io.BytesIO(data)))
+    except RefusedImageError:
+        raise
+    # What pydicom raises on damaged files is any of these.
+    except (
+        pydicom.errors.InvalidDicomError,
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        OSError,
+        RuntimeError,
+        NotImplementedError,
+        EOFError,
+    ) as error:
+        raise RefusedImageError(f"The DICOM file holds no photograph that can be read: {error}") from error
+
+
+def _dicom_pixels(dataset):
+    """Return the pixels of a DICOM data set, grey or colour: uint8 (H, W, 3), RGB."""
+    from pydicom.pixels import apply_voi_lut, pixel_array
+
+    # pydicom turns YBR into RGB itself.
+    pixels = pixel_array(dataset)
+    if pixels.ndim == 2:
+        pixels = apply_voi_lut(pixels, dataset).astype(np.float64)
+        if dataset.PhotometricInterpretation == "MONOCHROME1":
+            pixels = pixels.max() - pixels
+        span = pixels.max() - pixels.min()
+        pixels = np.rint(255 * (pixels - pixels.min()) / (span or 1)).astype(np.uint8)
+        return np.repeat(pixels[..., None], 3, axis=2)
+    if pixels.shape[-1] != 3 or pixels.dtype != np.uint8:
+        raise RefusedImageError(
+            f"The DICOM file holds {pixels.dtype} of shape {pixels.shape}; 8 bits a channel, RGB or grey, are "
+            "expected."
+        )
+    return np.ascontiguousarray(pixels)
