@@ -21,6 +21,11 @@ SEEDS ?= 0 1 2
 GRID ?= auto
 WORKERS ?=
 ADDRESS ?=
+MODEL ?=
+TRAINED_ON ?=
+FOLDER ?= screening
+PORT ?= 8000
+ROLE ?= clinician
 OPTIONS = --data $(DATA) --protocol $(PROTOCOL) --profile $(PROFILE) --models $(MODELS) --seed $(SEED) \
 	--runs $(RUNS) $(if $(TENSORBOARD),--tensorboard)
 CHEXNET_CBAM = $(OPTIONS) --weights $(WEIGHTS) $(if $(BACKBONE),--backbone $(BACKBONE))
@@ -32,7 +37,7 @@ MULTISCALE_ATTENTION = $(OPTIONS) --classes $(CLASSES) $(if $(EXTERNAL),--extern
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-slow lint bench reference clean
+.PHONY: help install serve account test test-slow lint bench reference clean
 
 help: ## list the targets
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 28
@@ -42,11 +47,11 @@ install: $(VENV)/.installed ## build .venv from the lock (TensorFlow for the GPU
 $(VENV)/.installed: setup.cfg requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "drcls needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet -c requirements.lock -e '.[$(ACCELERATOR),export,explain]'
+	$(BIN)/pip install --quiet -c requirements.lock -e '.[$(ACCELERATOR),export,explain,app]'
 	touch $@
 
 $(VENV)/.developing: $(VENV)/.installed
-	$(BIN)/pip install --quiet -c requirements.lock -e '.[$(ACCELERATOR),export,explain,kaggle,dev]'
+	$(BIN)/pip install --quiet -c requirements.lock -e '.[$(ACCELERATOR),export,explain,app,dicom,kaggle,dev]'
 	touch $@
 
 reproduce-chexnet-cbam: install ## CheXNet-CBAM: DATA= PROTOCOL= PROFILE= MODELS= SEED= WEIGHTS= BACKBONE=
@@ -75,6 +80,13 @@ report-smote-transfer: install ## the same for SMOTE on embeddings
 
 report-canine-rbc: install ## the same for focal loss on red cells
 	$(BIN)/python -m experiments.canine_rbc_focal $(CANINE_RBC) --report-only
+
+serve: install ## the screening application, on 127.0.0.1: MODEL= TRAINED_ON= FOLDER= PORT=
+	$(BIN)/python -m drcls.app serve --folder $(FOLDER) --port $(PORT) $(if $(MODEL),--model $(MODEL)) \
+		$(if $(TRAINED_ON),--trained-on $(TRAINED_ON))
+
+account: install ## an account for it, asks for a password: NAME= ROLE=clinician|admin FOLDER=
+	$(BIN)/python -m drcls.app add-account $(NAME) --role $(ROLE) --folder $(FOLDER)
 
 lint: $(VENV)/.developing ## ruff and the contract of imports
 	$(BIN)/ruff check

@@ -12,17 +12,11 @@ Without --model it is the network that `make reproduce-chexnet-cbam` trains on s
 
 import argparse
 import contextlib
-import fcntl
 import getpass
-import logging
 import os
 import sqlite3
 import sys
 from pathlib import Path
-
-DEMONSTRATION = Path("runs/chexnet_cbam/fundus_phantom-clean-quick-s0/CheXNet_CBAM/model.keras")
-MAX_THREADS = 40
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def main(arguments=None):
@@ -103,46 +97,20 @@ def parse(arguments):
 
 
 def serve(options):
-    """Serve until interrupted. Only one server works on a data folder."""
-    import waitress
+    from drcls.app import server
+    from drcls.app.deployment import load_grader
 
-    from drcls.app import create_app
-    from drcls.app.cases import remove_orphans
-    from drcls.app.explanations import Explainer
-
-    if options.host not in LOOPBACK and not options.tls:
-        raise ValueError(
-            f"--host {options.host} without --tls: passwords and photographs would cross the network unencrypted; "
-            "put a proxy that speaks HTTPS in front and say --tls"
-        )
-    with only_server(options.folder):
-        grader = load_grader(options)
-        with database(options) as connection:
-            remove_orphans(connection, options.folder)
-            keep_grades(connection, grader, options.folder)
-            if not connection.execute("SELECT 1 FROM accounts").fetchone():
-                print(
-                    f"No account yet: {sys.executable} -m drcls.app add-account NAME --folder {options.folder}"
-                )
-        explainer = Explainer(options.folder, grader)
-        explainer.start()
-        hosts = [*LOOPBACK[:2], "[::1]", *(options.name or [])]
-        app = create_app(options.folder, grader, explainer, options.tls, hosts)
-        print(describe(grader))
-        print(f"Decision support, never a diagnosis. http://{options.host}:{options.port}", flush=True)
-        logging.getLogger("waitress").setLevel(logging.ERROR)
-        proxy = (
-            {"trusted_proxy": "127.0.0.1", "trusted_proxy_headers": "x-forwarded-for"} if options.tls else {}
-        )
-        waitress.serve(
-            app,
-            host=options.host,
-            port=options.port,
-            threads=MAX_THREADS,
-            url_scheme="https" if options.tls else "http",
-            max_request_body_size=app.config["MAX_CONTENT_LENGTH"] + 2**20,
-            ident=None,
-            **proxy,
+    server.check_address(options.host, options.tls)
+    with server.only_server(options.folder):
+        grader = load_grader(options.folder, options.model, options.trained_on, options.num_threads)
+        server.serve(
+            options.folder,
+            grader,
+            options.host,
+            options.port,
+            options.tls,
+            options.name or [],
+            options.trained_on,
         )
     return 0
 
@@ -183,15 +151,12 @@ def add_token(options):
 
 
 def calibrate(options):
-    from drcls.app import audit, calibration
-    from drcls.app.store import transaction
+    from drcls.app.deployment import deploy_calibration, load_grader, load_validation
 
-    grader = load_grader(options, calibrating=True)
-    validation = calibration.validation_part(trained_on(options), grader.file)
-    fitted = calibration.calibrate(grader, validation, options.refer_below)
-    with database(options) as connection, transaction(connection):
-        audit.append(connection, "command line", "calibration", **fitted)
-        calibration.save_calibration(grader.folder / "calibration.json", fitted)
+    grader = load_grader(options.folder, options.model, options.trained_on)
+    validation = load_validation(grader, options.trained_on)
+    with database(options) as connection:
+        fitted = deploy_calibration(connection, grader, validation, options.refer_below)
     before, after = fitted["before"], fitted["after"]
     print(f"{fitted['num_images']} validation images of {fitted['data']}")
     print(f"temperature {fitted['temperature']:.3f}")
@@ -208,15 +173,14 @@ def calibrate(options):
 
 def check(options):
     from drcls.app import acceptance
-    from drcls.app.calibration import validation_part
+    from drcls.app.deployment import load_grader, load_validation
     from drcls.data import load_manifest
 
-    grader = load_grader(options)
-    cases = (
-        load_manifest(options.data_set)
-        if options.data_set
-        else validation_part(trained_on(options), grader.file)
-    )
+    grader = load_grader(options.folder, options.model, options.trained_on)
+    if options.data_set:
+        cases = load_manifest(options.data_set)
+    else:
+        cases = load_validation(grader, options.trained_on)
     with database(options) as connection:
         if options.criteria:
             acceptance.store_criteria(connection, options.folder, options.criteria)
@@ -244,85 +208,12 @@ def verify_log(options):
     return 0
 
 
-def load_grader(options, calibrating=False):
-    """Load the model; a model with a run folder beside it is calibrated at its first use."""
-    from drcls.app.calibration import preparation_of
-    from drcls.app.inference import Grader
-
-    options.model = options.model or DEMONSTRATION
-    if not options.model.is_file() and options.model == DEMONSTRATION:
-        raise FileNotFoundError(
-            f"{DEMONSTRATION} does not exist: `make reproduce-chexnet-cbam` makes this demonstration model; or name "
-            "another with --model"
-        )
-    if not options.model.is_file():
-        raise FileNotFoundError(f"--model {options.model}: no such file; expected a saved .keras model")
-    num_threads = getattr(options, "num_threads", 0)
-    grader = Grader(options.model, options.folder, preparation_of(trained_on(options)), num_threads)
-    can_calibrate = options.model.with_name("split.csv").is_file()
-    if grader.calibration is None and can_calibrate and not calibrating:
-        calibrate(argparse.Namespace(**vars(options) | {"refer_below": 0.5}))
-        grader.reload_calibration()
-    return grader
-
-
-def trained_on(options):
-    """Return the folder of the data set that the model was trained on: named, or found by its run folder."""
-    from drcls.runs import read_json
-
-    if options.trained_on:
-        return options.trained_on
-    path = options.model.with_name("config.json")
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path} does not exist, so how the model's images were prepared is not known; name its prepared data "
-            "set with --trained-on"
-        )
-    return Path("data") / read_json(path)["data"]
-
-
-def keep_grades(connection, grader, folder):
-    """Hold the model's classes against those the data folder was begun with.
-
-    Raises:
-        ValueError: where they differ: cases of two scales in one list would be misread.
-    """
-    import json
-
-    names = json.dumps(grader.class_names)
-    connection.execute("INSERT OR IGNORE INTO facts VALUES ('grades', ?)", (names,))
-    begun = connection.execute("SELECT value FROM facts WHERE name = 'grades'").fetchone()["value"]
-    if begun != names:
-        raise ValueError(
-            f"{grader.file} has the {len(grader.class_names)} classes {grader.class_names}; {folder} was begun with "
-            f"{json.loads(begun)}: use that model, or another --folder"
-        )
-
-
-def describe(grader):
-    """Say in a line which model is served."""
-    kind = "demonstration trained on synthetic images" if grader.phantom else "model"
-    state = f"temperature {grader.temperature:.3f}" if grader.calibration else "NOT CALIBRATED"
-    return f"{kind}: {grader.version} ({grader.sha256[:12]}), {state}, refer below {grader.refer_below}"
-
-
 @contextlib.contextmanager
 def database(options):
     from drcls.app.store import connect
 
     with contextlib.closing(connect(options.folder)) as connection:
         yield connection
-
-
-@contextlib.contextmanager
-def only_server(folder):
-    """Hold the folder's lock; it ends with the process, however that ends."""
-    with (folder / "server.lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RuntimeError(f"{folder} is in use by another server") from error
-        yield
 
 
 def ask_password(options):

@@ -74,9 +74,10 @@ def verify(connection, head=None):
             problems.append(f"entry {number} is not chained to the entry before it")
         if entry["hash"] != entry_hash(entry):
             problems.append(f"entry {number} was changed: its hash is not that of its content")
+        else:
+            _retell(told, entry)
         previous = entry["hash"]
         hashes.add(previous)
-        _retell(told, entry)
     written = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'audit'").fetchone()
     if number != (written["seq"] if written else 0):
         problems.append(f"{written['seq'] if written else 0} entries were written, {number} are there")

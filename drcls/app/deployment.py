@@ -1,0 +1,94 @@
+"""Which model is deployed: found, loaded, calibrated at its first use, and of the grades the folder was begun with."""
+
+import json
+from pathlib import Path
+
+from drcls.app import audit
+from drcls.app.calibration import calibrate, preparation_of, save_calibration, validation_part
+from drcls.app.inference import Grader
+from drcls.app.store import transaction
+from drcls.runs import read_json
+
+DEMONSTRATION = Path("runs/chexnet_cbam/fundus_phantom-clean-quick-s0/CheXNet_CBAM/model.keras")
+REFER_BELOW = 0.5
+
+
+def load_grader(folder, model=None, trained_on=None, num_threads=0):
+    """Load a model for a data folder.
+
+    Args:
+        folder: Path of the data folder.
+        model: Path of a `.keras` file; None: the demonstration.
+        trained_on: Path of the prepared data set it was trained on; None: `data/NAME`, from its run folder.
+        num_threads: int, cores that the network may use; 0: all.
+
+    Returns:
+        `Grader`.
+
+    Raises:
+        FileNotFoundError: where the model or the preparation of its images is not to be found.
+        ValueError: where the file is no model that can grade.
+    """
+    if model is None and not DEMONSTRATION.is_file():
+        raise FileNotFoundError(
+            f"{DEMONSTRATION} does not exist: `make reproduce-chexnet-cbam` makes this demonstration model; or name "
+            "another with --model"
+        )
+    model = model or DEMONSTRATION
+    if not model.is_file():
+        raise FileNotFoundError(f"--model {model}: no such file; expected a saved .keras model")
+    return Grader(model, folder, preparation_of(trained_on or _find_data(model)), num_threads)
+
+
+def load_validation(grader, trained_on=None):
+    """Return the `Manifest` of the images that the model was validated on; arguments and errors as above."""
+    return validation_part(trained_on or _find_data(grader.file), grader.file)
+
+
+def deploy_calibration(connection, grader, validation, refer_below=REFER_BELOW):
+    """Fit the temperature, store it with the threshold for this very model, and log it; return what was fitted."""
+    fitted = calibrate(grader, validation, refer_below)
+    with transaction(connection):
+        audit.append(connection, "command line", "calibration", **fitted)
+        save_calibration(grader.folder / "calibration.json", fitted)
+    grader.reload_calibration()
+    return fitted
+
+
+def calibrate_once(connection, grader, trained_on=None):
+    """Calibrate a model at its first use, where its run folder says what it was validated on."""
+    if grader.calibration is None and grader.file.with_name("split.csv").is_file():
+        deploy_calibration(connection, grader, load_validation(grader, trained_on))
+
+
+def keep_grades(connection, grader, folder):
+    """Hold the model's classes against those the data folder was begun with.
+
+    Raises:
+        ValueError: where they differ: cases of two scales in one list would be misread.
+    """
+    names = json.dumps(grader.class_names)
+    connection.execute("INSERT OR IGNORE INTO facts VALUES ('grades', ?)", (names,))
+    begun = connection.execute("SELECT value FROM facts WHERE name = 'grades'").fetchone()["value"]
+    if begun != names:
+        raise ValueError(
+            f"{grader.file} has the {len(grader.class_names)} classes {grader.class_names}; {folder} was begun with "
+            f"{json.loads(begun)}: use that model, or another --folder"
+        )
+
+
+def describe(grader):
+    """Say in a line which model is deployed."""
+    kind = "demonstration trained on synthetic images" if grader.phantom else "model"
+    state = f"temperature {grader.temperature:.3f}" if grader.calibration else "NOT CALIBRATED"
+    return f"{kind}: {grader.version} ({grader.sha256[:12]}), {state}, refer below {grader.refer_below}"
+
+
+def _find_data(model):
+    path = model.with_name("config.json")
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} does not exist, so how the model's images were prepared is not known; name its prepared data "
+            "set with --trained-on"
+        )
+    return Path("data") / read_json(path)["data"]

@@ -1,0 +1,87 @@
+"""The server: waitress in front of the application, one to a data folder."""
+
+import contextlib
+import fcntl
+import logging
+import sys
+
+import waitress
+
+from drcls.app import LOOPBACK, create_app
+from drcls.app.cases import remove_orphans
+from drcls.app.deployment import calibrate_once, describe, keep_grades
+from drcls.app.explanations import Explainer
+from drcls.app.store import connect
+
+# More than the network takes in one batch, so that a batch can fill while another runs.
+NUM_WORKERS = 40
+
+
+def check_address(host, tls):
+    """Refuse to send passwords over a network in clear.
+
+    Raises:
+        ValueError: where the address is not this machine's own and nothing in front speaks HTTPS.
+    """
+    if host not in ("127.0.0.1", "localhost", "::1") and not tls:
+        raise ValueError(
+            f"--host {host} without --tls: passwords and photographs would cross the network unencrypted; put a "
+            "proxy that speaks HTTPS in front and say --tls"
+        )
+
+
+def serve(folder, grader, host="127.0.0.1", port=8000, tls=False, names=(), trained_on=None):
+    """Serve until interrupted.
+
+    Args:
+        folder: Path of the data folder, locked by `only_server`.
+        grader: `Grader`.
+        host, port: where to listen.
+        tls: bool, whether a proxy on this machine speaks HTTPS in front of it.
+        names: names that browsers may call the server, besides those of this machine.
+        trained_on: Path of the model's data set, for the calibration at its first use; None: from its run folder.
+
+    Raises:
+        ValueError: where the model has other classes than the folder was begun with.
+        OSError: where the port is taken.
+    """
+    with contextlib.closing(connect(folder)) as connection:
+        keep_grades(connection, grader, folder)
+        remove_orphans(connection, folder)
+        calibrate_once(connection, grader, trained_on)
+        if not connection.execute("SELECT 1 FROM accounts").fetchone():
+            print(f"No account yet: {sys.executable} -m drcls.app add-account NAME --folder {folder}")
+    explainer = Explainer(folder, grader)
+    app = create_app(folder, grader, explainer, tls, [*LOOPBACK, *names])
+    logging.getLogger("waitress").setLevel(logging.ERROR)
+    proxy = {"trusted_proxy": "127.0.0.1", "trusted_proxy_headers": "x-forwarded-for"} if tls else {}
+    server = waitress.create_server(
+        app,
+        host=host,
+        port=port,
+        threads=NUM_WORKERS,
+        url_scheme="https" if tls else "http",
+        max_request_body_size=app.config["MAX_CONTENT_LENGTH"] + 2**20,
+        clear_untrusted_proxy_headers=True,
+        ident=None,
+        **proxy,
+    )
+    explainer.start()
+    print(describe(grader))
+    print(f"Decision support, never a diagnosis. http://{host}:{port} (Ctrl-C ends it)", flush=True)
+    server.run()
+
+
+@contextlib.contextmanager
+def only_server(folder):
+    """Hold the folder's lock; it ends with the process, however that ends.
+
+    Raises:
+        RuntimeError: where another server holds it.
+    """
+    with (folder / "server.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RuntimeError(f"{folder} is in use by another server") from error
+        yield

@@ -1,0 +1,83 @@
+"""Accounts, sessions and tokens."""
+
+import time
+
+import pytest
+
+from drcls.app import accounts as module
+from drcls.app.accounts import (
+    TooManyFailuresError,
+    add_account,
+    add_token,
+    deactivate,
+    log_in,
+    log_out,
+    session_account,
+    set_password,
+    token_account,
+)
+from tests.app.conftest import PASSWORD
+
+
+def test_a_password_is_stored_as_scrypt(database):
+    add_account(database, "carla", PASSWORD, "clinician")
+    stored = database.execute("SELECT password FROM accounts").fetchone()[0]
+    assert stored.startswith("scrypt:") and PASSWORD not in stored
+    assert log_in(database, "carla", PASSWORD, "::1")
+    assert log_in(database, "carla", PASSWORD + "!", "::1") is None
+
+
+@pytest.mark.parametrize(
+    "name, password, role, message",
+    [
+        ("a b", PASSWORD, "admin", "'a b' received"),
+        ("x", PASSWORD, "admin", "'x' received"),
+        ("carla", "short", "admin", "5 characters"),
+        ("carla.clinician", "carla.clinician", "admin", "not the name"),
+        ("carla", PASSWORD, "root", "'root' received"),
+        ("anna", PASSWORD, "admin", "exists already"),
+    ],
+)
+def test_what_is_no_account(accounts, name, password, role, message):
+    with pytest.raises(ValueError, match=message):
+        add_account(accounts, name, password, role)
+
+
+def test_a_session_begins_and_ends(accounts, monkeypatch):
+    secret = log_in(accounts, "ben", PASSWORD, "::1")
+    assert session_account(accounts, secret)["role"] == "clinician"
+    assert session_account(accounts, secret + "x") is None
+    assert secret not in str([tuple(row) for row in accounts.execute("SELECT * FROM sessions")])
+    log_out(accounts, secret)
+    assert session_account(accounts, secret) is None
+    secret = log_in(accounts, "ben", PASSWORD, "::1")
+    late = time.time() + module.IDLE_SECONDS + 1
+    monkeypatch.setattr(module.time, "time", lambda: late)
+    assert session_account(accounts, secret) is None
+
+
+def test_guessing_is_stopped_for_a_name_and_from_an_address(accounts, monkeypatch):
+    for _ in range(module.FAILURES_ALLOWED):
+        assert log_in(accounts, "ben", "wrong", "10.0.0.1") is None
+    for name, address in (("ben", "10.0.0.2"), ("anna", "10.0.0.1")):
+        with pytest.raises(TooManyFailuresError):
+            log_in(accounts, name, PASSWORD, address)
+    assert log_in(accounts, "anna", PASSWORD, "10.0.0.2")
+    late = time.time() + module.FAILURE_SECONDS + 1
+    monkeypatch.setattr(module.time, "time", lambda: late)
+    assert log_in(accounts, "ben", PASSWORD, "10.0.0.1")
+
+
+def test_a_closed_account_and_a_new_password_end_everything(accounts):
+    secret, token = log_in(accounts, "ben", PASSWORD, "::1"), add_token(accounts, "ben")
+    assert token_account(accounts, token)["name"] == "ben"
+    assert token_account(accounts, token[:-1]) is None
+    assert token not in str([tuple(row) for row in accounts.execute("SELECT * FROM tokens")])
+    set_password(accounts, "ben", "another long password")
+    assert session_account(accounts, secret) is None
+    secret = log_in(accounts, "ben", PASSWORD, "::1")  # the fixture gives every password one hash
+    deactivate(accounts, "ben")
+    assert session_account(accounts, secret) is None and token_account(accounts, token) is None
+    assert log_in(accounts, "ben", PASSWORD, "::1") is None
+    with pytest.raises(ValueError, match="no active account 'ben'"):
+        add_token(accounts, "ben")

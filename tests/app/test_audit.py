@@ -1,0 +1,94 @@
+"""The audit log: chained, append-only, and any change is found."""
+
+import hashlib
+import json
+import sqlite3
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from drcls.app import audit
+from drcls.app.store import transaction
+
+
+def write(database, number):
+    with transaction(database):
+        return [audit.append(database, "ben", "login", None, number=i) for i in range(number)]
+
+
+def tamper(database, statement, *values):
+    """Change the log as somebody with the database file could: without the triggers."""
+    database.execute("DROP TRIGGER IF EXISTS audit_is_never_changed")
+    database.execute("DROP TRIGGER IF EXISTS audit_is_never_deleted")
+    database.execute(statement, values)
+
+
+def test_the_hash_by_hand(database):
+    with transaction(database):
+        first = audit.append(database, "ben", "prediction", "c1", grade="Mild")
+    row = database.execute("SELECT * FROM audit").fetchone()
+    text = json.dumps([1, row["at"], "ben", "prediction", "c1", '{"grade": "Mild"}', "0" * 64])
+    assert first == {"id": 1, "hash": hashlib.sha256(text.encode()).hexdigest()}
+    with transaction(database):
+        audit.append(database, "ben", "login")
+    assert database.execute("SELECT previous FROM audit WHERE id = 2").fetchone()[0] == first["hash"]
+
+
+def test_an_untouched_log_is_clean(database):
+    assert audit.verify(database) == []
+    entries = write(database, 3)
+    assert audit.verify(database, entries[1]["hash"]) == []
+    assert "no entry has the hash abc" in audit.verify(database, "abc")[0]
+
+
+def test_sqlite_itself_refuses_changes(database):
+    write(database, 2)
+    for statement in ("UPDATE audit SET actor = 'eve'", "DELETE FROM audit"):
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            database.execute(statement)
+
+
+def test_an_entry_needs_a_transaction(database):
+    with pytest.raises(RuntimeError, match="'login' outside a transaction"):
+        audit.append(database, "ben", "login")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@given(
+    number=st.integers(1, 4),
+    column=st.sampled_from(["at", "actor", "action", "case_id", "details", "previous", "hash"]),
+    value=st.one_of(st.text(max_size=8), st.just("{}")),
+)
+def test_any_changed_field_is_found(database, number, column, value):
+    if not database.execute("SELECT 1 FROM audit").fetchone():
+        database.execute("PRAGMA synchronous = OFF")  # many small changes, and nothing that must last
+        write(database, 4)
+    before = database.execute(f"SELECT {column} FROM audit WHERE id = ?", (number,)).fetchone()[0]
+    try:
+        tamper(database, f"UPDATE audit SET {column} = ? WHERE id = ?", value, number)
+        assert bool(audit.verify(database)) == (value != before)
+    finally:
+        tamper(database, f"UPDATE audit SET {column} = ? WHERE id = ?", before, number)
+    assert audit.verify(database) == []
+
+
+@pytest.mark.parametrize("number", [1, 2, 4])
+def test_a_missing_entry_is_found(database, number):
+    write(database, 4)
+    tamper(database, "DELETE FROM audit WHERE id = ?", number)
+    assert audit.verify(database)
+
+
+def test_a_changed_case_is_found(ben, case_id, database):
+    ben.get(f"/cases/{case_id}")
+    assert ben.post(f"/cases/{case_id}/decision", version="2", kind="confirmed").status_code == 302
+    assert audit.verify(database) == []
+    database.execute("UPDATE decisions SET kind = 'retake'")
+    assert audit.verify(database) == [f"case {case_id}: its decisions are not those in the log"]
+    database.execute("UPDATE cases SET prediction = json_set(prediction, '$.confidence', 1)")
+    assert f"case {case_id}: its prediction is not the one in the log" in audit.verify(database)
+    database.execute("DELETE FROM explanations")
+    database.execute("DELETE FROM decisions")
+    database.execute("DELETE FROM cases")
+    assert audit.verify(database) == [f"case {case_id} is in the log and not in the database"]

@@ -1,0 +1,82 @@
+"""Temperature scaling: by hand, on a network that is too sure, and from the run folder."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import softmax
+
+from drcls.app.calibration import (
+    calibrate,
+    calibrated,
+    fit_temperature,
+    load_calibration,
+    negative_log_likelihood,
+    preparation_of,
+    save_calibration,
+    validation_part,
+)
+from tests.app.conftest import PREPARATION
+
+
+def test_two_classes_by_hand():
+    # Scores log 9 and 0; halved they are log 3 and 0.
+    assert calibrated([0.9, 0.1], 2) == pytest.approx([0.75, 0.25])
+    assert calibrated([0.9, 0.1], 1) == pytest.approx([0.9, 0.1])
+    assert negative_log_likelihood([[0.9, 0.1]], [1], 2) == pytest.approx(-np.log(0.25))
+
+
+def test_the_temperature_of_a_network_that_is_three_times_too_sure():
+    rng = np.random.default_rng(0)
+    scores = rng.normal(0, 1.5, (4000, 5))
+    labels = np.array([rng.choice(5, p=p) for p in softmax(scores, axis=1)])
+    assert fit_temperature(softmax(3 * scores, axis=1), labels) == pytest.approx(3, rel=0.08)
+    assert fit_temperature(softmax(scores, axis=1), labels) == pytest.approx(1, rel=0.08)
+
+
+@given(
+    st.lists(st.floats(0, 1, width=32), min_size=2, max_size=6).filter(lambda p: sum(p) > 0),
+    st.floats(0.05, 20),
+)
+def test_no_temperature_changes_the_order(weights, temperature):
+    p = np.array(weights, np.float32) / np.sum(weights, dtype=np.float32)
+    scaled = calibrated(p, temperature)
+    assert scaled.sum() == pytest.approx(1) and np.isfinite(scaled).all()
+    assert scaled[p.argmax()] == scaled.max()
+
+
+def test_calibrating_a_model(grader, run_folder, data_set, tmp_path):
+    validation = validation_part(data_set.root, run_folder / "model.keras")
+    fitted = calibrate(grader, validation, refer_below=0.4)
+    assert fitted["num_images"] == len(validation) == 10
+    assert fitted["after"]["negative_log_likelihood"] <= fitted["before"]["negative_log_likelihood"] + 1e-9
+    assert sum(fitted["predicted_counts"].values()) == 10
+    assert [row["referred"] for row in fitted["thresholds"]] == sorted(
+        row["referred"] for row in fitted["thresholds"]
+    )
+    save_calibration(tmp_path / "calibration.json", fitted)
+    assert load_calibration(tmp_path / "calibration.json") == fitted
+    assert load_calibration(tmp_path / "none.json") is None
+    with pytest.raises(ValueError, match="--refer-below 1.5"):
+        calibrate(grader, validation, refer_below=1.5)
+
+
+def test_the_preparation_is_that_of_the_training_data(data_set, tmp_path):
+    assert preparation_of(data_set.root) == PREPARATION
+    with pytest.raises(FileNotFoundError, match="dataset.json"):
+        preparation_of(tmp_path)
+    (tmp_path / "dataset.json").write_text(json.dumps({"phantom": True, "preparation": {"size": 64}}))
+    assert preparation_of(tmp_path) == {"crop": "none", "size": 64, "filter": "none", "clahe": False}
+    (tmp_path / "dataset.json").write_text(json.dumps({"preparation": {"crop": "oval"}}))
+    with pytest.raises(ValueError, match="dataset.json"):
+        preparation_of(tmp_path)
+
+
+def test_another_data_set_is_not_the_validation_part(run_folder, data_set, tmp_path):
+    (tmp_path / "split.csv").write_text("path,label,group,sha256,part\nimages/zz.png,Mild,1,ab,validation\n")
+    with pytest.raises(ValueError, match="not those of"):
+        validation_part(data_set.root, tmp_path / "model.keras")
+    with pytest.raises(FileNotFoundError, match=r"split\.csv"):
+        validation_part(data_set.root, tmp_path / "elsewhere" / "model.keras")

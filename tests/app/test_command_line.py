@@ -1,0 +1,118 @@
+"""`python -m drcls.app`: accounts, log, calibration, checks, and what it refuses."""
+
+import io
+import json
+import shutil
+
+import pytest
+
+from drcls.app.__main__ import main
+from drcls.app.accounts import log_in, token_account
+from drcls.app.deployment import DEMONSTRATION, keep_grades
+from drcls.app.server import only_server
+from tests.app.conftest import PASSWORD
+
+
+@pytest.fixture
+def run(folder, monkeypatch):
+    def run(*arguments, typed=""):
+        monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+        return main([*map(str, arguments), "--folder", str(folder)])
+
+    return run
+
+
+@pytest.fixture
+def exported(folder, grader):
+    """The ONNX copy, made once for all tests."""
+    shutil.copytree(grader.folder, folder / "models" / grader.folder.name, dirs_exist_ok=True)
+    return grader
+
+
+def test_accounts_and_tokens(run, database, capsys):
+    assert run("add-account", "carla", "--password-stdin", typed=f"{PASSWORD}\n") == 0
+    assert log_in(database, "carla", PASSWORD, "::1")
+    assert run("add-token", "carla") == 0
+    assert token_account(database, capsys.readouterr().out.splitlines()[-1])["name"] == "carla"
+    assert run("set-password", "carla", "--password-stdin", typed="a newer password\n") == 0
+    assert log_in(database, "carla", "a newer password", "::1")
+    assert run("deactivate", "carla") == 0
+    with pytest.raises(SystemExit, match="exists already"):
+        run("add-account", "carla", "--password-stdin", typed=f"{PASSWORD}\n")
+
+
+def test_the_log_is_verified(run, database, capsys):
+    run("add-account", "carla", "--password-stdin", typed=f"{PASSWORD}\n")
+    assert run("verify-log") == 0
+    head = capsys.readouterr().out.split("head ")[1].split(":")[0]
+    assert run("verify-log", "--head", head) == 0
+    database.execute("DROP TRIGGER audit_is_never_changed")
+    database.execute("UPDATE audit SET actor = 'eve'")
+    assert run("verify-log") == 1
+    assert "entry 1 was changed" in capsys.readouterr().out
+
+
+def test_calibrating_and_checking(run, exported, run_folder, data_set, folder, tmp_path, capsys):
+    model = ["--model", run_folder / "model.keras", "--trained-on", data_set.root]
+    assert run("calibrate", *model, "--refer-below", "0.3") == 0
+    assert "10 validation images" in capsys.readouterr().out
+    stored = json.loads(next(folder.rglob("calibration.json")).read_text())
+    assert stored["model_sha256"] == exported.sha256 and stored["refer_below"] == 0.3
+    criteria = tmp_path / "criteria.json"
+    criteria.write_text('{"accuracy": {"min": 0}}')
+    assert run("check", *model, "--criteria", criteria) == 0
+    criteria.write_text('{"accuracy": {"min": 1.1}}')
+    assert run("check", *model, "--criteria", criteria, "--data-set", data_set.root) == 1
+    assert "FAILED" in capsys.readouterr().out
+    assert run("verify-log") == 0
+
+
+def test_a_missing_model_is_named(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match=r"make reproduce-chexnet-cbam"):
+        run("serve")
+    with pytest.raises(SystemExit, match=r"--model none\.keras: no such file"):
+        run("--model", "none.keras")
+    (tmp_path / "alone.keras").touch()
+    with pytest.raises(SystemExit, match=r"--trained-on"):
+        run("serve", "--model", "alone.keras")
+
+
+def test_a_model_of_other_classes_is_refused(database, grader, folder):
+    keep_grades(database, grader, folder)
+    keep_grades(database, grader, folder)
+
+    class Other:
+        file, class_names = "other.keras", ["healthy", "ill"]
+
+    with pytest.raises(ValueError, match=r"other\.keras has the 2 classes .* was begun with \['No_DR'"):
+        keep_grades(database, Other, folder)
+
+
+def test_passwords_do_not_cross_the_network_in_clear(run):
+    with pytest.raises(SystemExit, match=r"--host 0\.0\.0\.0 without --tls"):
+        run("serve", "--host", "0.0.0.0")
+
+
+def test_one_server_to_a_folder(folder):
+    with (
+        only_server(folder),
+        pytest.raises(RuntimeError, match="in use by another server"),
+        only_server(folder),
+    ):
+        pass
+    with only_server(folder):
+        pass
+
+
+def test_the_demonstration_is_what_make_leaves():
+    from experiments.chexnet_cbam import VARIANTS
+
+    assert DEMONSTRATION.parts[-2] in VARIANTS
+
+
+def test_help(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    assert "verify-log" in capsys.readouterr().out

@@ -1,0 +1,50 @@
+"""Week by week: shares by hand."""
+
+import json
+from datetime import date
+
+import numpy as np
+import pytest
+
+from drcls.app.drift import stability_index, weekly
+
+
+def add(
+    database, number, created, state="graded", grade="Mild", confidence=0.5, refer=0, gradable=1, detail=0.1
+):
+    quality = json.dumps([{"name": "detail", "value": detail}])
+    database.execute(
+        "INSERT INTO cases (id, created, author, reference, eye, image_sha256, width, height, quality, gradable, "
+        "state, grade, confidence, refer) VALUES (?, ?, 'ben', '', 'left', '', 1, 1, ?, ?, ?, ?, ?, ?)",
+        (str(number), created, quality, gradable, state, grade, confidence, refer),
+    )
+
+
+def test_shares_by_hand(accounts):
+    add(accounts, 1, "2026-01-05T10:00:00+00:00", "confirmed", confidence=0.5, detail=0.1)
+    add(accounts, 2, "2026-01-11T10:00:00+00:00", "overridden", "Severe", 0.9, refer=1, detail=0.3)
+    add(accounts, 3, "2026-01-11T11:00:00+00:00", "ungradable", None, None, None, gradable=0, detail=0.2)
+    add(accounts, 4, "2026-01-12T00:00:00+00:00")
+    add(accounts, 5, "2020-01-12T00:00:00+00:00")
+    new, old = weekly(accounts, today=date(2026, 1, 15))
+    assert (new["week"], new["num_cases"], new["not_confirmed"]) == ("2026-W03", 1, None)
+    assert (old["week"], old["num_cases"]) == ("2026-W02", 3)
+    assert old["not_gradable"] == pytest.approx(1 / 3)
+    assert old["refer"] == old["not_confirmed"] == 0.5
+    assert old["confidence"] == pytest.approx(0.7)
+    assert old["grades"] == {"Mild": 1, "Severe": 1}
+    assert old["quality"] == {"detail": pytest.approx(0.2)}
+    assert old["stability"] is None
+
+
+def test_the_stability_index_by_hand():
+    p, q = np.array([40.5, 10.5]) / 51, np.array([25.5, 25.5]) / 51
+    expected = ((p - q) * np.log(p / q)).sum()
+    assert stability_index({"a": 40, "b": 10}, {"a": 25, "b": 25}) == pytest.approx(expected)
+    assert stability_index({"a": 30}, {"a": 30, "b": 0}) == pytest.approx(0)
+    assert stability_index({"a": 29}, {"a": 30}) is None and stability_index({"a": 50}, None) is None
+
+
+def test_the_page(ben, case_id):
+    page = ben.get("/drift").text
+    assert '<th scope="row">20' in page and "–" in page

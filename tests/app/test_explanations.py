@@ -1,0 +1,87 @@
+"""Heat maps in the background: made once, taken up again, and a failure told."""
+
+import pytest
+
+from drcls.app import explanations
+from drcls.app.explanations import NUM_EVALUATIONS, Explainer
+from drcls.data.image_ops import read_image
+
+
+@pytest.fixture(autouse=True)
+def few_evaluations(monkeypatch):
+    for method in ("lime", "shap"):
+        monkeypatch.setitem(NUM_EVALUATIONS, method, 64)
+
+
+def make_all(explainer):
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as pool:
+        while explainer._work_off(pool):
+            pass
+
+
+def test_every_method_makes_a_picture(ben, case_id, explainer, folder, database):
+    for method in ("lime", "shap"):
+        assert ben.post(f"/cases/{case_id}/explanations", method=method).status_code == 302
+    states = ben.get(f"/cases/{case_id}/explanations").json
+    assert {method: state["state"] for method, state in states.items()} == dict.fromkeys(
+        NUM_EVALUATIONS, "queued"
+    )
+    seen = []
+    advance = explainer._advance
+    explainer._advance = lambda *args: (advance(*args), seen.append(dict(explainer.progress)))
+    make_all(explainer)
+    states = explainer.states(database, case_id)
+    assert {state["state"] for state in states.values()} == {"done"}, states
+    for method in NUM_EVALUATIONS:
+        assert read_image(folder / "cases" / case_id / f"{method}.png").shape == (512, 512, 3)
+        assert ben.get(f"/cases/{case_id}/{method}.png").status_code == 200
+    assert {key[1] for progress in seen for key in progress} == {"lime", "shap"}
+    assert all(0 < share < 1 for progress in seen for share in progress.values())
+    assert 'type="range"' in ben.get(f"/cases/{case_id}").text
+
+
+def test_what_a_killed_server_left_is_taken_up(case_id, database, folder, grader):
+    database.execute("UPDATE explanations SET state = 'running'")
+    successor = Explainer(folder, grader)
+    successor.start()
+    for _ in range(600):
+        if successor.states(database, case_id)["grad_cam"]["state"] == "done":
+            break
+        successor._end.wait(0.1)
+    successor.stop()
+    assert (folder / "cases" / case_id / "grad_cam.png").is_file()
+    assert not list(folder.rglob("*.partial"))
+
+
+def test_a_failure_is_told_and_can_be_tried_again(ben, case_id, explainer, database, monkeypatch):
+    def fail(*args, **kwargs):
+        raise RuntimeError("out of memory, as it were")
+
+    monkeypatch.setattr(explanations, "lime", fail)
+    ben.post(f"/cases/{case_id}/explanations", method="lime")
+    make_all(explainer)
+    state = explainer.states(database, case_id)["lime"]
+    assert (state["state"], state["error"]) == ("failed", "out of memory, as it were")
+    assert explainer.states(database, case_id)["grad_cam"]["state"] == "done"
+    assert "out of memory, as it were" in ben.get(f"/cases/{case_id}").text
+    ben.post(f"/cases/{case_id}/explanations", method="lime")
+    assert explainer.states(database, case_id)["lime"]["state"] == "queued"
+    make_all(explainer)
+    ben.post(f"/cases/{case_id}/explanations", method="grad_cam")
+    assert explainer.states(database, case_id)["grad_cam"]["state"] == "done"  # not made twice
+
+
+def test_an_unknown_method_is_refused(ben, case_id):
+    assert ben.post(f"/cases/{case_id}/explanations", method="tea_leaves").status_code == 422
+
+
+def test_the_predicted_class_is_explained(ben, case_id, explainer, database, grader, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        explainer, "_grad_cam", lambda images, index: seen.append(index) or images[..., 0] / 255
+    )
+    make_all(explainer)
+    grade = database.execute("SELECT grade FROM cases").fetchone()[0]
+    assert seen == [grader.class_names.index(grade)]

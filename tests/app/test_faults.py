@@ -1,0 +1,156 @@
+"""Faults: nothing half done, nothing lost, and a message that says so."""
+
+import contextlib
+import errno
+import sqlite3
+import threading
+
+import pytest
+
+from drcls.app import audit, cases, store
+from drcls.app.cases import remove_orphans
+from drcls.app.inference import TooBusyError
+from drcls.app.store import connect, create_folder
+
+
+def nothing_was_recorded(database, folder):
+    counts = [
+        database.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("cases", "decisions")
+    ]
+    return counts == [0, 0] and not list((folder / "cases").iterdir()) and audit.verify(database) == []
+
+
+def test_a_full_disk_under_the_pictures(ben, photograph, database, folder, monkeypatch):
+    def full(path, content):
+        path.write_bytes(content[: len(content) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(cases, "write_bytes", full)
+    answer = ben.upload(photograph)
+    assert answer.status_code == 507 and "The disk of the server is full" in answer.text
+    assert nothing_was_recorded(database, folder)
+
+
+def test_a_full_disk_under_the_database(app, ben, photograph, database, folder, monkeypatch):
+    """SQLite itself answers "database or disk is full"."""
+    pages = database.execute("PRAGMA page_count").fetchone()[0]
+
+    def small(folder):
+        connection = connect(folder)
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        return connection
+
+    monkeypatch.setattr("drcls.app.access.connect", small)
+    answer = ben.upload(photograph, reference="x" * 64)
+    for _ in range(20):  # until the last free bytes of the last page are used
+        if answer.status_code != 302:
+            break
+        answer = ben.upload(photograph, reference="x" * 64)
+    assert answer.status_code == 507 and "The disk of the server is full" in answer.text
+    stored = {row["id"] for row in database.execute("SELECT id FROM cases")}
+    assert {path.name for path in (folder / "cases").iterdir()} == stored
+    assert audit.verify(database) == []
+
+
+def test_a_locked_database(ben, case_id, photograph, database, folder, monkeypatch):
+    monkeypatch.setattr(store, "BUSY_SECONDS", 0.05)
+    with contextlib.closing(connect(folder)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        answers = [
+            ben.upload(photograph),
+            ben.post(f"/cases/{case_id}/decision", version="2", kind="confirmed"),
+        ]
+        other.execute("ROLLBACK")
+    for answer in answers:
+        assert answer.status_code == 503 and "The database is busy" in answer.text
+        assert answer.headers["Retry-After"] == "5"
+    assert {path.name for path in (folder / "cases").iterdir()} == {case_id}
+    assert ben.post(f"/cases/{case_id}/decision", version="2", kind="confirmed").status_code == 302
+    assert audit.verify(database) == []
+
+
+@pytest.mark.parametrize("place", ["_write_files", "_record_prediction", "assess"])
+def test_a_server_killed_in_the_middle_of_an_upload(ben, photograph, database, folder, monkeypatch, place):
+    """What is on the disk when it dies at any of these places is what the next server finds."""
+
+    class Killed(BaseException):
+        pass
+
+    original = getattr(cases, place)
+
+    def die(*args, **kwargs):
+        original(*args, **kwargs)
+        raise Killed
+
+    monkeypatch.setattr(cases, place, die)
+    monkeypatch.setattr(cases.shutil, "rmtree", lambda *args, **kwargs: None)  # the dead tidy nothing up
+    with pytest.raises(Killed):
+        ben.upload(photograph)
+    monkeypatch.undo()
+    remove_orphans(database, folder)
+    assert nothing_was_recorded(database, folder)
+
+
+def test_of_decisions_at_once_exactly_one_is_recorded(ben, case_id, app, database, folder):
+    token, client = ben.token, ben.client
+    cookie = client.get_cookie("screening").value
+    statuses, ready = [], threading.Barrier(6)
+
+    def decide(kind):
+        other = app.test_client()
+        other.set_cookie("screening", cookie)
+        ready.wait()
+        fields = {"csrf_token": token, "version": "2", "kind": kind}
+        statuses.append(other.post(f"/cases/{case_id}/decision", data=fields).status_code)
+
+    threads = [threading.Thread(target=decide, args=(kind,)) for kind in ("confirmed", "retake") * 3]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(statuses) == [302, 409, 409, 409, 409, 409]
+    assert database.execute("SELECT count(*) FROM decisions").fetchone()[0] == 1
+    assert audit.verify(database) == []
+
+
+def test_too_many_at_once(ben, photograph, grader, database, folder, monkeypatch):
+    def busy(image):
+        raise TooBusyError
+
+    monkeypatch.setattr(grader, "_in_batches", busy)
+    answer = ben.upload(photograph)
+    assert answer.status_code == 503 and "Too many photographs are waiting" in answer.text
+    assert nothing_was_recorded(database, folder)
+
+
+def test_an_unexpected_fault_is_a_page_too(
+    ben, app, photograph, grader, database, folder, monkeypatch, caplog
+):
+    def fail(image):
+        raise RuntimeError("something in the network")
+
+    monkeypatch.setattr(grader, "_in_batches", fail)
+    answer = ben.upload(photograph)
+    assert answer.status_code == 500 and "Something went wrong in the server" in answer.text
+    assert "something in the network" not in answer.text and "something in the network" in caplog.text
+    assert nothing_was_recorded(database, folder)
+
+
+def test_a_broken_database_is_a_page_too(ben, app, folder, monkeypatch):
+    def broken(folder):
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr("drcls.app.access.connect", broken)
+    assert ben.get("/").status_code == 500
+
+
+def test_many_start_one_folder_at_once(tmp_path):
+    threads = [threading.Thread(target=create_folder, args=(tmp_path / "screening",)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(store.secret_key(tmp_path / "screening")) == 32
+    assert not list((tmp_path / "screening").glob("*.partial"))
+    with contextlib.closing(connect(tmp_path / "screening")) as connection:
+        assert audit.verify(connection) == []

@@ -1,0 +1,120 @@
+"""The flow through the pages, without a browser."""
+
+import csv
+import io
+import re
+
+import numpy as np
+
+from drcls.app import audit
+from drcls.data.image_ops import decode_image, prepare_image
+from tests.app.conftest import PREPARATION, draw, encode
+
+NOTICE = "Decision support, never a diagnosis"
+
+
+def test_from_upload_to_report(ben, photograph, explainer, database, folder):
+    answer = ben.upload(photograph, reference="visit 7", eye="left")
+    assert answer.status_code == 302
+    case_id = answer.location.rsplit("/", 1)[1]
+    explainer.start()
+    explainer.stop()  # ends after what is in hand
+    page = ben.get(f"/cases/{case_id}").text
+    assert "visit 7" in page and "left eye" in page and NOTICE in page
+    assert len(re.findall(r"<meter", page)) == 5
+    shown = decode_image(ben.get(f"/cases/{case_id}/image.png").data)
+    assert np.array_equal(shown, decode_image(photograph))
+    assert ben.get(f"/cases/{case_id}/lime.png").status_code == 404
+    answer = ben.post(f"/cases/{case_id}/decision", version="2", kind="confirmed")
+    assert answer.status_code == 302
+    assert "The decision was recorded." in ben.get(f"/cases/{case_id}").text
+    report = ben.get(f"/cases/{case_id}/report").text
+    assert "confirmed" in report and "visit 7" in report and NOTICE in report
+    actions = [
+        row["action"] for row in database.execute("SELECT action FROM audit WHERE case_id = ?", (case_id,))
+    ]
+    assert actions == ["upload", "prediction", "decision"]
+    assert audit.verify(database) == []
+
+
+def test_every_page_says_what_it_is_not(anna, case_id):
+    paths = ["/", "/upload", "/drift", "/quality-assurance", "/about", "/audit", "/audit?verify=1"]
+    for path in [*paths, f"/cases/{case_id}", f"/cases/{case_id}/report", "/nowhere"]:
+        answer = anna.get(path)
+        assert NOTICE in answer.text, path
+        assert answer.status_code == (404 if path == "/nowhere" else 200)
+
+
+def test_the_gate_stops_and_can_be_overruled(ben, blurred, database):
+    case_id = ben.upload(blurred).location.rsplit("/", 1)[1]
+    page = ben.get(f"/cases/{case_id}").text
+    assert "out of focus" in page and "Not graded yet" in page and "The model's grade" not in page
+    assert ben.post(f"/cases/{case_id}/grade", version="1", reason="").status_code == 422
+    assert ben.post(f"/cases/{case_id}/grade", version="1", reason="cataract").status_code == 302
+    page = ben.get(f"/cases/{case_id}").text
+    assert "cataract" in page and "Your decision" in page
+    entry = database.execute("SELECT actor, details FROM audit WHERE action = 'quality_override'").fetchone()
+    assert tuple(entry) == ("ben", '{"reason": "cataract"}')
+
+
+def test_many_at_once_each_for_itself(ben, photograph, blurred, database):
+    answer = ben.upload(photograph, b"not a photograph", blurred)
+    assert answer.status_code == 302
+    page = ben.get("/").text
+    assert "2 of 3 photographs were stored" in page and "File 2 (eye1.png)" in page
+    assert database.execute("SELECT count(*) FROM cases").fetchone()[0] == 2
+    assert ben.upload(b"no", b"no").status_code == 422
+    assert ben.upload(*[b"x"] * 21).status_code == 422
+    assert "No photograph was chosen" in ben.post("/upload").text
+
+
+def test_the_export_is_the_search(ben, case_id):
+    rows = list(csv.DictReader(io.StringIO(ben.get("/cases.csv?text=visit").text)))
+    assert [row["id"] for row in rows] == [case_id]
+    assert ben.get("/cases.csv?text=nobody").text.count("\n") == 1
+
+
+def test_a_name_is_no_path_and_no_markup(ben, photograph, folder):
+    files = [
+        (io.BytesIO(photograph), "../../etc/<b>passwd.png"),
+        (io.BytesIO(b"x"), "<script>alert(1)</script>.png"),
+    ]
+    ben.post("/upload", photographs=files, reference="<script>alert(2)</script>")
+    page = ben.get("/").text
+    assert "<script>alert" not in page and "&lt;script&gt;alert(2)" in page
+    for path in folder.rglob("*"):
+        assert "passwd" not in path.name
+    assert ben.get("/cases/..%2f..%2fsecret_key/image.png").status_code == 404
+
+
+def test_the_view_is_the_networks_crop(ben, case_id, photograph):
+    shown = decode_image(ben.get(f"/cases/{case_id}/view.png").data)
+    expected = prepare_image(decode_image(photograph), PREPARATION | {"size": 512, "filter": "none"})
+    assert np.array_equal(shown, expected)
+
+
+def test_a_second_decision_on_an_old_page_is_told(ben, anna, case_id):
+    anna.get(f"/cases/{case_id}")
+    assert anna.post(f"/cases/{case_id}/decision", version="2", kind="confirmed").status_code == 302
+    answer = ben.post(f"/cases/{case_id}/decision", version="2", kind="retake")
+    assert answer.status_code == 409 and "anna recorded" in answer.text
+
+
+def test_paging(ben, app, grader, accounts):
+    from drcls.app import cases
+
+    for number in range(cases.PER_PAGE + 1):
+        accounts.execute(
+            "INSERT INTO cases (id, created, author, reference, eye, image_sha256, width, height, quality, gradable, "
+            "state) VALUES (?, '2026-01-01T00:00:00+00:00', 'ben', 'same', 'left', '', 1, 1, '[]', 0, 'ungradable')",
+            (f"{number:03d}",),
+        )
+    first = ben.get("/?text=same").text
+    assert "page 1 of 2" in first and 'href="/?text=same&amp;page=2"' in first
+    assert ben.get("/?text=same&page=2").text.count('<th scope="row">') == 1
+    assert ben.get("/?page=99999999999999999999").status_code == 200
+
+
+def test_a_large_photograph_of_a_phone(ben):
+    answer = ben.upload(encode(draw(2, 1500), ".jpg"))
+    assert answer.status_code == 302
