@@ -48,13 +48,13 @@ def create_app(folder, grader, explainer, tls=False, hosts=None):
     app.config.update(
         SECRET_KEY=secret_key(folder),
         MAX_CONTENT_LENGTH=4 * MAX_BYTES,
-        MAX_FORM_MEMORY_SIZE=64 * 1024,
         SESSION_COOKIE_NAME="__Host-screening" if tls else "screening",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Strict",
         SESSION_COOKIE_SECURE=tls,
         TRUSTED_HOSTS=hosts or LOOPBACK,
     )
+    app.json.sort_keys = False  # grades have an order
     app.extensions["drcls"] = Parts(Path(folder), grader, explainer)
     guard(app)
     faults.tell(app)

@@ -4,11 +4,12 @@ import errno
 import sqlite3
 
 from flask import current_app, g, jsonify, render_template, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from drcls.app.cases import ConflictError
 from drcls.app.inference import TooBusyError
 
+PLAIN = {"Content-Type": "text/plain; charset=utf-8"}
 FULL = "The disk of the server is full. Nothing of this request was recorded; tell the person who runs the server."
 LOCKED = "The database is busy. Nothing of this request was recorded; try again in a few seconds."
 BUSY = "Too many photographs are waiting. Nothing of this one was recorded; try again in a few seconds."
@@ -20,6 +21,8 @@ BROKEN = (
 def tell(app):
     """Register an answer for every fault, as a page or, under /api/, as JSON."""
     app.register_error_handler(HTTPException, lambda error: answer(error.code, error.description))
+    # No page can be drawn where the host is unknown: it has no addresses to link to.
+    app.register_error_handler(SecurityError, lambda error: (f"{error.description}\n", 400, PLAIN))
     app.register_error_handler(ConflictError, lambda error: answer(409, str(error)))
     app.register_error_handler(TooBusyError, lambda error: answer(503, BUSY))
     app.register_error_handler(sqlite3.OperationalError, _database_fault)

@@ -59,15 +59,16 @@ def view(image, preparation):
 
 def _check_header(data):
     try:
-        with Image.open(io.BytesIO(data), formats=["JPEG", "PNG", "MPO"]) as header:
+        with Image.open(io.BytesIO(data), formats=["JPEG", "PNG"]) as header:
             _check_size(*header.size)
+            deep = any(";16" in str(tile.args) for tile in header.tile)
+            if deep or header.mode not in ("RGB", "L", "P", "1") or header.has_transparency_data:
+                raise RefusedImageError(
+                    f"The colours are {header.mode}{' of 16 bits' if deep else ''}; 8 bits a channel, RGB or grey, "
+                    "without an alpha channel are expected."
+                )
             # OpenCV fills the rest of a cut JPEG with grey and says nothing.
             header.load()
-            if header.mode not in ("RGB", "L", "P", "1"):
-                raise RefusedImageError(
-                    f"The colours are {header.mode}; 8 bits a channel, RGB or grey, without an alpha channel are "
-                    "expected."
-                )
     except RefusedImageError:
         raise
     except Image.DecompressionBombError as error:

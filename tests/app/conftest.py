@@ -174,9 +174,8 @@ class Visitor:
         return self.post("/upload", photographs=files, **fields)
 
     def _seen(self, answer):
-        found = (
-            re.search(r'name="csrf_token" value="([^"]+)"', answer.text) if answer.is_json is False else None
-        )
+        page = answer.text if answer.mimetype == "text/html" else ""
+        found = re.search(r'name="csrf_token" value="([^"]+)"', page)
         self.token = found[1] if found else self.token
         return answer
 

@@ -71,6 +71,7 @@ def test_fuzzed_from_its_own_description(app, token, photograph, blurred, databa
     schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
     from hypothesis import HealthCheck, given, settings
     from hypothesis import strategies as st
+    from schemathesis.specs.openapi.checks import positive_data_acceptance
 
     contents = st.binary(max_size=200) | st.sampled_from([photograph, blurred])
     for kind in ("image/png", "image/jpeg", "application/dicom"):
@@ -80,7 +81,9 @@ def test_fuzzed_from_its_own_description(app, token, photograph, blurred, databa
 
     def fuzz(case):
         headers = {"Authorization": f"Bearer {token}"}
-        seen.add(case.call_and_validate(headers=headers).status_code)
+        # No schema of bytes can say what a photograph is: refusing one is right.
+        answer = case.call_and_validate(headers=headers, excluded_checks=[positive_data_acceptance])
+        seen.add(answer.status_code)
 
     for operation in schema.get_all_operations():
         limits = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))

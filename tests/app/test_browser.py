@@ -200,7 +200,7 @@ def test_by_keyboard_alone(browser, site, files, database):
                 outline = focused().value_of_css_property("outline-style")
                 assert outline != "none", f"{css} does not show that it has the focus"
                 return focused()
-            focused().send_keys(Keys.TAB)
+            webdriver.ActionChains(browser).send_keys(Keys.TAB).perform()
         raise AssertionError(f"the keyboard does not reach {css} on {browser.current_url}")
 
     focused().send_keys("ben", Keys.TAB, PASSWORD, Keys.ENTER)

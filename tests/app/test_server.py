@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import re
 import signal
 import socket
@@ -122,7 +121,7 @@ def test_killed_while_uploading_and_explaining(start, folder, photograph, accoun
                 break
             time.sleep(0.2)
         assert left == 0
-    assert os.path.getsize(folder / "secret_key") == 32
+    assert (folder / "secret_key").stat().st_size == 32
 
 
 def http_errors():
