@@ -64,12 +64,7 @@ def create_case(connection, folder, grader, author, image, image_sha256, referen
         ValueError: on another eye or too long a reference.
         OSError, sqlite3.OperationalError: where it cannot be stored; then nothing is.
     """
-    if eye not in EYES:
-        raise ValueError(f"eye {eye!r} received; expected one of {EYES}")
-    if len(reference) > MAX_REFERENCE:
-        raise ValueError(
-            f"reference of {len(reference)} characters received; at most {MAX_REFERENCE} expected"
-        )
+    check_fields(reference, eye)
     criteria = assess(image)
     gradable = is_gradable(criteria)
     prediction = asdict(grader.grade(image)) if gradable else None
@@ -102,6 +97,16 @@ def create_case(connection, folder, grader, author, image, image_sha256, referen
         shutil.rmtree(case_folder(folder, case_id), ignore_errors=True)
         raise
     return case_id
+
+
+def check_fields(reference, eye):
+    """Raise a ValueError where the reference is too long or the eye is not one of `EYES`."""
+    if eye not in EYES:
+        raise ValueError(f"eye {eye!r} received; expected one of {EYES}")
+    if len(reference) > MAX_REFERENCE:
+        raise ValueError(
+            f"reference of {len(reference)} characters received; at most {MAX_REFERENCE} expected"
+        )
 
 
 def grade_anyway(connection, grader, author, case_id, version, image, reason):
@@ -155,7 +160,10 @@ def decide(connection, author, case_id, version, kind, grade="", reason=""):
 
 
 def load_case(connection, case_id):
-    """Return a case as dict with `quality` and `prediction` decoded and its `decisions`, or None."""
+    """Return a case as dict, or None; `quality` and `prediction` are decoded.
+
+    `decisions` are added, the latest first, and `same_image`: up to five other cases of the very same file.
+    """
     row = connection.execute("SELECT * FROM cases WHERE id = ?", (case_id,)).fetchone()
     if row is None:
         return None
@@ -164,6 +172,11 @@ def load_case(connection, case_id):
     case["prediction"] = json.loads(case["prediction"]) if case["prediction"] else None
     decisions = connection.execute("SELECT * FROM decisions WHERE case_id = ? ORDER BY id DESC", (case_id,))
     case["decisions"] = [dict(decision) for decision in decisions]
+    same = connection.execute(
+        "SELECT id FROM cases WHERE image_sha256 = ? AND id != ? ORDER BY created LIMIT 5",
+        (case["image_sha256"], case_id),
+    )
+    case["same_image"] = [row["id"] for row in same]
     return case
 
 

@@ -24,6 +24,7 @@ from drcls.app.cases import (
     STATES,
     case_folder,
     cases_csv,
+    check_fields,
     create_case,
     decide,
     find_cases,
@@ -86,19 +87,26 @@ def upload_form():
 @needs_login
 def upload():
     files = [file for file in request.files.getlist("photographs") if file.filename or file.content_length]
-    fields = {name: request.form.get(name, "").strip() for name in ("reference", "eye")}
+    fields = {
+        "reference": request.form.get("reference", "").strip(),
+        "eye": request.form.get("eye", "unknown"),
+    }
     if not files:
         return _upload_page(["No photograph was chosen."], fields), 422
     if len(files) > MAX_FILES:
         return _upload_page(
             [f"{len(files)} files were sent; at most {MAX_FILES} are taken at once."], fields
         ), 422
+    try:
+        check_fields(**fields)
+    except ValueError as error:
+        return _upload_page([f"Nothing was stored: {error}."], fields), 422
     stored, refused = [], []
     for number, file in enumerate(files, start=1):
         name = (file.filename or "")[-40:]
         try:
             stored.append(_store(file.read(), fields))
-        except (RefusedImageError, ValueError) as error:
+        except RefusedImageError as error:
             refused.append(f"File {number} ({name}): {error}")
     if not stored:
         return _upload_page(refused, fields), 422
@@ -119,8 +127,7 @@ def _store(data, fields):
         account()["name"],
         image,
         hashlib.sha256(data).hexdigest(),
-        fields["reference"],
-        fields["eye"] or "unknown",
+        **fields,
     )
     parts().explainer.notify()
     return case_id

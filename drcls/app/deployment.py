@@ -56,8 +56,13 @@ def deploy_calibration(connection, grader, validation, refer_below=REFER_BELOW):
 
 
 def calibrate_once(connection, grader, trained_on=None):
-    """Calibrate a model at its first use, where its run folder says what it was validated on."""
-    if grader.calibration is None and grader.file.with_name("split.csv").is_file():
+    """Calibrate a model at its first use, where the images that it was validated on are at hand.
+
+    Where they are not, every page says that the model is not calibrated.
+    """
+    images = (trained_on or _find_data(grader.file)) / "manifest.csv"
+    at_hand = grader.file.with_name("split.csv").is_file() and images.is_file()
+    if grader.calibration is None and at_hand:
         deploy_calibration(connection, grader, load_validation(grader, trained_on))
 
 

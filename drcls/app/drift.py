@@ -22,8 +22,8 @@ def weekly(connection, reference_counts=None, today=None):
     Returns:
         list of dict, the newest week first, of the weeks with cases: `week` (ISO, "2026-W07"), `num_cases`,
         `not_gradable` and `refer` and `not_confirmed` (shares, the last of the decided cases; None for a share
-        of nothing), `confidence` (mean), `grades` (counts), `stability` (see `stability_index`), `quality`
-        (mean of each criterion).
+        of nothing), `confidence` (quartiles, or None), `grades` (counts), `stability` (see `stability_index`),
+        `quality` (quartiles of each criterion).
     """
     today = today or datetime.now(UTC).date()
     since = today - timedelta(weeks=NUM_WEEKS)
@@ -64,12 +64,16 @@ def _summary(week, rows, reference):
         "not_gradable": _share(rows, lambda row: not row["gradable"]),
         "refer": _share(graded, lambda row: row["refer"]),
         "not_confirmed": _share(decided, lambda row: row["state"] == "overridden"),
-        "confidence": float(np.mean([row["confidence"] for row in graded])) if graded else None,
+        "confidence": _quartiles([row["confidence"] for row in graded]),
         "grades": dict(grades),
         "stability": stability_index(grades, reference),
-        "quality": {name: float(np.mean([values[name] for values in quality])) for name in quality[0]},
+        "quality": {name: _quartiles([values[name] for values in quality]) for name in quality[0]},
     }
 
 
 def _share(rows, is_counted):
     return sum(map(bool, map(is_counted, rows))) / len(rows) if rows else None
+
+
+def _quartiles(values):
+    return np.percentile(values, [25, 50, 75]).tolist() if values else None

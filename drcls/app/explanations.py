@@ -23,6 +23,10 @@ from drcls.explain import GradCAM, lime, overlay, shap_partition
 NUM_EVALUATIONS = {"grad_cam": 1, "lime": 500, "shap": 500}
 TITLES = {"grad_cam": "Grad-CAM", "lime": "LIME", "shap": "SHAP"}
 SECONDS_BETWEEN_LOOKS = 1.0
+NEXT_JOB = """
+SELECT case_id, method, grade, json_extract(prediction, '$.model_sha256')
+FROM explanations JOIN cases ON case_id = id WHERE explanations.state = 'queued' ORDER BY queued LIMIT 1
+"""
 
 
 class Explainer:
@@ -100,10 +104,7 @@ class Explainer:
         """Make the oldest heat map in the queue; return whether there was one."""
         with contextlib.closing(connect(self.folder)) as connection:
             with transaction(connection):
-                job = connection.execute(
-                    "SELECT case_id, method, grade FROM explanations JOIN cases ON case_id = id "
-                    "WHERE explanations.state = 'queued' ORDER BY queued LIMIT 1"
-                ).fetchone()
+                job = connection.execute(NEXT_JOB).fetchone()
                 if job is None:
                     return False
                 self._set(connection, job, "running")
@@ -129,7 +130,11 @@ class Explainer:
             (state, error, job["case_id"], job["method"]),
         )
 
-    def _make(self, case_id, method, grade):
+    def _make(self, case_id, method, grade, model_sha256):
+        if model_sha256 != self.grader.sha256:
+            raise ValueError(
+                f"graded by the model {model_sha256[:12]}; {self.grader.sha256[:12]} cannot explain it"
+            )
         image = read_image(case_folder(self.folder, case_id) / "image.png")
         network_input = self.grader.network_input(image)[None].astype(np.float32)
         heat_map = self._heat_map(case_id, method, network_input, self.grader.class_names.index(grade))

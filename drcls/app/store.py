@@ -7,10 +7,12 @@ import contextlib
 import os
 import secrets
 import sqlite3
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
 BUSY_SECONDS = 5
+WRITER = threading.Lock()
 
 SCHEMA = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -56,6 +58,7 @@ CREATE TABLE cases (
     version INTEGER NOT NULL DEFAULT 1
 );
 CREATE INDEX cases_created ON cases (created);
+CREATE INDEX cases_image ON cases (image_sha256);
 CREATE TABLE decisions (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     case_id TEXT NOT NULL REFERENCES cases (id),
@@ -137,15 +140,20 @@ def connect(folder):
 
 @contextlib.contextmanager
 def transaction(connection):
-    """Write all of a block or nothing; the lock is taken first, so what the block reads stays true."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield connection
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
+    """Write all of a block or nothing; the lock is taken first, so what the block reads stays true.
+
+    The threads of one process queue for it here, one after the other: SQLite lets them sleep and try again, and
+    under load some never get their turn.
+    """
+    with WRITER:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
 
 
 def now():

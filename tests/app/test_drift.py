@@ -31,9 +31,9 @@ def test_shares_by_hand(accounts):
     assert (old["week"], old["num_cases"]) == ("2026-W02", 3)
     assert old["not_gradable"] == pytest.approx(1 / 3)
     assert old["refer"] == old["not_confirmed"] == 0.5
-    assert old["confidence"] == pytest.approx(0.7)
+    assert old["confidence"] == pytest.approx([0.6, 0.7, 0.8])
     assert old["grades"] == {"Mild": 1, "Severe": 1}
-    assert old["quality"] == {"detail": pytest.approx(0.2)}
+    assert old["quality"] == {"detail": pytest.approx([0.15, 0.2, 0.25])}
     assert old["stability"] is None
 
 

@@ -73,6 +73,12 @@ def test_a_failure_is_told_and_can_be_tried_again(ben, case_id, explainer, datab
     assert explainer.states(database, case_id)["grad_cam"]["state"] == "done"  # not made twice
 
 
+def test_another_model_does_not_explain(case_id, explainer, database):
+    database.execute("UPDATE cases SET prediction = json_set(prediction, '$.model_sha256', 'ab12')")
+    make_all(explainer)
+    assert "graded by the model ab12" in explainer.states(database, case_id)["grad_cam"]["error"]
+
+
 def test_an_unknown_method_is_refused(ben, case_id):
     assert ben.post(f"/cases/{case_id}/explanations", method="tea_leaves").status_code == 422
 

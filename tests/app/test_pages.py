@@ -69,6 +69,17 @@ def test_many_at_once_each_for_itself(ben, photograph, blurred, database):
     assert "No photograph was chosen" in ben.post("/upload").text
 
 
+def test_wrong_fields_store_nothing(ben, photograph, database):
+    assert "eye &#39;third&#39; received" in ben.upload(photograph, eye="third").text
+    assert ben.upload(photograph, reference="x" * 65).status_code == 422
+    assert database.execute("SELECT count(*) FROM cases").fetchone()[0] == 0
+
+
+def test_the_same_file_again_is_told(ben, case_id, photograph):
+    again = ben.upload(photograph).location.rsplit("/", 1)[1]
+    assert f'The very same file is case <a href="/cases/{case_id}">' in ben.get(f"/cases/{again}").text
+
+
 def test_the_export_is_the_search(ben, case_id):
     rows = list(csv.DictReader(io.StringIO(ben.get("/cases.csv?text=visit").text)))
     assert [row["id"] for row in rows] == [case_id]
