@@ -47,6 +47,7 @@ class LabelledFile:
         label: class name, or None for a file that no label is known for (it is rejected).
         group: patient, or "" for none known; images of one patient never fall on both sides of a split.
         source_split: part that the distributor put it in, or "".
+        planted: what was planted by the preparation itself, or "" for a genuine image; `planted.csv` lists it.
     """
 
     name: str
@@ -54,6 +55,7 @@ class LabelledFile:
     label: str | None
     group: str = ""
     source_split: str = ""
+    planted: str = ""
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,9 @@ def _finish(data_set, files, done, folder, info):
         "drcls_version": version("drcls"),
         "duplicates": _describe_duplicates(frame),
     }
+    if (frame["planted"] != "").any():
+        planted = frame.loc[frame["planted"] != "", ["path", "planted"]].set_axis(["path", "kind"], axis=1)
+        write_atomically(folder / "planted.csv", planted.to_csv(index=False).encode())
     write_atomically(folder / "manifest.csv", frame[COLUMNS].to_csv(index=False).encode())
     table = pd.DataFrame(sorted(rejected), columns=["path", "reason"])
     write_atomically(folder / "rejected.csv", table.to_csv(index=False).encode())
@@ -273,7 +278,7 @@ def discard(folder):
     if folder.exists() and any(folder.iterdir()):
         if not any((folder / name).is_file() for name in ("dataset.json", "journal.jsonl")):
             raise PreparationError(f"{folder} holds other files but no preparation; choose another --output")
-        for name in ("dataset.json", "manifest.csv", "rejected.csv", "journal.jsonl"):
+        for name in ("dataset.json", "manifest.csv", "rejected.csv", "planted.csv", "journal.jsonl"):
             (folder / name).unlink(missing_ok=True)
         shutil.rmtree(folder / "images", ignore_errors=True)
 
@@ -300,6 +305,9 @@ def summary(info, folder):
     for kind, torn in doubles.get("straddling", {}).items():
         images = ", ".join(f"{count} in {split}" for split, count in torn["images"].items()) or "none"
         lines.append(f"across the distributed split, {kind}: {torn['groups']} groups; images: {images}")
+    if "planted" in info:
+        kinds = ", ".join(f"{count} x {kind}" for kind, count in info["planted"].items())
+        lines.append(f"planted: {kinds}, listed in {folder / 'planted.csv'}")
     if info["rejected"]:
         reasons = Counter(pd.read_csv(folder / "rejected.csv")["reason"])
         lines += [f"rejected: {info['rejected']} files, listed in {folder / 'rejected.csv'}"]
@@ -336,13 +344,19 @@ def build_parser(data_set):
     return parser
 
 
-def main(data_set, arguments=None):
+def main(data_set, arguments=None, parser=None, open_source=lambda path, _: Source(path)):
     """Run the command line of a data set.
+
+    Args:
+        data_set: `DataSet`.
+        arguments: list of str; None for those of the process.
+        parser: what `build_parser` returned, with options of the data set's own.
+        open_source: function (path, parsed arguments) -> what `prepare` reads from, a context manager.
 
     Returns:
         Exit status: 0 done, 1 some files were rejected, 2 nothing could be prepared.
     """
-    parser = build_parser(data_set)
+    parser = parser or build_parser(data_set)
     args = parser.parse_args(arguments)
     if args.size < 8 or args.workers < 1:
         parser.error(f"--size {args.size} --workers {args.workers}: at least 8 and 1 expected")
@@ -350,7 +364,7 @@ def main(data_set, arguments=None):
     try:
         if args.force:
             discard(args.output)
-        with Source(_locate(data_set, args)) as source:
+        with open_source(_locate(data_set, args), args) as source:
             info = prepare(data_set, source, args.output, options, args.workers)
     except (PreparationError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -77,7 +77,8 @@ def write_phantom(folder, info, plan, draw, progress=True):
         info: the content of `dataset.json` that the phantom knows: name, title, classes, source, preparation
             options, what was planted.
         plan: DataFrame, one row an image: `label` (number of its class), `patient` (number), and where the
-            phantom has one, `source_split`.
+            phantom has them, `source_split` and `kind` (of what was planted, "" for the rest), which makes
+            `planted.csv`.
         draw: function, row number -> image uint8 (H, W, 3), RGB, and mask uint8 (H, W).
         progress: whether to show a progress bar.
     """
@@ -123,6 +124,9 @@ def _write_tables(folder, info, plan, digests, hashes):
         }
     )
     manifest.to_csv(folder / "manifest.csv", index=False)
+    if "kind" in plan:
+        planted = manifest[["path"]].assign(kind=plan["kind"])
+        planted[planted["kind"] != ""].to_csv(folder / "planted.csv", index=False)
     (folder / "rejected.csv").write_text("path,reason\n")
     identical, near = find_duplicates(digests, hashes)
     described = {

@@ -1,0 +1,312 @@
+"""Blood cells of eight classes: Acevedo et al. (2020), and what was made of their images.
+
+    python -m data_prep.blood_cells --source PBC_dataset_normal_DIB.zip
+    python -m data_prep.blood_cells --source training_set.npz
+    python -m data_prep.blood_cells --source PBC_dataset_normal_DIB.zip --plant-outliers 1800
+
+reads the original layout, `CLASS/NAME.jpg` (https://doi.org/10.17632/snkd93bnjr.1), a NumPy file of `images` and
+`labels` (the layout of the homework that the paper answers) or MedMNIST's `bloodmnist*.npz`. NumPy files are
+never unpickled.
+
+The homework's 13,759 images were 11,959 cells, the training part of BloodMNIST, and 1,800 more with an unrelated
+picture blended over them. `--plant-outliers N` rebuilds such a set: N cells are stored once more under a picture
+drawn here, one of ten of that number once more as they are. `planted.csv` beside the manifest says which.
+"""
+
+import hashlib
+import io
+import zipfile
+from collections import Counter
+from pathlib import Path, PurePosixPath
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from data_prep import prepare
+from data_prep.labels import match_labels
+from data_prep.planting import DUPLICATE, blend, plan_planting
+from data_prep.prepare import DataSet, LabelledFile, build_parser
+from data_prep.sources import PreparationError, Source, shorten
+from data_prep.verify import FORMAT_OF_SUFFIX
+from drcls.data.image_ops import decode_image
+
+CLASSES = [
+    "basophil",
+    "eosinophil",
+    "erythroblast",
+    "ig",
+    "lymphocyte",
+    "monocyte",
+    "neutrophil",
+    "platelet",
+]
+ACEVEDO_COUNTS = dict(zip(CLASSES, (1218, 3117, 1551, 2895, 1214, 1420, 3329, 2348), strict=True))
+PAPER_SIZE = 96
+# Pictures of one camera differ by a few pixels (360 x 363, 366 x 369); more is another magnification.
+SIDE_TOLERANCE = 0.1
+HOMEWORK_KEYS = ("images", "labels")
+MEDMNIST_PARTS = ("train", "val", "test")
+
+
+class ArrayFile:
+    """The images of a NumPy file seen as PNG files of their labels; what `prepare` asks of a source.
+
+    Args:
+        path: an `.npz` of `images` and `labels`, or of MedMNIST's `train_images`, `train_labels`, `val_...`,
+            `test_...`: images uint8 (N, H, W, 3), labels integers (N,) or (N, 1) in 0..7.
+
+    Raises:
+        PreparationError: The file is missing or damaged, has other keys, holds pickled objects (they are never
+            unpickled), other shapes or types, or labels out of range.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise PreparationError(f"{path} does not exist; an .npz file was expected")
+        arrays = self._read()
+        self.files, self._images = [], {}
+        for part, (images, labels) in arrays.items():
+            for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+                image_id = f"{part}/{number:05d}" if part else f"{number:05d}"
+                self._images[f"{image_id}.png"] = image
+                self.files.append(
+                    LabelledFile(f"{image_id}.png", image_id, CLASSES[label], source_split=part)
+                )
+        self.names = sorted(self._images)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Nothing is open: the arrays are in memory."""
+
+    def size(self, name):
+        """Return the number of bytes of an image's pixels."""
+        return self._images[name].nbytes
+
+    def read(self, name):
+        """Return an image as the bytes of a PNG file."""
+        return encode_png(self._images[name])
+
+    def fingerprint(self):
+        """Return a digest of all pixels and labels, which tells a changed source."""
+        digest = hashlib.sha256(repr([(file.name, file.label) for file in self.files]).encode())
+        for file in self.files:
+            digest.update(np.ascontiguousarray(self._images[file.name]))
+        return digest.hexdigest()
+
+    def _read(self):
+        """Return dict, part ("" where there is but one) -> (images, labels)."""
+        try:
+            with np.load(self.path, allow_pickle=False) as file:
+                keys = sorted(file.files)
+                parts = {"": ""} if set(HOMEWORK_KEYS) <= set(keys) else {}
+                parts |= {name: f"{name}_" for name in MEDMNIST_PARTS if f"{name}_images" in keys}
+                wanted = [f"{prefix}{key}" for prefix in parts.values() for key in HOMEWORK_KEYS]
+                if not wanted or not set(wanted) <= set(keys):
+                    raise PreparationError(
+                        f"{self.path} has the keys {keys}; expected images, labels or MedMNIST's train_images, "
+                        "train_labels, val_images, ..."
+                    )
+                arrays = {
+                    part: [file[f"{prefix}{key}"] for key in HOMEWORK_KEYS] for part, prefix in parts.items()
+                }
+        except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+            pickled = "pickle" in str(error)
+            reason = "it holds pickled Python objects, which are never loaded" if pickled else str(error)
+            raise PreparationError(
+                f"{self.path} cannot be read: {reason}; expected an .npz of uint8 images of one size and integer labels"
+            ) from error
+        return {
+            part: (images, self._check(part, images, labels)) for part, (images, labels) in arrays.items()
+        }
+
+    def _check(self, part, images, labels):
+        """Return the labels as a flat list, or raise the error that says what is wrong."""
+        where = f"{self.path}{f', {part}' if part else ''}"
+        if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8 or not len(images):
+            raise PreparationError(
+                f"{where}: images are {images.dtype} {images.shape}, expected uint8 (N, H, W, 3) with N > 0"
+            )
+        labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+        if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
+            raise PreparationError(
+                f"{where}: labels are {labels.dtype} {labels.shape}, expected integers, one for each of "
+                f"{len(images)} images"
+            )
+        wrong = np.flatnonzero((labels < 0) | (labels >= len(CLASSES)))
+        if len(wrong):
+            listed = shorten(f"image {row}: {labels[row]}" for row in wrong)
+            raise PreparationError(f"{where}: labels must be 0..{len(CLASSES) - 1}; others, {listed}")
+        return labels.tolist()
+
+
+class PlantedSource:
+    """A source with overlays and duplicates of its cells added.
+
+    Args:
+        source: `Source` or `ArrayFile`; closed with this one.
+        files: its list of `LabelledFile`.
+        num_overlays: how many cells to store once more under an unrelated picture.
+        seed: non-negative integer.
+
+    Raises:
+        PreparationError: There are fewer cells than planted images.
+    """
+
+    def __init__(self, source, files, num_overlays, seed):
+        self.path, self._source, self._task = source.path, source, f"{num_overlays} {seed}"
+        try:
+            plan = plan_planting(len(files), num_overlays, seed)
+        except ValueError as error:
+            raise PreparationError(f"{source.path}: --plant-outliers: {error}") from error
+        self.files, self._planted = list(files), {}
+        for number, row in enumerate(plan.itertuples()):
+            cell = files[row.cell]
+            suffix = PurePosixPath(cell.name).suffix if row.kind == DUPLICATE else ".png"
+            image_id = f"planted/{number:05d}"
+            self._planted[f"{image_id}{suffix}"] = (cell.name, row)
+            # The group of its cell: no split may part them.
+            group = cell.group or cell.image_id
+            self.files.append(
+                LabelledFile(f"{image_id}{suffix}", image_id, cell.label, group, cell.source_split, row.kind)
+            )
+        self.names = sorted([*source.names, *self._planted])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._source.close()
+
+    def size(self, name):
+        """Return the number of bytes of a file, or of the cell that it was planted on."""
+        return self._source.size(self._planted[name][0] if name in self._planted else name)
+
+    def read(self, name):
+        """Return the bytes of a file; an overlay is blended now."""
+        if name not in self._planted:
+            return self._source.read(name)
+        cell, row = self._planted[name]
+        data = self._source.read(cell)
+        return (
+            data
+            if row.kind == DUPLICATE
+            else encode_png(blend(decode_image(data, cell), row.picture, row.opacity))
+        )
+
+    def fingerprint(self):
+        """Return a digest of the source and of what is planted in it."""
+        return hashlib.sha256(f"{self._source.fingerprint()} {self._task}".encode()).hexdigest()
+
+
+def encode_png(image):
+    """Encode uint8 (H, W, 3), RGB, as PNG."""
+    return cv2.imencode(".png", image[..., ::-1])[1].tobytes()
+
+
+def list_files(source):
+    """List the labelled images of any of the three layouts, with what is planted among them.
+
+    Returns:
+        (list of LabelledFile, dict of notes).
+
+    Raises:
+        PreparationError: Folders are empty or name a ninth class, or images are of mixed size.
+    """
+    if isinstance(source, Source):
+        return list_folders(source), {}
+    planted = Counter(file.planted for file in source.files if file.planted)
+    return source.files, {"planted": dict(sorted(planted.items()))} if planted else {}
+
+
+def list_folders(source):
+    """List the images of `CLASS/NAME.jpg`; see `list_files`."""
+    paths = [PurePosixPath(name) for name in source.names]
+    images = [path for path in paths if path.suffix.lower() in FORMAT_OF_SUFFIX and path.parent.name]
+    if not images:
+        raise PreparationError(f"{source.path}: no CLASS/NAME.jpg among {len(paths)} files")
+    folders = {f"{path.parent.name}/{path.stem}": path.parent.name for path in images}
+    matched = match_labels(
+        [(f"{path.parent.name}/{path.stem}", str(path)) for path in images],
+        list(folders.items()),
+        dict(zip(CLASSES, CLASSES, strict=True)),
+        "class folders",
+    )
+    empty = [name for name in CLASSES if name not in folders.values()]
+    if empty:
+        raise PreparationError(
+            f"{source.path}: no image in the class folders {empty}; all of {CLASSES} expected"
+        )
+    _check_sizes(source, [name for _, name, _ in matched])
+    return [LabelledFile(name, image_id, label) for image_id, name, label in matched]
+
+
+def _check_sizes(source, names):
+    """Refuse images of another size than most: resized, their cells would be larger or smaller than the rest."""
+    sizes = {}
+    for name in names:
+        try:
+            with Image.open(
+                io.BytesIO(source.read(name)), formats=sorted(set(FORMAT_OF_SUFFIX.values()))
+            ) as image:
+                sizes[name] = image.size
+        # What cannot be read is rejected later, with its reason.
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            continue
+    if not sizes:
+        return
+    usual = Counter(sizes.values()).most_common(1)[0][0]
+    others = [
+        f"{name} {width} x {height}"
+        for name, (width, height) in sizes.items()
+        if max(abs(width / usual[0] - 1), abs(height / usual[1] - 1)) > SIDE_TOLERANCE
+    ]
+    if others:
+        raise PreparationError(
+            f"{source.path}: images of mixed size; expected {usual[0]} x {usual[1]} pixels within a tenth; "
+            f"others, {shorten(others)}"
+        )
+
+
+BLOOD_CELLS = DataSet(
+    name="blood_cells",
+    title="Blood cells (Acevedo et al. 2020)",
+    classes=CLASSES,
+    licence="CC BY 4.0, Acevedo et al., https://doi.org/10.17632/snkd93bnjr.1",
+    expected_counts=ACEVEDO_COUNTS,
+    counts_source="the original of 17,092 images, Acevedo et al. 2020",
+    list_files=list_files,
+)
+
+
+def main(arguments=None):
+    """Run the command line; see `data_prep.prepare.main` for the exit status."""
+    parser = build_parser(BLOOD_CELLS)
+    parser.set_defaults(size=PAPER_SIZE)
+    parser.add_argument(
+        "--plant-outliers", type=int, metavar="N", default=0, help="store N cells once more under a picture"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of what is planted (default: 0)")
+    return prepare.main(BLOOD_CELLS, arguments, parser, open_source)
+
+
+def open_source(path, args):
+    """Open a folder, a zip or a NumPy file, with junk planted in it where that is asked for."""
+    if args.plant_outliers < 0 or args.seed < 0:
+        raise PreparationError(
+            f"--plant-outliers {args.plant_outliers} --seed {args.seed}: at least 0 expected"
+        )
+    source = ArrayFile(path) if Path(path).suffix == ".npz" else Source(path)
+    if not args.plant_outliers:
+        return source
+    return PlantedSource(source, list_files(source)[0], args.plant_outliers, args.seed)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
