@@ -7,6 +7,9 @@ from drcls.data.leakage import audit_leakage
 from drcls.data.manifest import Manifest, load_manifest
 from drcls.data.resample import class_weights, imbalance_ratio, oversample, undersample, with_majority_share
 from drcls.data.split import deduplicate, folds, split
+from drcls.data.outliers import find_outliers, read_planted, score_detection
+from drcls.data.resample import class_weights, oversample, undersample
+from drcls.data.split import deduplicate, split
 
 __all__ = [
     "Augmenter",
@@ -18,8 +21,11 @@ __all__ = [
     "deduplicate",
     "folds",
     "imbalance_ratio",
+    "find_outliers",
     "load_manifest",
     "oversample",
+    "read_planted",
+    "score_detection",
     "split",
     "undersample",
     "with_majority_share",

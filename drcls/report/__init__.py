@@ -13,6 +13,7 @@ from drcls.report.figures import (
     training_curves,
 )
 from drcls.report.lines import Lines, line_chart
+from drcls.report.outliers import outlier_figure
 from drcls.report.page import Figure, Section, Table, run_facts, write_report
 from drcls.report.run_set import describe, read_history, read_predictions, read_runs, seed_spread, select_runs
 from drcls.report.tables import (
@@ -43,6 +44,7 @@ __all__ = [
     "intervals_table",
     "line_chart",
     "model_order",
+    "outlier_figure",
     "pick_hits_and_misses",
     "read_history",
     "read_predictions",

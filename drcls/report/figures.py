@@ -244,7 +244,7 @@ def class_distribution(path, counts, info, title):
     plain(panel)
     canvas.legend(loc="outside lower center", ncols=min(4, len(counts)), frameon=False)
     text = "; ".join(f"{part}: {sum(numbers.values()):,} images" for part, numbers in counts.items()) + "."
-    return finish(canvas, path, title, _data_label(info), text, f"Images per class: {', '.join(classes)}.")
+    return finish(canvas, path, title, data_label(info), text, f"Images per class: {', '.join(classes)}.")
 
 
 def example_grid(path, images, labels, info, title):
@@ -277,7 +277,7 @@ def example_grid(path, images, labels, info, title):
     for panel in panels[len(images) :]:
         panel.remove()
     alt = f"Example images: {', '.join(dict.fromkeys(labels))}."
-    return finish(canvas, path, title, _data_label(info), "", alt)
+    return finish(canvas, path, title, data_label(info), "", alt)
 
 
 def finish(canvas, path, title, setting, caption, alt):
@@ -295,7 +295,8 @@ def finish(canvas, path, title, setting, caption, alt):
     return Figure(path, f"{title}. {setting}. {caption}".strip(), alt)
 
 
-def _data_label(info):
+def data_label(info):
+    """Name a data set, synthetic ones first of all as such."""
     return (_SYNTHETIC if info["phantom"] else "") + info["name"]
 
 

@@ -1,0 +1,134 @@
+"""Images that do not belong: unlike most of their data set in colour, found without labels.
+
+Blood-cell paper, section 2.1: duplicates are removed, then outliers by an isolation forest. Which features the
+forest saw and where its threshold lay is not printed.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pandas as pd
+from sklearn.ensemble import IsolationForest
+
+HUE_BINS = 12
+NUM_TREES = 300
+# Planted images resemble one another: in larger samples they stand together and hide each other (masking).
+SAMPLES_PER_TREE = 32
+
+
+@dataclass(frozen=True)
+class Outliers:
+    """What the forest says.
+
+    Args:
+        scores: float64 (N,), anomaly score in 0..1; higher is stranger.
+        threshold: float; images above it are outliers.
+    """
+
+    scores: np.ndarray
+    threshold: float
+
+    @property
+    def flagged(self):
+        """Which images are outliers, bool (N,)."""
+        return self.scores > self.threshold
+
+
+def hue_histograms(images):
+    """Describe images by their hues: how much colour lies in each direction of the a-b plane of CIELAB.
+
+    Stained cells have few hues, wherever and however large the cell is; another picture brings others.
+
+    Args:
+        images: uint8 (N, H, W, 3), RGB; read one by one, memory-mapped or not.
+
+    Returns:
+        float32 (N, 12): in each bin of hue the chroma, averaged over all pixels.
+    """
+    histograms = np.empty((len(images), HUE_BINS), np.float32)
+    for row, image in enumerate(images):
+        lab = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2LAB).astype(np.float32) - 128
+        a, b = lab[..., 1], lab[..., 2]
+        counts, _ = np.histogram(np.arctan2(b, a), HUE_BINS, (-np.pi, np.pi), weights=np.hypot(a, b))
+        histograms[row] = counts / a.size
+    return histograms
+
+
+def find_outliers(images, seed):
+    """Score every image by an isolation forest and cut the scores in two by Otsu's method.
+
+    Nothing is told about how many outliers there are, nor which: the threshold parts the scores into the two
+    groups that differ most (Otsu, 1979). A set without outliers is parted too, so look at what is removed.
+
+    Args:
+        images: uint8 (N, H, W, 3), RGB.
+        seed: int, of the forest.
+
+    Returns:
+        Outliers.
+
+    Raises:
+        ValueError: where there are too few images for one tree.
+    """
+    if len(images) < SAMPLES_PER_TREE:
+        raise ValueError(
+            f"an isolation forest needs at least {SAMPLES_PER_TREE} images; received {len(images)}"
+        )
+    features = hue_histograms(images)
+    forest = IsolationForest(n_estimators=NUM_TREES, max_samples=SAMPLES_PER_TREE, random_state=seed)
+    scores = -forest.fit(features).score_samples(features)
+    return Outliers(scores, otsu_threshold(scores))
+
+
+def otsu_threshold(values):
+    """Return where a set of numbers is parted into the two groups of the largest variance between them.
+
+    Args:
+        values: float (N,).
+
+    Returns:
+        float; values above it are the upper group, which is empty where all are equal.
+    """
+    low, width = float(np.min(values)), float(np.ptp(values))
+    if width == 0:
+        return low
+    levels = np.round((values - low) / width * 255).astype(np.uint8)
+    level, _ = cv2.threshold(levels[:, None], 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    return low + (level + 0.5) / 255 * width
+
+
+def read_planted(manifest):
+    """Return what was planted in a prepared data set: str (N,), "" for genuine images, in the order of its rows.
+
+    Args:
+        manifest: `Manifest`.
+
+    Returns:
+        The kinds, or None where the data set has no `planted.csv`: then nobody knows.
+    """
+    path = manifest.root / "planted.csv"
+    if not path.is_file():
+        return None
+    kinds = pd.read_csv(path, dtype=str, keep_default_na=False).set_index("path")["kind"]
+    return manifest.frame["path"].map(kinds).fillna("").to_numpy(str)
+
+
+def score_detection(flagged, planted):
+    """Compare what was flagged with what was planted.
+
+    Args:
+        flagged: bool (N,).
+        planted: bool (N,).
+
+    Returns:
+        dict: `num_planted`, `num_flagged`, `num_found`; `precision` and `recall`, None where undefined.
+    """
+    found, num_flagged, num_planted = int((flagged & planted).sum()), int(flagged.sum()), int(planted.sum())
+    return {
+        "num_planted": num_planted,
+        "num_flagged": num_flagged,
+        "num_found": found,
+        "precision": found / num_flagged if num_flagged else None,
+        "recall": found / num_planted if num_planted else None,
+    }
