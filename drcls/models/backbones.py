@@ -46,6 +46,7 @@ BACKBONES = {
     "InceptionV3": (keras.applications.InceptionV3, _rescale, "mixed10"),
     "DenseNet201": (keras.applications.DenseNet201, _standardise, "relu"),
     "VGG19": (keras.applications.VGG19, _centre_bgr, "block5_conv4"),
+    "InceptionResNetV2": (keras.applications.InceptionResNetV2, _rescale, "conv_7b_ac"),
     "ResNet50": (keras.applications.ResNet50, _centre_bgr, "conv5_block3_out"),
 }
 
