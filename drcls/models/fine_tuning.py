@@ -31,17 +31,20 @@ def unfreeze_last_block(backbone, name, first_layer=None):
     """
     boundary = _boundary(backbone, name, first_layer)
     frozen = {layer.name for layer in keras.Model(backbone.inputs, boundary).layers}
+    learning = [
+        layer
+        for layer in backbone.layers
+        if layer.weights and not isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    trained = [layer.name for layer in learning if layer.name not in frozen]
+    if not trained or len(trained) == len(learning):
+        raise ValueError(
+            f"backbone {name!r}: {len(trained)} of {len(learning)} layers would be trained; expected some of "
+            "them, from the first layer of the last block on"
+        )
     backbone.trainable = True
     for layer in backbone.layers:
-        is_norm = isinstance(layer, keras.layers.BatchNormalization)
-        layer.trainable = layer.name not in frozen and not is_norm
-    trained = [layer.name for layer in backbone.layers if layer.trainable_weights]
-    with_weights = [layer.name for layer in backbone.layers if layer.weights]
-    if not trained or trained == with_weights:
-        raise ValueError(
-            f"backbone {name!r}: {len(trained)} of {len(with_weights)} layers with weights would be trained; name "
-            "the first layer of the last block"
-        )
+        layer.trainable = layer.name in trained
     return trained
 
 

@@ -54,7 +54,7 @@ def test_the_head_trained_on_embeddings_is_the_head_trained_inside_the_frozen_ne
         backbone.trainable = False
         keras.utils.set_random_seed(1)
         head = build_dense_head(6, CLASSES, seed=3)
-        features = build_embedding_model(backbone).predict(IMAGES, verbose=0)
+        features = np.array(build_embedding_model(backbone)(IMAGES))
         model = attach_head(backbone, head) if inside else head
         model.compile(keras.optimizers.Lion(1e-3), "categorical_crossentropy", jit_compile=False)
         model.fit(IMAGES if inside else features, Y_TRUE, batch_size=4, epochs=3, shuffle=False, verbose=0)
@@ -63,28 +63,33 @@ def test_the_head_trained_on_embeddings_is_the_head_trained_inside_the_frozen_ne
         np.testing.assert_allclose(on_embeddings, inside, atol=1e-6)
 
 
-def test_attached_the_head_keeps_its_weights_and_its_names(tmp_path):
+def test_attached_the_head_keeps_its_weights_and_its_names():
     backbone, head = extractor(), build_dense_head(6, CLASSES)
     model = attach_head(backbone, head)
-    features = build_embedding_model(backbone).predict(IMAGES, verbose=0)
-    expected = head.predict(features, verbose=0)
-    np.testing.assert_allclose(model.predict(IMAGES.astype("uint8"), verbose=0), expected, atol=1e-5)
+    features = np.array(build_embedding_model(backbone)(IMAGES))
+    expected = head(features)
+    np.testing.assert_allclose(np.array(model(IMAGES.astype("uint8"))), expected, atol=1e-5)
     assert model.layers[-1].class_names == CLASSES
     assert model.get_layer(model.layers[-1].explain_layer).output.shape[-1] == 6
-    check_round_trip(model, tmp_path)
 
 
-def check_round_trip(model, folder):
-    model.save(folder / "model.keras")
-    np.save(folder / "images.npy", IMAGES)
+def test_saved_models_need_no_custom_objects(tmp_path):
+    """One fresh process for all four networks: importing Keras takes longer than the test."""
+    np.save(tmp_path / "images.npy", IMAGES)
+    models = {build.__name__: build(32, CLASSES) for build in OWN}
+    models["attached"] = attach_head(extractor(), build_dense_head(6, CLASSES))
+    for name, model in models.items():
+        model.save(tmp_path / f"{name}.keras")
     code = (
         "import drcls, keras, numpy as np\n"
-        "model = keras.models.load_model('model.keras')\n"
-        f"assert model.layers[-1].class_names == {CLASSES}\n"
-        "np.save('outputs.npy', model.predict(np.load('images.npy'), verbose=0))\n"
+        f"for name in {list(models)}:\n"
+        "    model = keras.models.load_model(f'{name}.keras')\n"
+        f"    assert model.layers[-1].class_names == {CLASSES}\n"
+        "    np.save(f'{name}.npy', model(np.load('images.npy')))\n"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True)
-    np.testing.assert_allclose(np.load(folder / "outputs.npy"), model.predict(IMAGES, verbose=0), atol=1e-5)
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
+    for name, model in models.items():
+        np.testing.assert_allclose(np.load(tmp_path / f"{name}.npy"), model(IMAGES), atol=1e-5)
 
 
 def test_only_the_last_block_learns_and_no_batch_norm_moves():
@@ -107,7 +112,7 @@ def test_the_first_layer_of_the_block_may_be_named():
     assert unfreeze_last_block(backbone, "x.keras", "fire2_convolution") == ["fire2_convolution"]
     with pytest.raises(ValueError, match="has no layer 'fire3'; its last layers are .*fire2_norm"):
         unfreeze_last_block(backbone, "x.keras", "fire3")
-    with pytest.raises(ValueError, match="4 of 4|2 of 4"):
+    with pytest.raises(ValueError, match="2 of 2 layers would be trained"):
         unfreeze_last_block(backbone, "x.keras", "fire1_convolution")
 
 
@@ -134,10 +139,10 @@ def test_last_blocks_of_the_papers_backbones(name, number, one_of_them):
 
 
 @pytest.mark.parametrize("build", OWN)
-def test_own_networks_classify_and_learn(build, tmp_path):
+def test_own_networks_classify_and_learn(build):
     keras.utils.set_random_seed(0)
     model = build(32, CLASSES)
-    probabilities = model.predict(IMAGES.astype("uint8"), verbose=0)
+    probabilities = np.array(model(IMAGES.astype("uint8")))
     assert probabilities.shape == (8, 8) and probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     assert len(model.get_layer("features").output.shape) == 4
@@ -146,7 +151,6 @@ def test_own_networks_classify_and_learn(build, tmp_path):
     model.train_on_batch(IMAGES, Y_TRUE)
     moved = [not np.array_equal(old, new) for old, new in zip(before, model.get_weights(), strict=True)]
     assert np.mean(moved) > 0.9
-    check_round_trip(model, tmp_path)
 
 
 def test_five_conv_blocks_are_as_printed():
