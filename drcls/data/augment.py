@@ -74,6 +74,9 @@ class Augmenter:
         cval: value beyond the edges for fill_mode "constant".
         rescale: None, or a factor on the augmented image; the output is then float32. As in Keras it
             belongs to the call, not to `apply`.
+        gaussian_noise: largest standard deviation, in grey levels, of Gaussian noise added last; it is drawn
+            anew for each image from [0, gaussian_noise]. Not one of ImageDataGenerator's arguments; it belongs
+            to the call, not to `apply`.
         legacy: reproduce the oddities of ImageDataGenerator: `width_shift_range` moves the image vertically
             and `height_shift_range` horizontally; the centre of an image that is not square has its
             coordinates swapped, so that rotation and zoom are about x = (height - 1) / 2 and
@@ -96,9 +99,10 @@ class Augmenter:
     cval: float = 0.0
     rescale: float | None = None
     legacy: bool = False
+    gaussian_noise: float = 0.0
 
     def __post_init__(self):
-        for name in ("rotation_range", "shear_range", "channel_shift_range"):
+        for name in ("rotation_range", "shear_range", "channel_shift_range", "gaussian_noise"):
             setattr(self, name, _range(name, getattr(self, name)))
         for name in ("width_shift_range", "height_shift_range"):
             value = getattr(self, name)
@@ -133,6 +137,8 @@ class Augmenter:
         """
         image = _checked(image)
         image = self.apply(image, self.draw(image.shape, rng))
+        if self.gaussian_noise:
+            image = _add_noise(image, self.gaussian_noise, rng)
         return image if self.rescale is None else image * np.float32(self.rescale)
 
     def draw(self, shape, rng):
@@ -308,6 +314,11 @@ def _wrapped(places, length):
 def _shift_channels(image, intensity):
     shifted = np.clip(image + np.float32(intensity), image.min(), image.max())
     return np.rint(shifted).astype(np.uint8) if image.dtype == np.uint8 else shifted
+
+
+def _add_noise(image, largest, rng):
+    noisy = np.clip(image + rng.normal(0, rng.uniform(0, largest), image.shape), 0, 255)
+    return np.rint(noisy).astype(np.uint8) if image.dtype == np.uint8 else noisy.astype(np.float32)
 
 
 def _brighten(image, factor, whole_levels):

@@ -21,6 +21,8 @@ class Batches(keras.utils.PyDataset):
         seed: int.
         epoch: int, number of epochs already trained; a resumed training passes it.
         workers: int, threads that make batches ahead of the device.
+        mix: function (images, labels, seed) -> (images, labels) of a whole batch, after `augmenter`, such as
+            `StrongAugmentation`; or None.
 
     Each item is `(images, labels)`: float32 (B, H, W, 3) in 0..255 and one-hot float32 (B, C).
     """
@@ -36,6 +38,7 @@ class Batches(keras.utils.PyDataset):
         epoch=0,
         workers=1,
         only_repeats=False,
+        mix=None,
         **kwargs,
     ):
         super().__init__(workers=workers, max_queue_size=4 * workers, **kwargs)
@@ -47,6 +50,7 @@ class Batches(keras.utils.PyDataset):
         self.batch_size, self.augmenter, self.shuffle, self.seed = batch_size, augmenter, shuffle, seed
         self.only_repeats = only_repeats
         self._is_repeat = part.frame["path"].duplicated().to_numpy()
+        self.mix = mix
         self._rows = cache.rows(part)
         self._one_hot = np.eye(len(part.classes), dtype=np.float32)[part.labels]
         self.start(epoch)
@@ -59,7 +63,11 @@ class Batches(keras.utils.PyDataset):
         images = np.empty((len(positions), *self.cache.images.shape[1:]), dtype=np.float32)
         for image, position in zip(images, positions, strict=True):
             image[:] = self._image(position)
-        return images, self._one_hot[positions]
+        labels = self._one_hot[positions]
+        if self.mix is None:
+            return images, labels
+        seed = np.random.SeedSequence([self.seed, self.epoch, index]).generate_state(1)[0]
+        return self.mix(images, labels, int(seed) >> 1)
 
     def on_epoch_end(self):
         """Move on to the next epoch's order and augmentations."""

@@ -1,0 +1,61 @@
+"""Keras' stronger augmentations, made to draw from a seed of each batch."""
+
+import keras
+import numpy as np
+
+# What each is asked for: Keras' defaults, except that AugMix leaves out its operations on brightness, contrast,
+# sharpness and colour, as its authors did to keep them apart from the corruptions they tested with.
+STRONG_AUGMENTATIONS = {
+    "RandAugment": lambda seed: keras.layers.RandAugment(
+        value_range=(0, 255), num_ops=2, factor=0.5, seed=seed
+    ),
+    "MixUp": lambda seed: keras.layers.MixUp(alpha=0.2, seed=seed),
+    "CutMix": lambda seed: keras.layers.CutMix(seed=seed),
+    "AugMix": lambda seed: keras.layers.AugMix(value_range=(0, 255), all_ops=False, seed=seed),
+}
+
+
+class StrongAugmentation:
+    """Applies one of Keras' augmentation layers to whole batches.
+
+    A layer is made anew for each batch, from the seed of that batch: a layer's own random state would depend on
+    which thread came first, and would be lost when training is interrupted.
+
+    Args:
+        name: "RandAugment", "MixUp", "CutMix" or "AugMix".
+
+    Raises:
+        ValueError: on another name.
+    """
+
+    def __init__(self, name):
+        if name not in STRONG_AUGMENTATIONS:
+            raise ValueError(
+                f"strong augmentation must be one of {list(STRONG_AUGMENTATIONS)}; received {name!r}"
+            )
+        self.name = name
+
+    def __call__(self, images, labels, seed):
+        """Augment a batch.
+
+        Args:
+            images: float32 (B, H, W, 3) in 0..255.
+            labels: float32 (B, C), one-hot.
+            seed: int.
+
+        Returns:
+            images, float32 (B, H, W, 3) in 0..255, and labels, float32 (B, C), mixed by MixUp and CutMix.
+        """
+        layer = STRONG_AUGMENTATIONS[self.name](seed)
+        if self.name in ("MixUp", "CutMix"):
+            # Both mix each image with another of the batch; alone there is none.
+            if len(images) == 1:
+                return images, labels
+            mixed = layer({"images": images, "labels": labels}, training=True)
+            images, labels = mixed["images"], mixed["labels"]
+        else:
+            images = layer(images, training=True)
+        images, labels = (
+            np.array(keras.ops.convert_to_numpy(values), np.float32) for values in (images, labels)
+        )
+        return np.clip(images, 0, 255), labels
