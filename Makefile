@@ -16,6 +16,8 @@ RUNS ?= runs
 TENSORBOARD ?=
 CLASSES ?= 5 4
 EXTERNAL ?=
+LAST_BLOCK ?=
+PREPARE ?=
 ENGINE ?= keras
 SEEDS ?= 0 1 2
 GRID ?= auto
@@ -33,6 +35,8 @@ SMOTE_TRANSFER = $(OPTIONS) --weights $(WEIGHTS) $(if $(BACKBONE),--backbone $(B
 CANINE_RBC = $(OPTIONS) --seeds $(SEEDS) --engine $(GRID) $(if $(WORKERS),--workers $(WORKERS)) \
 	$(if $(ADDRESS),--address $(ADDRESS))
 MULTISCALE_ATTENTION = $(OPTIONS) --classes $(CLASSES) $(if $(EXTERNAL),--external $(EXTERNAL))
+BLOOD_CELLS = $(OPTIONS) --weights $(WEIGHTS) $(if $(BACKBONE),--backbone $(BACKBONE)) \
+	$(if $(LAST_BLOCK),--last-block $(LAST_BLOCK))
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
@@ -65,6 +69,8 @@ reproduce-smote-transfer: install ## SMOTE on embeddings: DATA= PROTOCOL= PROFIL
 
 reproduce-canine-rbc: install ## Focal loss on red cells: DATA= PROTOCOL= PROFILE= SEEDS= GRID=processes|ray WORKERS= ADDRESS=
 	$(BIN)/python -m experiments.canine_rbc_focal $(CANINE_RBC)
+reproduce-blood-cells: install ## Blood cells: DATA= PROTOCOL= PROFILE= MODELS= SEED= WEIGHTS= BACKBONE= LAST_BLOCK=
+	$(BIN)/python -m experiments.blood_cells $(BLOOD_CELLS)
 
 report-chexnet-cbam: install ## rebuild the report from the run folders, without training
 	$(BIN)/python -m experiments.chexnet_cbam $(CHEXNET_CBAM) --report-only
@@ -72,8 +78,11 @@ report-chexnet-cbam: install ## rebuild the report from the run folders, without
 report-multiscale-attention: install ## the same for multi-scale attention
 	$(BIN)/python -m experiments.multiscale_attention $(MULTISCALE_ATTENTION) --report-only
 
-data-%: install ## prepare a data set: make data-aptos2019 SOURCE=archive.zip
-	$(BIN)/python -m data_prep.$* --source $(SOURCE)
+report-blood-cells: install ## the same for blood cells
+	$(BIN)/python -m experiments.blood_cells $(BLOOD_CELLS) --report-only
+
+data-%: install ## prepare a data set: make data-aptos2019 SOURCE=archive.zip PREPARE="--size 224"
+	$(BIN)/python -m data_prep.$* --source $(SOURCE) $(PREPARE)
 
 report-smote-transfer: install ## the same for SMOTE on embeddings
 	$(BIN)/python -m experiments.smote_transfer $(SMOTE_TRANSFER) --report-only

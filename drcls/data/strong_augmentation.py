@@ -1,5 +1,8 @@
 """Keras' stronger augmentations, made to draw from a seed of each batch."""
 
+import random
+from threading import Lock
+
 import keras
 import numpy as np
 
@@ -13,6 +16,10 @@ STRONG_AUGMENTATIONS = {
     "CutMix": lambda seed: keras.layers.CutMix(seed=seed),
     "AugMix": lambda seed: keras.layers.AugMix(value_range=(0, 255), all_ops=False, seed=seed),
 }
+
+
+# AugMix chooses its operations by Python's global generator, whatever its seed.
+_GLOBAL_GENERATOR = Lock()
 
 
 class StrongAugmentation:
@@ -54,8 +61,19 @@ class StrongAugmentation:
             mixed = layer({"images": images, "labels": labels}, training=True)
             images, labels = mixed["images"], mixed["labels"]
         else:
-            images = layer(images, training=True)
+            images = _call_seeded(layer, images, seed)
         images, labels = (
             np.array(keras.ops.convert_to_numpy(values), np.float32) for values in (images, labels)
         )
         return np.clip(images, 0, 255), labels
+
+
+def _call_seeded(layer, images, seed):
+    """Call a layer with Python's global generator seeded, and put that back as it was."""
+    with _GLOBAL_GENERATOR:
+        state = random.getstate()
+        random.seed(seed)
+        try:
+            return layer(images, training=True)
+        finally:
+            random.setstate(state)

@@ -15,6 +15,7 @@ from drcls.report.figures import (
 from drcls.report.lines import Lines, line_chart
 from drcls.report.outliers import outlier_figure
 from drcls.report.page import Figure, Section, Table, run_facts, write_report
+from drcls.report.robustness_curves import robustness_curves
 from drcls.report.run_set import describe, read_history, read_predictions, read_runs, seed_spread, select_runs
 from drcls.report.tables import (
     Measure,
@@ -50,6 +51,7 @@ __all__ = [
     "read_predictions",
     "read_runs",
     "results_table",
+    "robustness_curves",
     "roc_and_precision_recall",
     "run_facts",
     "runs_table",

@@ -1,0 +1,56 @@
+"""A trained row under corrupted test images: `robustness.json` in its run folder."""
+
+import keras
+import numpy as np
+
+from drcls.robustness import mean_corruption_error, measure_robustness, with_flips_and_turns
+from drcls.runs import read_json, write_json
+
+# What training has seen of the tested corruptions, or something much like it. The printed augmentation holds
+# brightness and Gaussian noise; RandAugment changes contrast, colour and sharpness, MixUp blends images, CutMix
+# covers parts of them, AugMix (without its colour operations) equalises contrast.
+SEEN = {
+    "printed": ("brightness", "noise"),
+    "RandAugment": ("brightness", "noise", "contrast", "stain", "blur"),
+    "MixUp": ("brightness", "noise", "overlay"),
+    "CutMix": ("brightness", "noise", "occlusion"),
+    "AugMix": ("brightness", "noise", "contrast"),
+}
+
+
+def measure_corrupted(folder, cache, part, config, num_images, averaged, force=False):
+    """Measure a finished row under all corruptions, unless that is done.
+
+    Args:
+        folder: Path of the run folder, with `model.keras`.
+        cache: `ImageCache` at the row's image size.
+        part: `Manifest` of the test part.
+        config: the row's configuration.
+        num_images: how many test images to corrupt, the same for all rows of a split.
+        averaged: bool, whether to measure test-time augmentation too.
+        force: bool, measure anew.
+    """
+    target = folder / "robustness.json"
+    found = read_json(target) if target.is_file() and not force else {}
+    if found and ("averaged" in found or not averaged):
+        return
+    model = keras.models.load_model(folder / "model.keras", compile=False)
+    rows = choose(part, num_images, config["seed"])
+    images, labels = cache.images[cache.rows(part)[rows]], part.labels[rows]
+
+    def forward(shown):
+        return model.predict(shown, batch_size=64, verbose=0)
+
+    measured = found or measure_robustness(forward, images, labels, config["seed"])
+    content = measured | {"mean_corruption_error": mean_corruption_error(measured), "image_size": cache.size}
+    if averaged:
+        content["averaged"] = measure_robustness(
+            with_flips_and_turns(forward), images, labels, config["seed"]
+        )
+    write_json(target, content)
+
+
+def choose(part, num_images, seed):
+    """Choose test images at random: the same rows for every model of a split."""
+    order = np.random.default_rng([seed, 11]).permutation(len(part))
+    return np.sort(order[:num_images])

@@ -1,0 +1,104 @@
+"""From blood cells as found to training, validation and test parts: duplicates, outliers, split (section 2.1)."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from drcls.data import deduplicate, find_outliers, read_planted, score_detection, split
+from drcls.data.split import deal_rows
+from drcls.runs import write_csv, write_json
+
+
+def make_parts(manifest, cache, protocol, fractions, seed, folder):
+    """Remove duplicates and outliers and split, as the protocol has it; write down what was removed.
+
+    - `paper`: identical files once, near-identical ones as they are found; the forest looks at all images and
+      removes from all; then 80:20 at random. Test is validation: the paper's tables say no more.
+    - `clean`: groups of near-identical images stay together. What was planted never stands in validation or
+      test, which hold genuine cells alone, all of them; in training it lies among the cells it was planted on,
+      and the forest, which sees the training part only, must find it.
+
+    Args:
+        manifest: the whole data set, a `Manifest`.
+        cache: its `ImageCache`.
+        protocol: "paper" or "clean".
+        fractions: two shares for `paper`, three for `clean`.
+        seed: int, of the forest and the split.
+        folder: Path; `outliers.json` (counts, score) and `outliers.csv` (each image the forest saw) go there.
+
+    Returns:
+        dict from "train", "validation", "test" to a `Manifest`.
+    """
+    kept = deduplicate(manifest)
+    parts = {} if protocol == "paper" else _split_genuine(kept, fractions, seed)
+    searched = kept if protocol == "paper" else parts["train"]
+    found = find_outliers(cache.images[cache.rows(searched)], seed)
+    left = searched.select(np.flatnonzero(~found.flagged))
+    if protocol == "paper":
+        train, validation = (left.select(rows) for rows in deal_rows(left.labels, fractions, seed))
+        parts = {"train": train, "validation": validation, "test": validation}
+    else:
+        parts["train"] = left
+    _write_down(manifest, kept, searched, found, parts, protocol, folder)
+    return parts
+
+
+def _split_genuine(kept, fractions, seed):
+    """Split the genuine cells by groups; what was planted on a training cell follows it."""
+    planted = read_planted(kept)
+    if planted is None:
+        return split(kept, fractions, seed, "clean")
+    parts = split(kept.select(np.flatnonzero(planted == "")), fractions, seed, "clean")
+    groups = set(parts["train"].frame["group"])
+    held_out = {group for name in ("validation", "test") for group in parts[name].frame["group"]}
+    follows = kept.frame["group"].isin(groups - held_out).to_numpy()
+    return parts | {"train": kept.select(np.flatnonzero(follows))}
+
+
+def _write_down(manifest, kept, searched, found, parts, protocol, folder):
+    """Write what was removed and how well that fits what was planted."""
+    everything, planted = read_planted(manifest), read_planted(searched)
+
+    def counts(part):
+        return dict(zip(part.classes, part.counts().tolist(), strict=True))
+
+    described = {
+        "data": manifest.root.name,
+        "phantom": bool(manifest.info.get("phantom")),
+        "protocol": protocol,
+        "threshold": found.threshold,
+        "counts": {
+            "as found": counts(manifest),
+            "duplicates removed": counts(kept),
+            "searched for outliers": counts(searched),
+            "train": counts(parts["train"]),
+            "validation": counts(parts["validation"]),
+        }
+        | ({} if protocol == "paper" else {"test": counts(parts["test"])}),
+        "duplicates_removed": len(manifest) - len(kept),
+        "num_searched": len(searched),
+        "num_removed": int(found.flagged.sum()),
+    }
+    if planted is not None:
+        described["planted_duplicates"] = int((everything == "duplicate").sum())
+        described["detection"] = score_detection(found.flagged, planted != "")
+        described["by_kind"] = {
+            kind: score_detection(found.flagged, planted == kind)["recall"]
+            for kind in sorted(set(planted) - {""})
+        }
+    frame = searched.frame[["path", "label"]].assign(
+        score=found.scores, planted="unknown" if planted is None else planted
+    )
+    write_csv(Path(folder) / "outliers.csv", frame)
+    write_json(Path(folder) / "outliers.json", described)
+    print(
+        f"{protocol} protocol, outliers: {json.dumps(described.get('detection', 'nothing known to be planted'))}"
+    )
+
+
+def read_searched(folder):
+    """Read `outliers.csv`: path, label, score, planted (a kind, "" for genuine, "unknown")."""
+    texts = {"path": str, "label": str, "planted": str}
+    return pd.read_csv(Path(folder) / "outliers.csv", dtype=texts, keep_default_na=False)
