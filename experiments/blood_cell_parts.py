@@ -34,7 +34,7 @@ def make_parts(manifest, cache, protocol, fractions, seed, folder):
     kept = deduplicate(manifest)
     parts = {} if protocol == "paper" else _split_genuine(kept, fractions, seed)
     searched = kept if protocol == "paper" else parts["train"]
-    found = find_outliers(cache.images[cache.rows(searched)], seed)
+    found = find_outliers(cache.images, seed, cache.rows(searched))
     left = searched.select(np.flatnonzero(~found.flagged))
     if protocol == "paper":
         train, validation = (left.select(rows) for rows in deal_rows(left.labels, fractions, seed))

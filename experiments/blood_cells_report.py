@@ -270,7 +270,7 @@ def robustness_section(folder, runs):
         "Test images of the clean split, corrupted (severities 1 to 5, averaged in the table). Nothing was trained or "
         "chosen on corrupted images; brightness and Gaussian noise are part of the printed augmentation. The mean "
         "corruption error is relative to the first row of the same seed, as Hendrycks and Dietterich define it: below "
-        "100 is more robust. Rows ending in `averaged` predict the mean over the eight flips and quarter turns of an image."
+        "100 is more robust. Rows ending in `averaged` predict the mean over the eight flips and turns of an image."
     )
     if not measured:
         return Section("Corrupted test images", [text, "Not run: the clean protocol measures them."])

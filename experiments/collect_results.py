@@ -22,6 +22,8 @@ ALL_RESULTS = RESULTS / "README.md"
 BEGIN_GAINS, END_GAINS = "<!-- gains: made by the same -->\n", "<!-- end of gains -->\n"
 # The learner whose gains the README shows: the vote of several; the others stand in the result files.
 SHOWN_LEARNER = "soft_voting"
+BEGIN_OUTLIERS, END_OUTLIERS = "<!-- outliers: made by the same -->\n", "<!-- end of outliers -->\n"
+BEGIN_ROBUSTNESS, END_ROBUSTNESS = "<!-- robustness: made by the same -->\n", "<!-- end of robustness -->\n"
 BEGIN, END = "<!-- results: made by experiments/collect_results.py -->\n", "<!-- end of results -->\n"
 
 
@@ -50,7 +52,11 @@ def collect(run_set):
             content["learners"] = {
                 name: summary(measured) for name, measured in read_json(folder / "learners.json").items()
             }
-        for extra in (folder / "explainers.json", *sorted(folder.glob("external-*.json"))):
+        for extra in (
+            folder / "explainers.json",
+            folder / "robustness.json",
+            *sorted(folder.glob("external-*.json")),
+        ):
             if extra.is_file():
                 content[extra.stem] = read_json(extra)
         target = RESULTS / run_set.name / folder.parent.name / f"{folder.name}.json"
@@ -67,6 +73,80 @@ def collect_gains(run_set):
 
 
 def gains_table(results, with_phantoms=True):
+def collect_outliers(run_set):
+    """Copy how well planted outliers were found, for each split."""
+    for file in sorted(Path(run_set).glob("*/outliers.json")):
+        _, protocol, profile, seed = file.parent.name.rsplit("-", 3)
+        content = read_json(file) | {
+            "protocol": protocol,
+            "profile": profile,
+            "seed": int(seed.removeprefix("s")),
+        }
+        write_json(RESULTS / Path(run_set).name / f"outliers-{file.parent.name}.json", content)
+
+
+def outliers_table(results):
+    """Return the Markdown table of outlier detection: one row per data set, protocol and profile.
+
+    Args:
+        results: Path of the folder with the committed JSON files.
+    """
+    groups = {}
+    for path in sorted(results.glob("*/outliers-*.json")):
+        found = read_json(path)
+        if "detection" in found:
+            groups.setdefault((label_of(found), found["protocol"]), []).append(found)
+    lines = ["| data, profile | protocol | searched | planted | removed | precision % | recall % | seeds |"]
+    lines += ["|---|---|---|---|---|---|---|---|"]
+    for (label, protocol), found in sorted(groups.items()):
+        first = found[0]
+        cells = [label, protocol, str(first["num_searched"]), str(first["detection"]["num_planted"])]
+        cells += [str(first["num_removed"])]
+        scores = [{"metrics": one["detection"], "seed": one["seed"]} for one in found]
+        cells += [spread(scores, name, 100, 1) for name in ("precision", "recall")]
+        cells += [", ".join(str(one["seed"]) for one in found)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n" if groups else "None measured yet.\n"
+
+
+def robustness_table(results):
+    """Return the Markdown table of accuracy on corrupted test images: one row per data set, profile and variant.
+
+    Args:
+        results: Path of the folder with the committed JSON files.
+    """
+    groups = {}
+    for path in sorted(results.glob("*/*/*.json")):
+        run = read_json(path)
+        if "robustness" in run:
+            groups.setdefault((label_of(run), run["variant"]), []).append(run)
+    if not groups:
+        return "None measured yet.\n"
+    names = list(next(iter(groups.values()))[0]["robustness"]["corrupted"])
+    columns = ["data, profile", "row", "images", "clean", *names, "mean", "seeds"]
+    lines = [columns, ["---"] * len(columns)]
+    for (label, variant), runs in sorted(groups.items()):
+        seeds = [shares_right(run["robustness"]) | {"seed": run["seed"]} for run in runs]
+        cells = [label, f"`{variant}`", str(runs[0]["robustness"]["num_images"])]
+        cells += [
+            spread([{"metrics": one} for one in seeds], name, 100, 1) for name in ("clean", *names, "mean")
+        ]
+        lines.append([*cells, ", ".join(str(run["seed"]) for run in runs)])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def shares_right(robustness):
+    """Return the accuracy on clean images, under each corruption averaged over severities, and their mean."""
+    by_name = {name: float(np.mean(values)) for name, values in robustness["corrupted"].items()}
+    return {"clean": robustness["clean"]} | by_name | {"mean": float(np.mean(list(by_name.values())))}
+
+
+def label_of(content):
+    """Name data set and profile, synthetic data as such."""
+    return f"{content['data']}{' (synthetic)' if content['phantom'] else ''}, {content['profile']}"
+
+
+def gains_table(results):
     """Return the Markdown table of what SMOTE bought: soft voting, by data set and protocol.
 
     Args:
@@ -158,7 +238,13 @@ def spread(runs, metric, scale, digits):
 def renew_tables():
     """Put each table of real data between its two marks in the README, and all rows into the results' own."""
     text = README.read_text(encoding="utf-8")
-    for begin, end, made in ((BEGIN, END, table), (BEGIN_GAINS, END_GAINS, gains_table)):
+    tables = (
+        (BEGIN, END, table),
+        (BEGIN_GAINS, END_GAINS, gains_table),
+        (BEGIN_OUTLIERS, END_OUTLIERS, outliers_table),
+        (BEGIN_ROBUSTNESS, END_ROBUSTNESS, robustness_table),
+    )
+    for begin, end, made in tables:
         before, rest = text.split(begin)
         text = before + begin + made(RESULTS, with_phantoms=False) + end + rest.split(end)[1]
     write_text(README, text)
@@ -180,6 +266,8 @@ def main(arguments):
         collect(run_set)
         collect_gains(run_set)
     renew_tables()
+        collect_outliers(run_set)
+    renew_readme()
 
 
 if __name__ == "__main__":

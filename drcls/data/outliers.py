@@ -35,35 +35,33 @@ class Outliers:
         return self.scores > self.threshold
 
 
-def hue_histograms(images):
-    """Describe images by their hues: how much colour lies in each direction of the a-b plane of CIELAB.
+def hue_histogram(image):
+    """Describe an image by its hues: how much colour lies in each direction of the a-b plane of CIELAB.
 
     Stained cells have few hues, wherever and however large the cell is; another picture brings others.
 
     Args:
-        images: uint8 (N, H, W, 3), RGB; read one by one, memory-mapped or not.
+        image: uint8 (H, W, 3), RGB.
 
     Returns:
-        float32 (N, 12): in each bin of hue the chroma, averaged over all pixels.
+        float32 (12,): in each bin of hue the chroma, averaged over all pixels.
     """
-    histograms = np.empty((len(images), HUE_BINS), np.float32)
-    for row, image in enumerate(images):
-        lab = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2LAB).astype(np.float32) - 128
-        a, b = lab[..., 1], lab[..., 2]
-        counts, _ = np.histogram(np.arctan2(b, a), HUE_BINS, (-np.pi, np.pi), weights=np.hypot(a, b))
-        histograms[row] = counts / a.size
-    return histograms
+    lab = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2LAB).astype(np.float32) - 128
+    a, b = lab[..., 1], lab[..., 2]
+    chroma, _ = np.histogram(np.arctan2(b, a), HUE_BINS, (-np.pi, np.pi), weights=np.hypot(a, b))
+    return np.float32(chroma / a.size)
 
 
-def find_outliers(images, seed):
+def find_outliers(images, seed, rows=None):
     """Score every image by an isolation forest and cut the scores in two by Otsu's method.
 
     Nothing is told about how many outliers there are, nor which: the threshold parts the scores into the two
     groups that differ most (Otsu, 1979). A set without outliers is parted too, so look at what is removed.
 
     Args:
-        images: uint8 (N, H, W, 3), RGB.
+        images: uint8 (M, H, W, 3), RGB, memory-mapped or not.
         seed: int, of the forest.
+        rows: int (N,), which images to search; None for all.
 
     Returns:
         Outliers.
@@ -71,11 +69,12 @@ def find_outliers(images, seed):
     Raises:
         ValueError: where there are too few images for one tree.
     """
-    if len(images) < SAMPLES_PER_TREE:
+    rows = range(len(images)) if rows is None else rows
+    if len(rows) < SAMPLES_PER_TREE:
         raise ValueError(
-            f"an isolation forest needs at least {SAMPLES_PER_TREE} images; received {len(images)}"
+            f"an isolation forest needs at least {SAMPLES_PER_TREE} images; received {len(rows)}"
         )
-    features = hue_histograms(images)
+    features = np.stack([hue_histogram(images[row]) for row in rows])
     forest = IsolationForest(n_estimators=NUM_TREES, max_samples=SAMPLES_PER_TREE, random_state=seed)
     scores = -forest.fit(features).score_samples(features)
     return Outliers(scores, otsu_threshold(scores))
