@@ -407,3 +407,16 @@ def test_rotation_and_translation_are_those_of_tensorflow_addons():
             parameters = {"tx": -case["shift"][0], "ty": -case["shift"][1]}
         moved = Augmenter(fill_mode=case["fill_mode"]).apply(image, parameters)
         np.testing.assert_allclose(moved, case["image"], atol=0.01, err_msg=str(parameters))
+
+
+def test_gaussian_noise_is_added_last_and_by_the_callers_generator():
+    image = np.full((64, 64, 3), 100, np.uint8)
+    augmenter = Augmenter(gaussian_noise=20)
+    noisy = augmenter(image, np.random.default_rng(0))
+    assert noisy.dtype == np.uint8 and 0 < noisy.std() < 20
+    np.testing.assert_array_equal(noisy, augmenter(image, np.random.default_rng(0)))
+    spread = [augmenter(image, np.random.default_rng(seed)).std() for seed in range(40)]
+    assert max(spread) > 15 and min(spread) < 5
+    assert augmenter(image.astype(np.float32), np.random.default_rng(0)).dtype == np.float32
+    with pytest.raises(ValueError, match="gaussian_noise must be a finite number.*received -1"):
+        Augmenter(gaussian_noise=-1)

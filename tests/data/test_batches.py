@@ -180,3 +180,19 @@ def test_only_repeats_are_augmented_and_stay_the_same_in_every_epoch(cache, mani
     assert np.abs(images[2] - plain[0]).max() > 1 and np.abs(images[3] - images[2]).max() > 1
     batches.on_epoch_end()
     np.testing.assert_array_equal(batches[0][0], images)
+def test_whole_batches_can_be_mixed_by_the_seed_of_the_batch(cache, manifest):
+    seeds = []
+
+    def halve(images, labels, seed):
+        seeds.append(seed)
+        return images / 2, labels
+
+    plain = Batches(cache, manifest, 4, seed=3)
+    mixed = Batches(cache, manifest, 4, seed=3, mix=halve)
+    np.testing.assert_array_equal(mixed[1][0], plain[1][0] / 2)
+    np.testing.assert_array_equal(mixed[1][1], plain[1][1])
+    assert isinstance(seeds[0], int) and seeds[0] == seeds[1]
+    mixed[0]
+    mixed.start(1)
+    mixed[1]
+    assert len(set(seeds)) == 3 and max(seeds) < 2**31
