@@ -100,6 +100,21 @@ def _settle_quickly(backbone):
             layer.momentum = 0.9
 
 
+def settle_batch_norms(backbone, images, batch_size=32):
+    """Let the moving averages of random weights see images, without training anything.
+
+    A backbone from random weights that stays in inference mode would else normalise by averages of 0 and 1, and
+    give nearly the same features for every image.
+
+    Args:
+        backbone: keras.Model from `build_backbone` with `weights="none"`; changed in place.
+        images: uint8 or float32 (N, H, W, 3) in 0..255, of the training part.
+        batch_size: int.
+    """
+    for start in range(0, len(images), batch_size):
+        backbone(ops.cast(images[start : start + batch_size], "float32"), training=True)
+
+
 def _load_feature_extractor(path):
     if not Path(path).is_file():
         raise FileNotFoundError(
