@@ -100,7 +100,7 @@ def _settle_quickly(backbone):
             layer.momentum = 0.9
 
 
-def settle_batch_norms(backbone, images, batch_size=32):
+def settle_batch_norms(backbone, images, batch_size=16):
     """Let the moving averages of random weights see images, without training anything.
 
     A backbone from random weights that stays in inference mode would else normalise by averages of 0 and 1, and
