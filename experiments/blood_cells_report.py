@@ -360,7 +360,8 @@ def figures_section(folder, runs):
             title = f"Figure 1 and its like, {protocol} protocol"
             parts.append(confusion_matrices(path, chosen, names[:6], title))
     first = min((run["seed"] for run in runs), default=0)
-    trained = [run for run in select_runs(runs, seed=first) if (run["folder"] / "history.csv").is_file()]
+    shown = select_runs(runs, seed=first, protocol="clean") or select_runs(runs, seed=first)
+    trained = [run for run in shown if (run["folder"] / "history.csv").is_file()]
     if trained:
         parts.append(training_curves(folder / "figures" / "training.png", trained, "Training curves"))
     return Section("Confusion matrices (Figure 1) and training", parts or ["Not run."])

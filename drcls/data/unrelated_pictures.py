@@ -4,6 +4,8 @@ Two are planted in training data (`PLANTED`), the others corrupt test images (`F
 which learned to look past the first two has not seen the pictures that it is tested with.
 """
 
+from functools import cache
+
 import cv2
 import numpy as np
 
@@ -12,6 +14,7 @@ FOREIGN = ("face", "chessboard")
 _SIDE = 256
 
 
+@cache
 def draw_unrelated(name, height, width):
     """Draw one of the pictures.
 
@@ -20,7 +23,7 @@ def draw_unrelated(name, height, width):
         height, width: of the picture in pixels.
 
     Returns:
-        uint8 array (height, width, 3), RGB.
+        uint8 array (height, width, 3), RGB, the same one for the same arguments and therefore read-only.
 
     Raises:
         ValueError: on an unknown name.
@@ -30,7 +33,9 @@ def draw_unrelated(name, height, width):
         raise ValueError(f"picture must be one of {list(pictures)}; received {name!r}")
     canvas = np.zeros((_SIDE, _SIDE, 3), np.uint8)
     pictures[name](canvas)
-    return cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
+    picture = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
+    picture.flags.writeable = False
+    return picture
 
 
 def _polygon(canvas, corners, colour):
