@@ -6,6 +6,7 @@ import numpy as np
 from drcls.robustness import mean_corruption_error, measure_robustness, with_flips_and_turns
 from drcls.runs import read_json, write_json
 
+BATCH_SIZE = 64
 # What training has seen of the tested corruptions, or something much like it. The printed augmentation holds
 # brightness and Gaussian noise; RandAugment changes contrast, colour and sharpness, MixUp blends images, CutMix
 # covers parts of them, AugMix (without its colour operations) equalises contrast.
@@ -39,7 +40,8 @@ def measure_corrupted(folder, cache, part, config, num_images, averaged, force=F
     images, labels = cache.images[cache.rows(part)[rows]], part.labels[rows]
 
     def forward(shown):
-        return model.predict(shown, batch_size=64, verbose=0)
+        batches = np.split(shown, range(BATCH_SIZE, len(shown), BATCH_SIZE))
+        return np.concatenate([model.predict_on_batch(batch) for batch in batches])
 
     measured = found or measure_robustness(forward, images, labels, config["seed"])
     content = measured | {"mean_corruption_error": mean_corruption_error(measured), "image_size": cache.size}

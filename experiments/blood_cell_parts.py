@@ -45,9 +45,18 @@ def make_parts(manifest, cache, protocol, fractions, seed, folder):
     return parts
 
 
+def read_overlays(part):
+    """Return the kinds of planted overlays, "" for the rest; None where nobody knows.
+
+    A planted duplicate counts as genuine: of two identical files one is as good as the other, and one is dropped.
+    """
+    kinds = read_planted(part)
+    return None if kinds is None else np.where(kinds == "duplicate", "", kinds)
+
+
 def _split_genuine(kept, fractions, seed):
     """Split the genuine cells by groups; what was planted on a training cell follows it."""
-    planted = read_planted(kept)
+    planted = read_overlays(kept)
     if planted is None:
         return split(kept, fractions, seed, "clean")
     parts = split(kept.select(np.flatnonzero(planted == "")), fractions, seed, "clean")
@@ -59,7 +68,7 @@ def _split_genuine(kept, fractions, seed):
 
 def _write_down(manifest, kept, searched, found, parts, protocol, folder):
     """Write what was removed and how well that fits what was planted."""
-    everything, planted = read_planted(manifest), read_planted(searched)
+    everything, planted = read_planted(manifest), read_overlays(searched)
 
     def counts(part):
         return dict(zip(part.classes, part.counts().tolist(), strict=True))

@@ -1,6 +1,7 @@
 """The blood-cell script: parts without leaks, rows from data to report, corrupted images, what is collected."""
 
 import shutil
+from functools import partial
 
 import keras
 import numpy as np
@@ -8,11 +9,12 @@ import pandas as pd
 import pytest
 
 from data_prep.phantoms.leukocytes import write_leukocytes
-from drcls.data import ImageCache, load_manifest, read_planted
+from drcls.data import ImageCache, deduplicate, load_manifest
+from drcls.robustness import measure_robustness
 from drcls.runs import read_json
-from experiments import blood_cells, collect_results
+from experiments import blood_cell_corruptions, blood_cells, collect_results
 from experiments.blood_cell_corruptions import SEEN, choose
-from experiments.blood_cell_parts import make_parts
+from experiments.blood_cell_parts import make_parts, read_overlays
 from experiments.blood_cells import CONFIG, PROFILES, VARIANTS, main, parse, plateaus, rows
 from experiments.blood_cells_report import closed, with_weighted
 from experiments.collect_results import collect, collect_outliers, outliers_table, robustness_table
@@ -42,13 +44,14 @@ def parts_of(manifest, cache, protocol, folder):
 def test_clean_parts_hold_no_planted_image_outside_training(manifest, cache, tmp_path):
     parts = parts_of(manifest, cache, "clean", tmp_path)
     for name in ("validation", "test"):
-        assert set(read_planted(parts[name])) == {""}
+        assert set(read_overlays(parts[name])) == {""}
     groups = {name: set(part.frame["group"]) for name, part in parts.items()}
     assert (
         not groups["train"] & (groups["validation"] | groups["test"])
         and not groups["validation"] & groups["test"]
     )
-    genuine = manifest.select(np.flatnonzero(read_planted(manifest) == ""))
+    kept = deduplicate(manifest)
+    genuine = kept.select(np.flatnonzero(read_overlays(kept) == ""))
     held_out = genuine.frame["group"].isin(groups["validation"] | groups["test"]).sum()
     assert held_out == len(parts["validation"]) + len(parts["test"])
     found, frame = (
@@ -96,13 +99,15 @@ def setting(phantom, tmp_path, monkeypatch):
     monkeypatch.setattr(blood_cells, "PHANTOM", {"num_images": 200, "size": SIZE, "seed": 0})
     monkeypatch.setitem(PROFILES["quick"], "image_size", {"transfer": SIZE, "own": SIZE})
     monkeypatch.setitem(PROFILES["quick"], "num_corrupted", 6)
+    few = partial(measure_robustness, names=("blur", "occlusion"))
+    monkeypatch.setattr(blood_cell_corruptions, "measure_robustness", few)
     arguments = ["--data", "leukocytes_phantom", "--profile", "quick", "--epochs", "1"]
     return [*arguments, "--backbone", str(tmp_path / "extractor.keras")]
 
 
 def test_rows_from_data_to_report_and_collection(setting, tmp_path, monkeypatch):
     chosen = "transfer,downsampling,fine_tuned,fine_tuned+CutMix,five_conv_blocks"
-    main([*setting, "--models", chosen, "--averaged"])
+    main([*setting, "--models", chosen])
     run_set = tmp_path / "runs" / "blood_cells"
     clean, paper = (run_set / f"leukocytes_phantom-{protocol}-quick-s0" for protocol in ("clean", "paper"))
     names = ["extractor", "extractor+downsampling", "extractor+fine_tuned", "five_conv_blocks"]
@@ -141,7 +146,7 @@ def test_rows_from_data_to_report_and_collection(setting, tmp_path, monkeypatch)
         "Stronger augmentation",
     ):
         assert f"## {heading}" in text
-    assert "not known" not in text.split("## Networks")[0] and "extractor, averaged" in text
+    assert "not known" not in text.split("## Networks")[0]
     assert "| extractor+fine_tuned+CutMix | 0 |" in text and "2,280 (neutrophil)" in text
 
     monkeypatch.setattr(collect_results, "RESULTS", tmp_path / "results")
@@ -152,9 +157,16 @@ def test_rows_from_data_to_report_and_collection(setting, tmp_path, monkeypatch)
     lines = robustness_table(tmp_path / "results").splitlines()
     assert lines[0].startswith("| data, profile | row | images | clean | blur |") and len(lines) == 2 + 5
 
+    robustness = read_json(clean / "extractor" / "robustness.json")
     written = (clean / "extractor" / "robustness.json").stat().st_mtime_ns
     main([*setting, "--models", "transfer", "--protocol", "clean"])
     assert (clean / "extractor" / "robustness.json").stat().st_mtime_ns == written
+    main([*setting, "--models", "transfer", "--protocol", "clean", "--averaged"])
+    averaged = read_json(clean / "extractor" / "robustness.json")
+    assert averaged["corrupted"] == robustness["corrupted"]
+    assert set(averaged["averaged"]) == {"clean", "corrupted", "num_images"}
+    text = (run_set / "report-leukocytes_phantom-quick" / "report.md").read_text()
+    assert "| extractor, averaged | 0 | 6 |" in text
 
 
 def test_fine_tuning_needs_the_transferred_network(setting):
