@@ -70,7 +70,7 @@ reproduce-smote-transfer: install ## SMOTE on embeddings: DATA= PROTOCOL= PROFIL
 
 reproduce-canine-rbc: install ## Focal loss on red cells: DATA= PROTOCOL= PROFILE= SEEDS= GRID=processes|ray WORKERS= ADDRESS=
 	$(BIN)/python -m experiments.canine_rbc_focal $(CANINE_RBC)
-reproduce-blood-cells: install ## Blood cells: DATA= PROTOCOL= PROFILE= MODELS= SEED= WEIGHTS= BACKBONE= LAST_BLOCK=
+
 reproduce-blood-cells: install ## Blood cells: DATA= PROTOCOL= PROFILE= MODELS= SEED= WEIGHTS= BACKBONE= LAST_BLOCK= AVERAGED=
 	$(BIN)/python -m experiments.blood_cells $(BLOOD_CELLS)
 

@@ -6,11 +6,9 @@ from drcls.data.cache import ImageCache
 from drcls.data.corruptions import CORRUPTIONS, corrupt, corrupt_all
 from drcls.data.leakage import audit_leakage
 from drcls.data.manifest import Manifest, load_manifest
+from drcls.data.outliers import find_outliers, read_planted, score_detection
 from drcls.data.resample import class_weights, imbalance_ratio, oversample, undersample, with_majority_share
 from drcls.data.split import deduplicate, folds, split
-from drcls.data.outliers import find_outliers, read_planted, score_detection
-from drcls.data.resample import class_weights, oversample, undersample
-from drcls.data.split import deduplicate, split
 from drcls.data.strong_augmentation import STRONG_AUGMENTATIONS, StrongAugmentation
 
 __all__ = [

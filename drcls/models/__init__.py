@@ -10,10 +10,10 @@ from drcls.models.embedding_classifier import (
     build_embedding_classifier,
     choose_hyperparameters,
 )
-from drcls.models.miniature import build_miniature_densenet, build_miniature_resnet
 from drcls.models.fine_tuning import unfreeze_last_block
 from drcls.models.five_conv_blocks import build_five_conv_blocks
 from drcls.models.four_inception_blocks import build_four_inception_blocks
+from drcls.models.miniature import build_miniature_densenet, build_miniature_resnet
 from drcls.models.multiscale_attention import build_multiscale_attention
 from drcls.models.three_residual_blocks import build_three_residual_blocks
 from drcls.models.transfer_head import build_transfer_classifier

@@ -180,6 +180,8 @@ def test_only_repeats_are_augmented_and_stay_the_same_in_every_epoch(cache, mani
     assert np.abs(images[2] - plain[0]).max() > 1 and np.abs(images[3] - images[2]).max() > 1
     batches.on_epoch_end()
     np.testing.assert_array_equal(batches[0][0], images)
+
+
 def test_whole_batches_can_be_mixed_by_the_seed_of_the_batch(cache, manifest):
     seeds = []
 

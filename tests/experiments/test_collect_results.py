@@ -12,12 +12,10 @@ from experiments.collect_results import (
     END_GAINS,
     README,
     RESULTS,
-    all_results,
     collect,
     collect_gains,
-    gains_table,
-    table,
 )
+from experiments.result_tables import all_results, gains_table, outliers_table, robustness_table, table
 
 
 def test_the_readme_shows_the_committed_results():
@@ -37,6 +35,18 @@ def test_synthetic_rows_stand_in_no_table_of_real_data(tmp_path, monkeypatch):
     collect(tmp_path / "runs" / "paper")
     assert "phantom" in table(tmp_path / "results")
     assert "phantom" not in table(tmp_path / "results", with_phantoms=False)
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "made"),
+    [
+        (collect_results.BEGIN_OUTLIERS, collect_results.END_OUTLIERS, outliers_table),
+        (collect_results.BEGIN_ROBUSTNESS, collect_results.END_ROBUSTNESS, robustness_table),
+    ],
+)
+def test_the_readme_shows_what_was_measured_of_blood_cells(begin, end, made):
+    shown = README.read_text(encoding="utf-8").split(begin)[1].split(end)[0]
+    assert shown == made(RESULTS, with_phantoms=False)
 
 
 def test_the_readme_shows_the_committed_gains():
