@@ -33,18 +33,20 @@ def draw_stages(source, folder, size):
     """
     image, detection = _first(source)
     # Cells as cut and padded are shown next to each other, for which the detection's scale is fine enough.
-    inner = [c for c in detection.circles if _is_whole(c, image.shape)][:SHOWN]
-    cells = [cut_cell(detection.upscaled, circle * detection.ratio) for circle in inner]
+    whole = [circle for circle in detection.circles if _is_whole(circle, image.shape)]
+    shown = (whole or list(detection.circles))[:SHOWN]
+    cells = [cut_cell(detection.upscaled, circle * detection.ratio) for circle in shown]
     side = round(LARGE_CELL * DETECTION_DIAMETER)
-    figure = matplotlib.figure.Figure(figsize=(15, 3.2), layout="constrained")
+    frame = max(side, *map(len, cells))
+    figure = matplotlib.figure.Figure(figsize=(15, 3.7), layout="constrained")
     axes = figure.subplots(1, 5)
     axes[0].imshow(image)
     axes[1].imshow(detection.equalised, cmap="gray")
     axes[2].imshow(image)
     for x, y, radius in detection.circles:
         axes[2].add_patch(matplotlib.patches.Circle((x, y), radius, fill=False, color="lime", linewidth=0.8))
-    axes[3].imshow(_tile([_frame(cell, side) for cell in cells]))
-    axes[4].imshow(_tile([_frame(zero_pad(cell, side), side) for cell in cells]))
+    axes[3].imshow(_tile([_frame(cell, frame) for cell in cells]))
+    axes[4].imshow(_tile([_frame(zero_pad(cell, side), frame) for cell in cells]))
     titles = (
         "a smear",
         "b equalised",
