@@ -6,7 +6,6 @@ import tempfile
 from pathlib import Path
 
 import keras
-import numpy as np
 
 
 def export_saved_model(model, folder):
@@ -62,15 +61,16 @@ def export_onnx(model, file):
     _need_tensorflow("ONNX")
     _need_built(model)
     file = Path(file)
-    if not _converts(model):
-        model = _copy_that_converts(model)
+    if not _computes_in_float32(model):
+        model = _copy_in_float32(model)
     with _temporary_folder(file.parent) as temporary:
         # Given a signature, Keras does not ask for the model to have been called before.
         signature = [
             keras.InputSpec(shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
             for tensor in model.inputs
         ]
-        model.export(temporary / "new", format="onnx", verbose=False, input_signature=signature)
+        with _normalization_in_numpy(model):
+            model.export(temporary / "new", format="onnx", verbose=False, input_signature=signature)
         (temporary / "new").replace(file)
     return file
 
@@ -113,32 +113,45 @@ def _need_built(model):
         raise ValueError(f"model {model.name!r} has not been built; give it an Input or call it once")
 
 
-def _converts(model):
-    layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+def _computes_in_float32(model):
     return all(
-        _converts(layer)
-        if isinstance(layer, keras.Model)
-        else layer.compute_dtype == "float32" and not _holds_constants(layer)
-        for layer in layers
+        layer.compute_dtype == "float32"
+        for layer in _layers(model)
+        if not isinstance(layer, keras.layers.InputLayer)
     )
 
 
-def _holds_constants(layer):
-    """The converter takes the mean and variance that a `Normalization` was given for further inputs."""
-    return isinstance(layer, keras.layers.Normalization) and layer.input_mean is not None
+def _layers(model):
+    """Yield every layer that is no model itself, of nested models too."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _layers(layer)
+        else:
+            yield layer
 
 
-def _copy_that_converts(model):
-    """Copy a model in float32, with rescaling in place of normalisation by given numbers."""
+@contextlib.contextmanager
+def _normalization_in_numpy(model):
+    """Hold the mean and variance of Normalization layers as NumPy arrays, which are traced as constants.
 
+    Keras holds them as tensors, which tf2onnx takes for further inputs of the network.
+    """
+    layers = [layer for layer in _layers(model) if isinstance(layer, keras.layers.Normalization)]
+    tensors = [(layer.mean, layer.variance) for layer in layers]
+    try:
+        for layer, moments in zip(layers, tensors, strict=True):
+            layer.mean, layer.variance = map(keras.ops.convert_to_numpy, moments)
+        yield
+    finally:
+        for layer, moments in zip(layers, tensors, strict=True):
+            layer.mean, layer.variance = moments
+
+
+def _copy_in_float32(model):
     def clone(layer):
-        if not _holds_constants(layer):
-            # Operations, such as `ops.flip`, have no dtype of their own.
-            dtype = {"dtype": "float32"} if isinstance(layer, keras.layers.Layer) else {}
-            return type(layer).from_config(layer.get_config() | dtype)
-        deviation = np.sqrt(layer.input_variance)
-        scale, offset = 1 / deviation, -np.asarray(layer.input_mean) / deviation
-        return keras.layers.Rescaling(scale.tolist(), offset.tolist(), name=layer.name, dtype="float32")
+        # Operations, such as `ops.flip`, have no dtype of their own.
+        dtype = {"dtype": "float32"} if isinstance(layer, keras.layers.Layer) else {}
+        return type(layer).from_config(layer.get_config() | dtype)
 
     copy = keras.models.clone_model(model, clone_function=clone, recursive=True)
     copy.set_weights(model.get_weights())
