@@ -30,7 +30,7 @@ from drcls.app.accounts import add_account, add_token
 from drcls.app.store import connect, create_folder
 from drcls.models import build_backbone, build_chexnet_cbam
 
-NUM_REQUESTS = {1: 60, 32: 320}
+NUM_REQUESTS = {1: 40, 32: 160}
 NUM_LONG = 2000
 
 
