@@ -60,9 +60,7 @@ def _split_genuine(kept, fractions, seed):
     if planted is None:
         return split(kept, fractions, seed, "clean")
     parts = split(kept.select(np.flatnonzero(planted == "")), fractions, seed, "clean")
-    groups = set(parts["train"].frame["group"])
-    held_out = {group for name in ("validation", "test") for group in parts[name].frame["group"]}
-    follows = kept.frame["group"].isin(groups - held_out).to_numpy()
+    follows = kept.frame["group"].isin(set(parts["train"].frame["group"])).to_numpy()
     return parts | {"train": kept.select(np.flatnonzero(follows))}
 
 

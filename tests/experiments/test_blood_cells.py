@@ -133,11 +133,7 @@ def test_rows_from_data_to_report_and_collection(setting, tmp_path, monkeypatch)
         in read_json(clean / "extractor+fine_tuned" / "metrics.json")["note"]
     )
     robustness = read_json(clean / "extractor" / "robustness.json")
-    assert robustness["num_images"] == 6 and set(robustness["averaged"]) == {
-        "clean",
-        "corrupted",
-        "num_images",
-    }
+    assert robustness["num_images"] == 6 and "averaged" not in robustness
     text = (run_set / "report-leukocytes_phantom-quick" / "report.md").read_text()
     for heading in (
         "Duplicates and outliers",
@@ -157,7 +153,6 @@ def test_rows_from_data_to_report_and_collection(setting, tmp_path, monkeypatch)
     lines = robustness_table(tmp_path / "results").splitlines()
     assert lines[0].startswith("| data, profile | row | images | clean | blur |") and len(lines) == 2 + 5
 
-    robustness = read_json(clean / "extractor" / "robustness.json")
     written = (clean / "extractor" / "robustness.json").stat().st_mtime_ns
     main([*setting, "--models", "transfer", "--protocol", "clean"])
     assert (clean / "extractor" / "robustness.json").stat().st_mtime_ns == written

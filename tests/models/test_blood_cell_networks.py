@@ -98,7 +98,7 @@ def test_only_the_last_block_learns_and_no_batch_norm_moves():
     assert unfreeze_last_block(backbone, "extractor.keras") == ["fire2_convolution"]
     model = attach_head(backbone, build_dense_head(6, CLASSES, seed=0))
     before = {weight.path: np.array(weight) for weight in backbone.weights}
-    model.compile("sgd", "categorical_crossentropy", jit_compile=False)
+    model.compile("sgd", "categorical_crossentropy", run_eagerly=True)
     model.fit(IMAGES, Y_TRUE, epochs=2, verbose=0)
     changed = {path for path, old in before.items() if not np.array_equal(old, get_weight(backbone, path))}
     assert {path.split("/")[-2] for path in changed} == {"fire2_convolution"}
@@ -163,7 +163,7 @@ def test_own_networks_classify_and_learn(build):
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     assert len(model.get_layer("features").output.shape) == 4
     before = model.get_weights()
-    model.compile("adam", "categorical_crossentropy", jit_compile=False)
+    model.compile("adam", "categorical_crossentropy", run_eagerly=True)
     model.train_on_batch(IMAGES, Y_TRUE)
     moved = [not np.array_equal(old, new) for old, new in zip(before, model.get_weights(), strict=True)]
     assert np.mean(moved) > 0.9
