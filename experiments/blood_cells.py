@@ -72,8 +72,8 @@ PROFILES = {
     "quick": {
         "image_size": {"transfer": 64, "own": 64},
         "batch_size": 16,
-        "epochs": {"transfer": 20, "fine_tuned": 3, "own": 8},
-        "learning_rate": {"transfer": 1e-3, "fine_tuned": 1e-4, "own": 1e-3},
+        "epochs": {"transfer": 20, "fine_tuned": 3, "own": 10},
+        "learning_rate": {"transfer": 2e-4, "fine_tuned": 2e-5, "own": 3e-4},
         "policy": "float32",
         "backbones": ["MobileNet"],
         "num_corrupted": 64,
@@ -105,7 +105,7 @@ OWN = {
     "four_inception_blocks": build_four_inception_blocks,
 }
 FINE_TUNED = "fine_tuned"
-NUM_SETTLING = 512  # images that settle the batch norms of random weights
+NUM_SETTLING = 256  # images that settle the batch norms of random weights
 # Our rows: the last block trained with a stronger augmentation besides the printed one.
 STRONG = [f"{FINE_TUNED}+{name}" for name in STRONG_AUGMENTATIONS]
 VARIANTS = ["transfer", "downsampling", FINE_TUNED, *STRONG, *OWN]

@@ -100,19 +100,23 @@ def _settle_quickly(backbone):
             layer.momentum = 0.9
 
 
-def settle_batch_norms(backbone, images, batch_size=16):
-    """Let the moving averages of random weights see images, without training anything.
+def settle_batch_norms(backbone, images):
+    """Set the moving averages of random weights to those of some images, without training anything.
 
-    A backbone from random weights that stays in inference mode would else normalise by averages of 0 and 1, and
-    give nearly the same features for every image.
+    A backbone from random weights that stays in inference mode would else normalise by averages of 0 and 1: the
+    features shrink from layer to layer, and of MobileNet's nothing is left.
 
     Args:
         backbone: keras.Model from `build_backbone` with `weights="none"`; changed in place.
-        images: uint8 or float32 (N, H, W, 3) in 0..255, of the training part.
-        batch_size: int.
+        images: uint8 or float32 (N, H, W, 3) in 0..255, of the training part; one batch.
     """
-    for start in range(0, len(images), batch_size):
-        backbone(ops.cast(images[start : start + batch_size], "float32"), training=True)
+    norms = [layer for layer in backbone.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    backbone(ops.cast(images, "float32"), training=True)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
 
 
 def _load_feature_extractor(path):
