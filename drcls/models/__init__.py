@@ -1,6 +1,6 @@
 """Networks: backbones with their preprocessing, the shared head, and one file per paper's own network."""
 
-from drcls.models.backbones import BACKBONES, build_backbone, settle_batch_norms
+from drcls.models.backbones import BACKBONES, build_backbone
 from drcls.models.chexnet_cbam import build_chexnet_cbam
 from drcls.models.dense_head import attach_head, build_dense_head
 from drcls.models.embedding import build_embedding_model, cached_embeddings, embed
@@ -38,6 +38,5 @@ __all__ = [
     "cached_embeddings",
     "choose_hyperparameters",
     "embed",
-    "settle_batch_norms",
     "unfreeze_last_block",
 ]

@@ -100,25 +100,6 @@ def _settle_quickly(backbone):
             layer.momentum = 0.9
 
 
-def settle_batch_norms(backbone, images):
-    """Set the moving averages of random weights to those of some images, without training anything.
-
-    A backbone from random weights that stays in inference mode would else normalise by averages of 0 and 1: the
-    features shrink from layer to layer, and of MobileNet's nothing is left.
-
-    Args:
-        backbone: keras.Model from `build_backbone` with `weights="none"`; changed in place.
-        images: uint8 or float32 (N, H, W, 3) in 0..255, of the training part; one batch.
-    """
-    norms = [layer for layer in backbone.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0
-    backbone(ops.cast(images, "float32"), training=True)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-
-
 def _load_feature_extractor(path):
     if not Path(path).is_file():
         raise FileNotFoundError(

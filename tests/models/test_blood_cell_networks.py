@@ -15,7 +15,6 @@ from drcls.models import (
     build_five_conv_blocks,
     build_four_inception_blocks,
     build_three_residual_blocks,
-    settle_batch_norms,
     unfreeze_last_block,
 )
 from drcls.models.fine_tuning import LAST_BLOCK
@@ -120,19 +119,6 @@ def test_the_first_layer_of_the_block_may_be_named():
 def test_last_block_of_mobilenet():
     backbone = build_backbone("MobileNet", 32)
     assert unfreeze_last_block(backbone, "MobileNet") == ["conv_dw_13", "conv_pw_13"]
-
-
-def test_settled_batch_norms_tell_images_apart():
-    backbone = extractor()
-    trained = [np.array(weight) for weight in backbone.trainable_weights]
-    settle_batch_norms(backbone, IMAGES)
-    assert backbone.get_layer("fire1_norm").momentum == 0.99
-    features = np.array(backbone(IMAGES, training=False))
-    # Each channel is standardised over images and places, as in training mode.
-    np.testing.assert_allclose(features.mean(axis=(0, 1, 2)), 0, atol=0.01)
-    np.testing.assert_allclose(features.std(axis=(0, 1, 2)), 1, atol=0.01)
-    for old, weight in zip(trained, backbone.trainable_weights, strict=True):
-        np.testing.assert_array_equal(old, np.array(weight))
 
 
 @pytest.mark.slow
