@@ -88,7 +88,7 @@ class Server:
         lock = threading.Lock()
 
         def client():
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
             while True:
                 with lock:
                     if next(left, None) is None:
@@ -169,8 +169,10 @@ def serve_naively(model_file, port):
         probabilities = model.predict(image[None].astype("float32"), verbose=0)[0]
         return flask.jsonify(dict(zip(CLASSES, probabilities.tolist(), strict=True)))
 
+    model.predict(np.zeros((1, *model.input_shape[1:])), verbose=0)  # the first call compiles
+    server = waitress.create_server(app, host="127.0.0.1", port=port, threads=40, ident=None)
     print(f"http://127.0.0.1:{port}", flush=True)
-    waitress.serve(app, host="127.0.0.1", port=port, threads=40, ident=None)
+    server.run()
 
 
 if __name__ == "__main__":

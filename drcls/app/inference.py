@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import multiprocessing
 import os
 import threading
 from collections import deque
@@ -76,7 +77,7 @@ class Grader:
         self.version = _version(self.file)
         self.phantom = _is_phantom(self.file)
         self.folder = Path(folder) / "models" / self.sha256[:16]
-        self._run = _session(self.model, self.folder / "model.onnx", num_threads)
+        self._run = _session(self.model, self.file, self.folder / "model.onnx", num_threads)
         self._in_batches = MicroBatches(self._run)
         self.reload_calibration()
 
@@ -215,11 +216,11 @@ def _config(file):
     return read_json(path) if path.is_file() else {}
 
 
-def _session(model, file, num_threads):
+def _session(model, model_file, file, num_threads):
     import onnxruntime  # the extra `export`
 
     if not file.is_file():
-        export_onnx(model, file)
+        _export(model_file, file)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = num_threads
     # Memory that batches of many sizes would leave behind is given back instead.
@@ -238,6 +239,23 @@ def _session(model, file, num_threads):
             file.unlink()
         raise
     return run
+
+
+def _export(model_file, file):
+    """Export in a process of its own: the conversion takes gigabytes that Python never gives back.
+
+    Raises:
+        RuntimeError: where that process fails; its output says why.
+    """
+    process = multiprocessing.get_context("spawn").Process(target=_convert, args=(model_file, file))
+    process.start()
+    process.join()
+    if process.exitcode != 0:
+        raise RuntimeError(f"{model_file} could not be exported to ONNX (exit code {process.exitcode})")
+
+
+def _convert(model_file, file):
+    export_onnx(_load(model_file), file)
 
 
 def _check_export(model, run):

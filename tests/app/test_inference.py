@@ -121,14 +121,14 @@ def test_what_is_no_model(tmp_path):
 
 
 def test_an_export_that_differs_is_not_used(grader, run_folder, tmp_path, monkeypatch):
-    def other_weights(model, file):
+    def other_weights(model_file, file):
         file.parent.mkdir(parents=True)
         file.write_bytes((grader.folder / "model.onnx").read_bytes())
 
     other = build_model(grader.class_names)
     other.set_weights([weight * 1.5 for weight in other.get_weights()])
     other.save(tmp_path / "model.keras")
-    monkeypatch.setattr(inference, "export_onnx", other_weights)
+    monkeypatch.setattr(inference, "_export", other_weights)
     with pytest.raises(ValueError, match="differs from it"):
         Grader(tmp_path / "model.keras", tmp_path, PREPARATION)
     assert not list(tmp_path.rglob("model.onnx"))
