@@ -148,14 +148,14 @@ def test_the_whole_flow(browser, site, files, database):
     fill(browser, photographs="\n".join(map(str, files)), reference="visit 7")
     Select(browser.find_element(By.NAME, "eye")).select_by_visible_text("right")
     press(browser, "Upload and grade")
-    assert "2 of 2 photographs were stored" in browser.page_source
+    wait_for_text(browser, "2 of 2 photographs were stored")
     inspect(browser, "cases")
 
     browser.find_element(By.XPATH, "//tr[contains(., 'ungradable')]//a").click()
-    assert "too dark or too bright" in browser.page_source
+    wait_for_text(browser, "too dark or too bright")
     inspect(browser, "not-gradable")
     press(browser, "Ask for a retake")
-    assert "The decision was recorded" in browser.page_source
+    wait_for_text(browser, "The decision was recorded")
 
     browser.find_element(By.LINK_TEXT, "Cases").click()
     browser.find_element(By.XPATH, "//tr[contains(., 'graded')]//a").click()
@@ -177,7 +177,7 @@ def test_the_whole_flow(browser, site, files, database):
     Select(browser.find_element(By.ID, "grade")).select_by_index(1)
     fill(browser, reason="vessels at the disc")
     press(browser, "Record the decision")
-    assert "vessels at the disc" in browser.page_source
+    wait_for_text(browser, "vessels at the disc")
     inspect(browser, "decided")
     browser.find_element(By.LINK_TEXT, "Report to print").click()
     assert browser.find_element(By.ID, "print").is_displayed()
@@ -186,12 +186,12 @@ def test_the_whole_flow(browser, site, files, database):
     browser.get(site)
     fill(browser, text="nobody")
     press(browser, "Search")
-    assert "No case yet that fits the search" in browser.page_source
+    wait_for_text(browser, "No case yet that fits the search")
     for name in ("Drift", "Quality assurance", "About"):
         browser.find_element(By.LINK_TEXT, name).click()
         inspect(browser, name.lower().replace(" ", "-"))
     browser.find_element(By.XPATH, "//button[contains(., 'Log out')]").click()
-    assert "Password" in browser.page_source
+    wait_for_text(browser, "Password")
     assert audit.verify(database) == []
 
 
@@ -219,7 +219,7 @@ def test_by_keyboard_alone(browser, site, files, database):
     tab_to("#opacity").send_keys(Keys.ARROW_RIGHT)
     tab_to("input[name=kind]").send_keys(Keys.SPACE)
     tab_to("form.fields button").send_keys(Keys.ENTER)
-    assert "The decision was recorded" in browser.page_source
+    wait_for_text(browser, "The decision was recorded")
     row = database.execute("SELECT reference, eye, state FROM cases").fetchone()
     assert tuple(row) == ("by keyboard", "left", "confirmed")
 
@@ -243,5 +243,5 @@ def test_without_scripts_the_page_still_works(browser, site, files):
 def test_the_audit_page(browser, site):
     log_in(browser, "anna")
     browser.get(f"{site}/audit?verify=1")
-    assert "The log is unchanged." in browser.page_source
+    wait_for_text(browser, "The log is unchanged.")
     inspect(browser, "audit")
