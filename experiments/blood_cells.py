@@ -71,8 +71,8 @@ PROFILES = {
     "quick": {
         "image_size": {"transfer": 64, "own": 64},
         "batch_size": 16,
-        "epochs": {"transfer": 20, "fine_tuned": 3, "own": 10},
-        "learning_rate": {"transfer": 2e-4, "fine_tuned": 2e-5, "own": 3e-4},
+        "epochs": {"transfer": 40, "fine_tuned": 3, "own": 10},
+        "learning_rate": {"transfer": 3e-5, "fine_tuned": 1e-5, "own": 3e-4},
         "policy": "float32",
         # Random weights: a residual network's features survive them, a MobileNet's shrink to nothing.
         "backbones": ["ResNet50"],
