@@ -76,7 +76,7 @@ PROFILES = {
         "policy": "float32",
         # Random weights: a residual network's features survive them, a MobileNet's shrink to nothing.
         "backbones": ["ResNet50"],
-        "num_corrupted": 64,
+        "num_corrupted": 48,
     },
     "short": {
         "image_size": {"transfer": 96, "own": 64},
