@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure as Canvas
 
 from drcls.metrics import classification_metrics, wald_interval, wilson_interval
 
@@ -62,3 +63,16 @@ def _results(folder, quality, seed, number=120):
         "explain": {},
         "note": "",
     }
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Return a list of the canvases saved, so that their text can be read."""
+    saved, savefig = [], Canvas.savefig
+
+    def record(canvas, *args, **kwargs):
+        saved.append(canvas)
+        return savefig(canvas, *args, **kwargs)
+
+    monkeypatch.setattr(Canvas, "savefig", record)
+    return saved

@@ -2,21 +2,9 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure as Canvas
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from drcls.report import read_predictions, read_runs, roc_and_precision_recall
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    saved, savefig = [], Canvas.savefig
-    monkeypatch.setattr(
-        Canvas,
-        "savefig",
-        lambda canvas, *args, **kwargs: (saved.append(canvas), savefig(canvas, *args, **kwargs)),
-    )
-    return saved
 
 
 def lines(panel):

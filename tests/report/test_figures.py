@@ -21,19 +21,6 @@ PRINTED = [{"model": "Best", "accuracy": 96.12}, {"model": "Never_run", "accurac
 MEASURES = [Measure("accuracy (%)", "accuracy"), Measure("kappa", "quadratic_kappa", percent=False)]
 
 
-@pytest.fixture
-def drawn(monkeypatch):
-    """Return a list of the canvases saved, so that their text can be read."""
-    saved, savefig = [], Canvas.savefig
-
-    def record(canvas, *args, **kwargs):
-        saved.append(canvas)
-        return savefig(canvas, *args, **kwargs)
-
-    monkeypatch.setattr(Canvas, "savefig", record)
-    return saved
-
-
 def words(canvas):
     """Return all text on a canvas."""
     return [artist.get_text() for artist in canvas.findobj(Text) if artist.get_text()]
