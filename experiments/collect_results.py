@@ -1,6 +1,6 @@
 """Keep what a run measured: small committed copies in `experiments/results/`, and the tables made of them.
 
-The README shows real data; `experiments/results/README.md` has every row, phantoms too.
+The README shows what the papers claim beside real data; `experiments/results/README.md` has every row, phantoms too.
 
 python -m experiments.collect_results runs/chexnet_cbam     copy finished runs, then renew the tables
 python -m experiments.collect_results                       renew the tables alone
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from drcls.runs import read_json, write_json, write_text
-from experiments.result_tables import all_results, gains_table, outliers_table, robustness_table, table
+from experiments.result_tables import all_results, claims_table, gains_table, outliers_table, robustness_table
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "experiments" / "results"
@@ -104,14 +104,14 @@ def renew_tables():
     """Put each table of real data between its two marks in the README, and all rows into the results' own."""
     text = README.read_text(encoding="utf-8")
     tables = (
-        (BEGIN, END, table),
-        (BEGIN_GAINS, END_GAINS, gains_table),
-        (BEGIN_OUTLIERS, END_OUTLIERS, outliers_table),
-        (BEGIN_ROBUSTNESS, END_ROBUSTNESS, robustness_table),
+        (BEGIN, END, claims_table(RESULTS)),
+        (BEGIN_GAINS, END_GAINS, gains_table(RESULTS, with_phantoms=False)),
+        (BEGIN_OUTLIERS, END_OUTLIERS, outliers_table(RESULTS, with_phantoms=False)),
+        (BEGIN_ROBUSTNESS, END_ROBUSTNESS, robustness_table(RESULTS, with_phantoms=False)),
     )
     for begin, end, made in tables:
         before, rest = text.split(begin)
-        text = before + begin + made(RESULTS, with_phantoms=False) + end + rest.split(end)[1]
+        text = before + begin + made + end + rest.split(end)[1]
     write_text(README, text)
     write_text(ALL_RESULTS, all_results(RESULTS))
 

@@ -1,4 +1,6 @@
-"""Markdown tables of the committed results: every row, what SMOTE bought, planted outliers, corrupted images."""
+"""Markdown tables of the committed results: claims, every row, SMOTE's gains, planted outliers, corrupted images."""
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -8,18 +10,154 @@ from drcls.runs import read_json
 SHOWN_LEARNER = "soft_voting"
 
 
-def table(results, with_phantoms=True):
+@dataclass(frozen=True)
+class Claim:
+    """What a paper says first, and the measured row that stands beside it.
+
+    Args:
+        what: the paper's network and data, and where the figure is printed; or what our own row shows.
+        printed: accuracy in percent as printed, or None.
+        experiment, data, profile, variant: str, which of the committed rows.
+    """
+
+    what: str
+    printed: str | None
+    experiment: str
+    data: str
+    profile: str
+    variant: str
+
+
+CLAIMS = [
+    Claim(
+        "CheXNet_CBAM, retinopathy (Table 4)",
+        "96.12",
+        "chexnet_cbam",
+        "aptos2019",
+        "short",
+        "backbone_CBAM_DropBlock_Transformer",
+    ),
+    Claim(
+        "beside it: what memory alone scores",
+        None,
+        "chexnet_cbam",
+        "aptos2019",
+        "short",
+        "ExtraTrees_memoriser",
+    ),
+    Claim(
+        "multi-scale attention, retinopathy, five classes",
+        "83",
+        "multiscale_attention",
+        "aptos2019",
+        "short",
+        "MultiScaleAttention",
+    ),
+    Claim(
+        "the same, four classes",
+        "87",
+        "multiscale_attention",
+        "aptos2019_4_classes",
+        "short",
+        "MultiScaleAttention",
+    ),
+    Claim(
+        "SMOTE on embeddings, retinopathy", None, "smote_transfer", "aptos2019", "short", "squeezenet+SMOTE"
+    ),
+    Claim(
+        "SMOTE on embeddings, brain tumours",
+        None,
+        "smote_transfer",
+        "brain_tumor_mri",
+        "short",
+        "squeezenet+SMOTE",
+    ),
+    Claim(
+        "frozen ResNet50, blood cells, validation (Table 2)",
+        "87.32",
+        "blood_cells",
+        "blood_cells",
+        "short",
+        "squeezenet",
+    ),
+    Claim(
+        "last block trained, blood cells, validation (Table 3)",
+        "98.18",
+        "blood_cells",
+        "blood_cells",
+        "short",
+        "squeezenet+fine_tuned",
+    ),
+    Claim(
+        "DenseNet-121, focal loss, dogs' red cells (Table 1)",
+        "95.60",
+        "canine_rbc_focal",
+        "chula_rbc",
+        "short",
+        "miniature_DenseNet+focal_1.50",
+    ),
+    Claim(
+        "DenseNet-121, cross-entropy, the same (Table 1)",
+        "91.30",
+        "canine_rbc_focal",
+        "chula_rbc",
+        "short",
+        "miniature_DenseNet+cross_entropy",
+    ),
+]
+
+
+def claims_table(results):
+    """Return the Markdown table of the papers' claims: printed, ours as printed, and ours on a clean split.
+
+    Args:
+        results: Path of the folder with the committed JSON files.
+    """
+    lines = [
+        "| the paper's claim | printed accuracy % | our row | data, profile | leaked test images | accuracy %, as "
+        "printed | accuracy %, clean | macro F1 %, clean | seeds |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for claim in CLAIMS:
+        paper, clean = (runs_of(results, claim, protocol) for protocol in ("paper", "clean"))
+        if not paper + clean:
+            continue
+        leaked = (
+            f"{100 * np.mean([run['leakage']['overall'] for run in paper]):.1f} %" if paper else "not run"
+        )
+        cells = [
+            claim.what,
+            claim.printed or "not printed",
+            f"`{claim.variant}`",
+            label_of((paper + clean)[0]),
+        ]
+        cells += [leaked, spread(paper, "accuracy", 100, 1), spread(clean, "accuracy", 100, 1)]
+        cells += [spread(clean, "macro_f1", 100, 1), seeds_of(paper, clean)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def runs_of(results, claim, protocol):
+    """The committed runs of a claim's row under one protocol, by seed."""
+    folders = f"{claim.experiment}/{claim.data}-{protocol}-{claim.profile}-s*"
+    return [read_json(path) for path in sorted(results.glob(f"{folders}/{claim.variant}.json"))]
+
+
+def seeds_of(paper, clean):
+    """Name the seeds, once where both protocols have the same."""
+    named = [", ".join(str(run["seed"]) for run in runs) for runs in (paper, clean) if runs]
+    return "; clean: ".join(dict.fromkeys(named))
+
+
+def table(results):
     """Return the Markdown table of all results: one row per data set, protocol, profile and variant.
 
     Args:
         results: Path of the folder with the committed JSON files.
-        with_phantoms: bool, whether synthetic data stand in it too.
     """
     groups = {}
     for path in sorted(results.glob("*/*/*.json")):
         run = read_json(path)
-        if run["phantom"] and not with_phantoms:
-            continue
         key = (path.parts[-3], run["data"], run["profile"], run["variant"], run["protocol"])
         groups.setdefault(key, []).append(run)
     lines = [
@@ -134,6 +272,8 @@ def label_of(content):
 
 def spread(runs, metric, scale, digits):
     """Return the figure of one seed, or mean and standard deviation over several."""
+    if not runs:
+        return "not run"
     values = [run["metrics"][metric] for run in runs]
     if None in values:
         return "undefined"

@@ -3,7 +3,7 @@
 import pytest
 
 from drcls.runs import read_json, write_json, write_text
-from experiments import collect_results
+from experiments import collect_results, result_tables
 from experiments.collect_results import (
     ALL_RESULTS,
     BEGIN,
@@ -15,26 +15,56 @@ from experiments.collect_results import (
     collect,
     collect_gains,
 )
-from experiments.result_tables import all_results, gains_table, outliers_table, robustness_table, table
+from experiments.result_tables import (
+    CLAIMS,
+    Claim,
+    all_results,
+    claims_table,
+    gains_table,
+    outliers_table,
+    robustness_table,
+    runs_of,
+    table,
+)
+
+PUBLISHED = RESULTS.parent / "published"
 
 
 def test_the_readme_shows_the_committed_results():
-    assert README.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0] == table(
-        RESULTS, with_phantoms=False
-    )
+    assert README.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0] == claims_table(RESULTS)
+
+
+def numbers(content):
+    """All numbers of a nested JSON value."""
+    if isinstance(content, dict | list):
+        values = content.values() if isinstance(content, dict) else content
+        return {number for value in values for number in numbers(value)}
+    return {content} if isinstance(content, int | float) else set()
+
+
+def test_claims_are_printed_as_published_and_none_stands_beside_synthetic_data():
+    for claim in CLAIMS:
+        published = read_json(PUBLISHED / f"{claim.experiment}.json")
+        assert claim.printed is None or float(claim.printed) in numbers(published)
+        assert not any(run["phantom"] for run in runs_of(RESULTS, claim, "clean"))
+
+
+def test_a_claim_stands_beside_both_protocols(tmp_path, monkeypatch):
+    monkeypatch.setattr(collect_results, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(collect_results, "ROOT", tmp_path)
+    claim = Claim("their network (Table 9)", "99.9", "paper", "phantom", "quick", "small")
+    monkeypatch.setattr(result_tables, "CLAIMS", [claim])
+    assert claims_table(tmp_path / "results").count("\n") == 2
+    for seed, accuracy in ((0, 0.6), (1, 0.8)):
+        write_run(tmp_path / "runs" / "paper", seed, accuracy)
+    collect(tmp_path / "runs" / "paper")
+    row = claims_table(tmp_path / "results").splitlines()[2]
+    assert "their network (Table 9) | 99.9 | `small`" in row
+    assert "70.0 ± 14.1" in row and "not run" in row and "0, 1" in row
 
 
 def test_every_row_stands_beside_the_results():
     assert ALL_RESULTS.read_text(encoding="utf-8") == all_results(RESULTS)
-
-
-def test_synthetic_rows_stand_in_no_table_of_real_data(tmp_path, monkeypatch):
-    monkeypatch.setattr(collect_results, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(collect_results, "ROOT", tmp_path)
-    write_run(tmp_path / "runs" / "paper", 0, 0.6)
-    collect(tmp_path / "runs" / "paper")
-    assert "phantom" in table(tmp_path / "results")
-    assert "phantom" not in table(tmp_path / "results", with_phantoms=False)
 
 
 @pytest.mark.parametrize(
