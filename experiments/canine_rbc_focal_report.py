@@ -28,7 +28,7 @@ from drcls.report import (
     select_runs,
     write_report,
 )
-from drcls.runs import read_json
+from drcls.runs import read_json, write_json
 from experiments.canine_rbc_imbalance import alpha_section, imbalance_section
 from experiments.canine_rbc_rows import (
     MEASURES,
@@ -87,7 +87,7 @@ def write_canine_rbc_focal_report(run_set, manifest, data, profile):
     }
     sections = [
         data_section(folder, manifest, published),
-        choice_section(choices, runs),
+        choice_section(folder, choices, runs),
         table_1_section(runs, published["table_1"], choices),
         spread_section(folder, runs, choices),
         alpha_section(folder, runs_in(run_set / "alpha")),
@@ -133,10 +133,26 @@ def data_section(folder, manifest, published):
         charts.append(Figure(stages, caption, "A smear in the five stages of Algorithm 1."))
     smears = manifest.frame["group"].nunique()
     text = f"{len(manifest):,} cells of {smears} smears; imbalance {imbalance_ratio(manifest.counts()):.2f} (Eq. 5)."
-    return Section("Cells (section 4.1)", [text, *charts])
+    return Section("Cells (section 4.1)", [text, *found_on_smears(manifest.info), *charts])
 
 
-def choice_section(choices, runs):
+def found_on_smears(info):
+    """What became of detected circles and labels, where cells were cut out of whole smears."""
+    if "cells" not in info:
+        return []
+    cells = info["cells"]
+    of_other_types = sum(cells["circles_of_other_types"].values())
+    missed = sum(cells["labels_without_cell"].values())
+    text = (
+        f"Algorithm 1 found {cells['circles']:,} circles; {of_other_types:,} carry the label of another type, "
+        f"{cells['label_beyond_reach']:,} lie next to a label but not on it, {cells['unlabelled']:,} have none. "
+        f"{missed:,} of {sum(cells['labels'].values()):,} labels lie on no cell that was found. Of the cells kept, "
+        f"{cells['border']:,} cross the border and {cells['touching']:,} overlap another."
+    )
+    return [text]
+
+
+def choice_section(folder, choices, runs):
     """Section 4.2: what cross-validation on the training part says of every method."""
     rows = [
         {
@@ -152,6 +168,8 @@ def choice_section(choices, runs):
         for network, methods in networks.items()
         for method, found in methods.items()
     ]
+    phantom = any(run["phantom"] for run in runs)
+    write_json(folder / "cross_validation.json", {"phantom": phantom, "cross_validation": rows})
     text = (
         "Epochs with the least validation loss, averaged over the folds of the training part; the test part is not "
         "looked at. Losses of different methods are on different scales."

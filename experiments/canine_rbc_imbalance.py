@@ -16,6 +16,7 @@ from drcls.report import (
     read_predictions,
     select_runs,
 )
+from drcls.runs import write_json
 from experiments.canine_rbc_rows import MEASURES, PROTOCOLS, STANDS_BESIDE, label_of, networks_of
 
 
@@ -59,6 +60,7 @@ def alpha_section(folder, runs):
                 "test cells classified differently": f"{differing} of {len(a_predicted)}",
             }
         )
+    write_json(folder / "alpha.json", {"phantom": finished[0]["phantom"], "alpha": rows})
     figure = line_chart(
         folder / "figures" / "alpha.png",
         panels,
@@ -103,6 +105,7 @@ def imbalance_section(folder, runs, published):
             rows.append(row)
         if chosen:
             panels.append(relative_change(chosen, rho_of, protocol))
+    write_json(folder / "imbalance.json", {"phantom": runs[0]["phantom"], "table_3": rows})
     panels.insert(0, printed_change(published["table_3"]))
     figure = line_chart(
         folder / "figures" / "imbalance.png",

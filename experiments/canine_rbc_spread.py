@@ -4,6 +4,7 @@ import pandas as pd
 
 from drcls.metrics import group_bootstrap_difference, macro_f1, mcnemar_exact
 from drcls.report import Section, Table, read_predictions, seed_spread, select_runs
+from drcls.runs import write_json
 from experiments.canine_rbc_rows import PROTOCOLS, label_of, methods_of, networks_of, of, spread_of, sweep_of
 
 
@@ -49,6 +50,8 @@ def spread_section(folder, runs, choices):
         for method in tested_against_cross_entropy(runs, choices, network, protocol)
     ]
     if compared:
+        found = {"phantom": runs[0]["phantom"], "spread": rows, "against_cross_entropy": compared}
+        write_json(folder / "differences.json", found)
         caption = (
             f"{label_of(runs)}Minus cross-entropy on the same test cells: macro F1 in points with its 95 % interval "
             "(bootstrap over groups, all seeds together), and McNemar's exact test of accuracy by seed."

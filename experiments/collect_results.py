@@ -63,12 +63,12 @@ def collect(run_set):
         print(target.relative_to(ROOT))
 
 
-def collect_gains(run_set):
-    """Copy what SMOTE bought, which the report works out from all seeds."""
-    for file in sorted(Path(run_set).glob("report-*/gains.json")):
+def collect_findings(run_set):
+    """Copy what a report works out from several runs: gains, spreads, sweeps."""
+    for file in sorted(Path(run_set).glob("report-*/*.json")):
         data, profile = file.parent.name.removeprefix("report-").rsplit("-", 1)
         content = {"data": data, "profile": profile} | read_json(file)
-        write_json(RESULTS / Path(run_set).name / f"gains-{data}-{profile}.json", content)
+        write_json(RESULTS / Path(run_set).name / f"{file.stem}-{data}-{profile}.json", content)
 
 
 def collect_outliers(run_set):
@@ -119,7 +119,7 @@ def renew_tables():
 def main(arguments):
     for run_set in arguments:
         collect(run_set)
-        collect_gains(run_set)
+        collect_findings(run_set)
         collect_outliers(run_set)
     renew_tables()
 

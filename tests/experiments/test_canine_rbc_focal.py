@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 from keras import losses
 
 from drcls.data import imbalance_ratio, load_manifest
@@ -38,7 +39,10 @@ def study(tmp_path, monkeypatch):
     monkeypatch.setattr(canine_rbc_focal, "SWEEP", ["focal_0.25", "focal_1.75"])
     monkeypatch.setattr(canine_rbc_focal, "MAJORITY_SHARES", (0.5,))
     write_squares(tmp_path / "data" / "squares", per_class=14)
-    return ["--data", "squares", "--profile", "quick", "--engine", "sequential", "--seeds", "0", "1"]
+    # Compiling takes longer than these trainings.
+    tf.config.run_functions_eagerly(True)
+    yield ["--data", "squares", "--profile", "quick", "--engine", "sequential", "--seeds", "0", "1"]
+    tf.config.run_functions_eagerly(False)
 
 
 def test_printed_accuracies_are_whole_numbers_of_one_test_part():

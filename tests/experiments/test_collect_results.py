@@ -13,7 +13,7 @@ from experiments.collect_results import (
     README,
     RESULTS,
     collect,
-    collect_gains,
+    collect_findings,
 )
 from experiments.result_tables import (
     CLAIMS,
@@ -91,7 +91,7 @@ def test_gains_of_soft_voting_are_shown(tmp_path, monkeypatch):
         for learner in ("k-NN", "soft_voting")
     ]
     write_json(tmp_path / "smote" / "report-phantom-quick" / "gains.json", {"phantom": True, "gains": gains})
-    collect_gains(tmp_path / "smote")
+    collect_findings(tmp_path / "smote")
     lines = gains_table(tmp_path / "results").splitlines()
     assert lines[0] == "| data, profile | protocol | accuracy |" and len(lines) == 3
     assert lines[2] == "| phantom (synthetic), quick | clean | +1.00 (-0.50 to +2.50) |"
