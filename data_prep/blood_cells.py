@@ -16,6 +16,7 @@ drawn here, one of ten of that number once more as they are. `planted.csv` besid
 import hashlib
 import io
 import zipfile
+import zlib
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
@@ -28,8 +29,7 @@ from data_prep.labels import match_labels
 from data_prep.planting import DUPLICATE, blend, plan_planting
 from data_prep.prepare import DataSet, LabelledFile, build_parser
 from data_prep.sources import PreparationError, Source, shorten
-from data_prep.verify import FORMAT_OF_SUFFIX
-from drcls.data.image_ops import decode_image
+from data_prep.verify import FORMAT_OF_SUFFIX, decode_verified
 
 CLASSES = [
     "basophil",
@@ -47,6 +47,7 @@ PAPER_SIZE = 96
 SIDE_TOLERANCE = 0.1
 HOMEWORK_KEYS = ("images", "labels")
 MEDMNIST_PARTS = ("train", "val", "test")
+EXPECTED_ARRAYS = "an .npz of uint8 images of one size and integer labels"
 
 
 class ArrayFile:
@@ -102,6 +103,10 @@ class ArrayFile:
 
     def _read(self):
         """Return dict, part ("" where there is but one) -> (images, labels)."""
+        if not zipfile.is_zipfile(self.path):
+            raise PreparationError(
+                f"{self.path} cannot be read: it is no zip archive; expected {EXPECTED_ARRAYS}"
+            )
         try:
             with np.load(self.path, allow_pickle=False) as file:
                 keys = sorted(file.files)
@@ -113,14 +118,16 @@ class ArrayFile:
                         f"{self.path} has the keys {keys}; expected images, labels or MedMNIST's train_images, "
                         "train_labels, val_images, ..."
                     )
+                # A member that is no array comes as bytes; `_check` then names its type.
                 arrays = {
-                    part: [file[f"{prefix}{key}"] for key in HOMEWORK_KEYS] for part, prefix in parts.items()
+                    part: [np.asarray(file[f"{prefix}{key}"]) for key in HOMEWORK_KEYS]
+                    for part, prefix in parts.items()
                 }
-        except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+        except (ValueError, EOFError, OSError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
             pickled = "pickle" in str(error)
             reason = "it holds pickled Python objects, which are never loaded" if pickled else str(error)
             raise PreparationError(
-                f"{self.path} cannot be read: {reason}; expected an .npz of uint8 images of one size and integer labels"
+                f"{self.path} cannot be read: {reason}; expected {EXPECTED_ARRAYS}"
             ) from error
         return {
             part: (images, self._check(part, images, labels)) for part, (images, labels) in arrays.items()
@@ -189,16 +196,18 @@ class PlantedSource:
         return self._source.size(self._planted[name][0] if name in self._planted else name)
 
     def read(self, name):
-        """Return the bytes of a file; an overlay is blended now."""
+        """Return the bytes of a file; an overlay is blended now.
+
+        Raises:
+            RejectedImageError: The cell that an overlay was planted on cannot be used.
+        """
         if name not in self._planted:
             return self._source.read(name)
         cell, row = self._planted[name]
         data = self._source.read(cell)
-        return (
-            data
-            if row.kind == DUPLICATE
-            else encode_png(blend(decode_image(data, cell), row.picture, row.opacity))
-        )
+        if row.kind == DUPLICATE:
+            return data
+        return encode_png(blend(decode_verified(data, cell), row.picture, row.opacity))
 
     def fingerprint(self):
         """Return a digest of the source and of what is planted in it."""
@@ -219,10 +228,7 @@ def list_files(source):
     Raises:
         PreparationError: Folders are empty or name a ninth class, or images are of mixed size.
     """
-    if isinstance(source, Source):
-        return list_folders(source), {}
-    planted = Counter(file.planted for file in source.files if file.planted)
-    return source.files, {"planted": dict(sorted(planted.items()))} if planted else {}
+    return (list_folders(source) if isinstance(source, Source) else source.files), {}
 
 
 def list_folders(source):

@@ -201,8 +201,9 @@ def _finish(data_set, files, done, folder, info):
         "drcls_version": version("drcls"),
         "duplicates": _describe_duplicates(frame),
     }
-    if (frame["planted"] != "").any():
-        planted = frame.loc[frame["planted"] != "", ["path", "planted"]].set_axis(["path", "kind"], axis=1)
+    planted = frame.loc[frame["planted"] != "", ["path", "planted"]].set_axis(["path", "kind"], axis=1)
+    if len(planted):
+        info["planted"] = planted["kind"].value_counts().sort_index().to_dict()
         write_atomically(folder / "planted.csv", planted.to_csv(index=False).encode())
     write_atomically(folder / "manifest.csv", frame[COLUMNS].to_csv(index=False).encode())
     table = pd.DataFrame(sorted(rejected), columns=["path", "reason"])

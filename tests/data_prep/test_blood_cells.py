@@ -1,6 +1,8 @@
 """data_prep.blood_cells: the three layouts, what is planted, bad input, and the real archive."""
 
+import io
 import json
+import zipfile
 
 import cv2
 import numpy as np
@@ -120,6 +122,48 @@ def test_damaged_numpy_files_are_refused(tmp_path, data):
         ArrayFile(tmp_path / "cells.npz")
 
 
+def write_array(path):
+    with path.open("wb") as file:
+        np.save(file, arrays()["images"])
+
+
+def write_bytes_as_members(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("images", "hello")
+        archive.writestr("labels", "hello")
+
+
+def write_flipped_bits(path):
+    np.savez_compressed(path, **arrays())
+    data = bytearray(path.read_bytes())
+    data[200:5000:37] = bytes(byte ^ 0x5A for byte in data[200:5000:37])
+    path.write_bytes(data)
+
+
+def write_claim_of_terabytes(path):
+    header = io.BytesIO()
+    fields = {"descr": "|u1", "fortran_order": False, "shape": (10**9, 96, 96, 3)}
+    np.lib.format.write_array_header_1_0(header, fields)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("images.npy", header.getvalue())
+        archive.writestr("labels.npy", header.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (write_array, "it is no zip archive"),
+        (write_bytes_as_members, r"images are \|S5 \(\), expected uint8"),
+        (write_flipped_bits, "cannot be read: .*decompress"),
+        (write_claim_of_terabytes, "cannot be read: Unable to allocate"),
+    ],
+)
+def test_files_that_only_claim_to_hold_arrays_are_refused(tmp_path, write, message):
+    write(tmp_path / "cells.npz")
+    with pytest.raises(PreparationError, match=message):
+        ArrayFile(tmp_path / "cells.npz")
+
+
 def test_a_missing_numpy_file_is_named(tmp_path):
     with pytest.raises(PreparationError, match=r"nowhere.npz does not exist; an .npz file was expected"):
         ArrayFile(tmp_path / "nowhere.npz")
@@ -196,6 +240,21 @@ def test_the_same_seed_plants_the_same_and_another_is_another_preparation(tmp_pa
     assert "was prepared with" in capsys.readouterr().err
     assert run(source, tmp_path / "one", "--force") == 0
     assert not (tmp_path / "one" / "planted.csv").exists()
+
+
+def test_what_is_planted_on_a_damaged_cell_is_rejected_with_it(tmp_path):
+    files = cell_files()
+    damaged = [name for name in files if "/basophil/" in name]
+    files |= {name: files[name][:-20] for name in damaged}
+    source = write_zip(tmp_path / "cells.zip", files)
+    assert run(source, tmp_path / "out", "--plant-outliers", "21") == 1
+    rejected = pd.read_csv(tmp_path / "out" / "rejected.csv")
+    assert set(damaged) < set(rejected["path"]) and len(rejected) == 5
+    assert rejected["path"].str.startswith("planted/").sum() == 2
+    assert rejected["reason"].str.startswith("truncated or damaged").all()
+    planted = read_planted(load_manifest(tmp_path / "out"))
+    kinds, numbers = np.unique(planted[planted != ""], return_counts=True)
+    assert info(tmp_path / "out")["planted"] == dict(zip(kinds, numbers, strict=True))
 
 
 @pytest.mark.parametrize("number", ["-1", "24", "1000"])
