@@ -1,8 +1,9 @@
 """What may be wrong with a test image: eight corruptions of five severities.
 
 After Hendrycks and Dietterich (2019), whose severities 1-5 are meant to be told apart at a glance; the amounts
-are chosen here for stained cells and follow the size of the image. Overlays are pictures that the project draws
-and plants in no training set.
+are chosen here for stained cells. Blur and occlusion follow the size of the image; noise and JPEG's blocks of 8
+pixels do not, so a small image suffers more from them than a large one of the same cell. Overlays are pictures that
+the project draws and plants in no training set.
 """
 
 import cv2

@@ -1,4 +1,8 @@
-"""Keras' stronger augmentations, made to draw from a seed of each batch."""
+"""Keras' stronger augmentations, made to draw from a seed of each batch.
+
+They compute in float32 whatever the policy of the network is: in bfloat16 MixUp and CutMix fail on TensorFlow, and
+the others draw from coarser numbers.
+"""
 
 import random
 from threading import Lock
@@ -10,11 +14,13 @@ import numpy as np
 # sharpness and colour, as its authors did to keep them apart from the corruptions they tested with.
 STRONG_AUGMENTATIONS = {
     "RandAugment": lambda seed: keras.layers.RandAugment(
-        value_range=(0, 255), num_ops=2, factor=0.5, seed=seed
+        value_range=(0, 255), num_ops=2, factor=0.5, seed=seed, dtype="float32"
     ),
-    "MixUp": lambda seed: keras.layers.MixUp(alpha=0.2, seed=seed),
-    "CutMix": lambda seed: keras.layers.CutMix(seed=seed),
-    "AugMix": lambda seed: keras.layers.AugMix(value_range=(0, 255), all_ops=False, seed=seed),
+    "MixUp": lambda seed: keras.layers.MixUp(alpha=0.2, seed=seed, dtype="float32"),
+    "CutMix": lambda seed: keras.layers.CutMix(seed=seed, dtype="float32"),
+    "AugMix": lambda seed: keras.layers.AugMix(
+        value_range=(0, 255), all_ops=False, seed=seed, dtype="float32"
+    ),
 }
 
 

@@ -2,6 +2,7 @@
 
 import random
 
+import keras
 import numpy as np
 import pytest
 
@@ -84,6 +85,33 @@ def test_strong_augmentation_follows_its_seed_and_keeps_its_form(name):
     assert any(not np.array_equal(shown, other) for other in others)
     if name in ("RandAugment", "AugMix"):
         np.testing.assert_array_equal(mixed, labels)
+
+
+@pytest.mark.parametrize("name", STRONG_AUGMENTATIONS)
+def test_a_networks_lower_precision_changes_no_augmentation(name):
+    images, labels = cells(4, 16).astype(np.float32), np.eye(4, dtype=np.float32)
+    expected = StrongAugmentation(name)(images, labels, 3)
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        found = StrongAugmentation(name)(images, labels, 3)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+# CutMix counts parts of pixels where it cuts whole ones.
+@pytest.mark.parametrize(("name", "tolerance"), [("MixUp", 0.01), ("CutMix", 5)])
+def test_labels_are_mixed_as_the_pixels_are(name, tolerance):
+    levels = np.float32([0, 80, 160, 240])
+    images = np.broadcast_to(levels[:, None, None, None], (4, 96, 96, 3)).copy()
+    seen = []
+    for seed in range(6):
+        shown, mixed = StrongAugmentation(name)(images, np.eye(4, dtype=np.float32), seed)
+        np.testing.assert_allclose(shown.mean(axis=(1, 2, 3)), mixed @ levels, atol=tolerance)
+        seen.append(mixed.max(axis=1).min())
+    assert min(seen) < 0.9
 
 
 def test_one_image_alone_is_not_mixed():
