@@ -2,6 +2,7 @@
 
 import pytest
 
+from data_prep.blood_cells import ACEVEDO_COUNTS, CLASSES
 from drcls.runs import read_json
 from experiments.blood_cells import CONFIG, PROFILES
 from experiments.blood_cells_report import PUBLISHED
@@ -34,6 +35,18 @@ def test_points_lost_and_won():
     after = CONTENT["tables"]["2"]["fine_tuned"]["weighted_f1"]
     assert after - before == pytest.approx(NOTES["improvement"]["points"])
     assert 100 * (after / before - 1) == pytest.approx(NOTES["improvement"]["relative_percent"], abs=0.01)
+
+
+def test_own_networks_guess_on_the_hidden_test():
+    assert NOTES["own_networks"]["guessing"] == 100 / CONTENT["data"]["classes"]
+    assert CONTENT["own_networks"]["test"] < NOTES["own_networks"]["guessing"]
+
+
+def test_cleaning_removed_genuine_cells():
+    data, note = CONTENT["data"], NOTES["cleaned_counts"]
+    for entry, name in (("largest_class", "neutrophil"), ("smallest_class", "basophil")):
+        assert CLASSES[data[entry]["class"]] == name
+        assert note[f"{name}s"] == round(0.7 * ACEVEDO_COUNTS[name]) > data[entry]["images"]
 
 
 def test_the_paper_profile_is_as_printed():
