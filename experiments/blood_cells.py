@@ -124,11 +124,20 @@ def main(arguments=None):
 
 
 def acquire(data):
-    """The images: what was prepared; the phantom is drawn where it is missing."""
+    """The images: what was prepared; the phantom is drawn where it is missing.
+
+    Raises:
+        SystemExit: Synthetic cells lie under another name, by which no table would call them synthetic.
+    """
     folder = ROOT / "data" / data
     if data == "leukocytes_phantom":
         write_leukocytes(folder, **PHANTOM)
-    return load_manifest(folder)
+    manifest = load_manifest(folder)
+    if manifest.info.get("phantom") and data != "leukocytes_phantom":
+        raise SystemExit(
+            f"--data {data}: {folder} holds synthetic cells; expected real ones or leukocytes_phantom"
+        )
+    return manifest
 
 
 def run_all(options, manifest, run_set):

@@ -208,6 +208,52 @@ def test_bad_options_are_one_clear_line(tmp_path):
         parse(["--models", "VGG19"])
 
 
+def test_synthetic_cells_keep_the_name_that_tables_know(setting, tmp_path):
+    (tmp_path / "data" / "leukocytes_phantom").rename(tmp_path / "data" / "blood_cells")
+    with pytest.raises(SystemExit, match="--data blood_cells: .*holds synthetic cells"):
+        main([*setting, "--data", "blood_cells"])
+
+
+@pytest.fixture
+def fitted(setting, monkeypatch):
+    """Return a list of what every row would be fitted with; nothing is trained."""
+    seen = []
+
+    def record(model, loss, config, cache, parts, folder, callbacks, optimizer, mix):
+        seen.append({"loss": loss, "config": config, "parts": parts, "optimizer": optimizer, "mix": mix})
+        raise Done
+
+    class Done(Exception):
+        pass
+
+    monkeypatch.setattr(blood_cells, "fit_network", record)
+
+    def fit(*arguments):
+        with pytest.raises(Done):
+            main([*setting, "--protocol", "clean", *arguments])
+        return seen.pop()
+
+    return fit
+
+
+def test_rows_are_fitted_as_printed(fitted):
+    own = fitted("--models", "five_conv_blocks")
+    assert isinstance(own["optimizer"], keras.optimizers.Lion)
+    assert float(own["optimizer"].learning_rate) == pytest.approx(own["config"]["learning_rate"])
+    counts = own["parts"]["train"].counts()
+    np.testing.assert_allclose(own["loss"].class_weights, counts.sum() / (8 * counts))
+    assert own["config"]["augmentation"] == CONFIG["augmentation"] and own["mix"] is None
+
+
+def test_downsampled_rows_are_fitted_on_equal_classes_and_embeddings(fitted):
+    row = fitted("--models", "downsampling")
+    assert len(set(row["parts"]["train"].counts().tolist())) == 1
+    assert row["loss"].class_weights == [1.0] * 8 and row["config"]["augmentation"] is None
+    augmented = fitted("--models", "transfer", "--augment-frozen")
+    assert augmented["config"]["augmentation"] == CONFIG["augmentation"]
+    assert len(set(augmented["parts"]["train"].counts().tolist())) > 1
+
+
 def test_every_model_sees_the_same_corrupted_images(manifest):
     chosen = choose(manifest, 20, 0)
     np.testing.assert_array_equal(chosen, choose(manifest, 20, 0))
