@@ -131,7 +131,15 @@ def data_section(folder, runs, manifest, printed):
     chart = class_distribution(folder / "figures" / "classes.png", steps, manifest.info, "Images per class")
     frame = pd.DataFrame(rows, columns=["count", "printed", manifest.info["title"]])
     caption = "Counts, printed and here; the printed classes are those left without duplicates and outliers."
-    return Section("Data (section 2.1)", [Table(frame, caption), chart])
+    planted = manifest.info.get("planted")
+    parts = [describe_planted(planted)] if planted else []
+    return Section("Data (section 2.1)", [*parts, Table(frame, caption), chart])
+
+
+def describe_planted(planted):
+    """Say how many of the images the project made itself: {kind: number} -> str."""
+    kinds = ", ".join(f"{number:,} x {kind}" for kind, number in planted.items())
+    return f"{sum(planted.values()):,} of the images were planted by the preparation, after the paper's set ({kinds})."
 
 
 def describe_class(entry, manifest):
@@ -166,7 +174,8 @@ def outlier_section(folder, runs, manifest):
             parts.append((protocol, draw_outliers(folder, place, found, manifest, protocol)))
     text = (
         "Duplicates are files of the same bytes. The isolation forest gets no labels and does not know what was "
-        "planted; its threshold is where Otsu's method parts the scores. Images planted on purpose are the truth: "
+        "planted; its threshold is where Otsu's method parts the scores, and a set without outliers would be parted "
+        "too. Images planted on purpose are the truth: "
         "a genuine cell with odd colours that was removed counts as a mistake."
     )
     if not rows:
