@@ -18,6 +18,7 @@ CLASSES ?= 5 4
 EXTERNAL ?=
 LAST_BLOCK ?=
 AVERAGED ?=
+AUGMENT_FROZEN ?=
 PREPARE ?=
 ENGINE ?= keras
 SEEDS ?= 0 1 2
@@ -37,7 +38,8 @@ CANINE_RBC = $(OPTIONS) --seeds $(SEEDS) --engine $(GRID) $(if $(WORKERS),--work
 	$(if $(ADDRESS),--address $(ADDRESS))
 MULTISCALE_ATTENTION = $(OPTIONS) --classes $(CLASSES) $(if $(EXTERNAL),--external $(EXTERNAL))
 BLOOD_CELLS = $(OPTIONS) --weights $(WEIGHTS) $(if $(BACKBONE),--backbone $(BACKBONE)) \
-	$(if $(LAST_BLOCK),--last-block $(LAST_BLOCK)) $(if $(AVERAGED),--averaged)
+	$(if $(LAST_BLOCK),--last-block $(LAST_BLOCK)) $(if $(AVERAGED),--averaged) \
+	$(if $(AUGMENT_FROZEN),--augment-frozen)
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
@@ -71,7 +73,7 @@ reproduce-smote-transfer: install ## SMOTE on embeddings: DATA= PROTOCOL= PROFIL
 reproduce-canine-rbc: install ## Focal loss on red cells: DATA= PROTOCOL= PROFILE= SEEDS= GRID=processes|ray WORKERS= ADDRESS=
 	$(BIN)/python -m experiments.canine_rbc_focal $(CANINE_RBC)
 
-reproduce-blood-cells: install ## Blood cells: DATA= PROTOCOL= PROFILE= MODELS= SEED= WEIGHTS= BACKBONE= LAST_BLOCK= AVERAGED=
+reproduce-blood-cells: install ## Blood cells: DATA= PROTOCOL= PROFILE= MODELS= SEED= WEIGHTS= BACKBONE= LAST_BLOCK= AVERAGED= AUGMENT_FROZEN=
 	$(BIN)/python -m experiments.blood_cells $(BLOOD_CELLS)
 
 report-chexnet-cbam: install ## rebuild the report from the run folders, without training
