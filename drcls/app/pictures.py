@@ -5,6 +5,7 @@ in a file end here.
 """
 
 import io
+import struct
 
 import cv2
 import numpy as np
@@ -94,26 +95,62 @@ def _read_dicom(data):
     except ImportError as error:
         raise RefusedImageError("DICOM files are not read here: pydicom is not installed.") from error
     try:
-        header = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True)
-        if int(header.get("NumberOfFrames") or 1) != 1:
-            raise RefusedImageError("The DICOM file holds several frames; one photograph is expected.")
-        _check_size(int(header.Columns), int(header.Rows))
-        return _dicom_pixels(pydicom.dcmread(io.BytesIO(data)))
+        return _dicom_pixels(_open_dicom(data))
     except RefusedImageError:
         raise
     # What pydicom raises on damaged files is any of these.
     except (
         pydicom.errors.InvalidDicomError,
+        pydicom.errors.BytesLengthException,
+        Image.DecompressionBombError,
         AttributeError,
-        KeyError,
+        LookupError,
         TypeError,
         ValueError,
+        OverflowError,
         OSError,
         RuntimeError,
-        NotImplementedError,
         EOFError,
+        struct.error,
     ) as error:
-        raise RefusedImageError(f"The DICOM file holds no photograph that can be read: {error}") from error
+        raise RefusedImageError(
+            f"The DICOM file holds no photograph that can be read: {str(error)[:200]}"
+        ) from error
+
+
+def _open_dicom(data):
+    """Return the data set, nothing of it decompressed; refuse what would grow too large or is no plain photograph."""
+    from pydicom import dcmread, uid
+    from pydicom.encaps import get_frame
+    from pydicom.filereader import read_dataset
+
+    # A deflated data set is inflated whole, whatever its size, before its first element can be read.
+    meta = read_dataset(io.BytesIO(data[132:]), False, True, stop_when=lambda tag, *_: tag.group != 2)
+    plain = (uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian)
+    syntax = uid.UID(meta.get("TransferSyntaxUID", ""))
+    if syntax not in (*plain, uid.JPEGBaseline8Bit, uid.JPEG2000, uid.JPEG2000Lossless):
+        raise RefusedImageError(
+            f"The DICOM file is of transfer syntax {syntax.name[:80]!r}; uncompressed, JPEG or JPEG 2000 is expected."
+        )
+    dataset = dcmread(io.BytesIO(data))
+    if int(dataset.get("NumberOfFrames") or 1) != 1:
+        raise RefusedImageError("The DICOM file holds several frames; one photograph is expected.")
+    _check_size(int(dataset.Columns), int(dataset.Rows))
+    samples, bits, colours = dataset.SamplesPerPixel, dataset.BitsAllocated, dataset.PhotometricInterpretation
+    if samples not in (1, 3) or bits not in (8, 16):
+        raise RefusedImageError(
+            f"The DICOM file holds {samples} samples of {bits} bits a pixel; 1 or 3 of 8 or 16 are expected."
+        )
+    if samples == 1 and colours not in ("MONOCHROME1", "MONOCHROME2"):
+        raise RefusedImageError(
+            f"The DICOM file's colours are {colours[:40]}; RGB, YBR or MONOCHROME is expected."
+        )
+    if syntax not in plain:
+        # The size that the data set names says nothing of the picture inside it.
+        frame = io.BytesIO(get_frame(dataset.PixelData, 0, number_of_frames=1))
+        with Image.open(frame, formats=["JPEG", "JPEG2000"]) as inside:
+            _check_size(*inside.size)
+    return dataset
 
 
 def _dicom_pixels(dataset):
@@ -129,9 +166,8 @@ def _dicom_pixels(dataset):
         span = pixels.max() - pixels.min()
         pixels = np.rint(255 * (pixels - pixels.min()) / (span or 1)).astype(np.uint8)
         return np.repeat(pixels[..., None], 3, axis=2)
-    if pixels.shape[-1] != 3 or pixels.dtype != np.uint8:
+    if pixels.dtype != np.uint8:
         raise RefusedImageError(
-            f"The DICOM file holds {pixels.dtype} of shape {pixels.shape}; 8 bits a channel, RGB or grey, are "
-            "expected."
+            f"The DICOM file holds colours of {pixels.dtype}; 8 bits a channel are expected."
         )
     return np.ascontiguousarray(pixels)

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import zlib
 
 import numpy as np
 import pytest
@@ -138,3 +139,53 @@ def test_dicom_of_another_kind_is_refused(monkeypatch):
     monkeypatch.setattr(pictures, "MAX_PIXELS", 1000)
     with pytest.raises(RefusedImageError, match="at most 1000"):
         read_picture(content)
+
+
+def in_syntax(content, syntax, pixels=None):
+    """Write a DICOM file anew in another transfer syntax, with these encoded pixels."""
+    import pydicom
+
+    dataset = pydicom.dcmread(io.BytesIO(content))
+    dataset.file_meta.TransferSyntaxUID = syntax
+    if pixels is not None:
+        dataset.PixelData = pydicom.encaps.encapsulate([pixels])
+        dataset["PixelData"].is_undefined_length = True
+        dataset.PhotometricInterpretation = "YBR_FULL_422"
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def test_dicom_that_would_be_inflated_is_refused_before(monkeypatch):
+    content = in_syntax(dicom(draw(5, 64), "RGB"), "1.2.840.10008.1.2.1.99")
+    monkeypatch.setattr(zlib, "decompress", lambda *_: pytest.fail("it was inflated"))
+    with pytest.raises(RefusedImageError, match="Deflated"):
+        read_picture(content)
+
+
+def test_dicom_jpeg_is_read_and_its_own_size_counts(monkeypatch):
+    image, baseline = draw(5, 64), "1.2.840.10008.1.2.4.50"
+    content = in_syntax(dicom(image, "RGB"), baseline, encode(image, ".jpg"))
+    assert np.abs(read_picture(content).astype(int) - image).mean() < 8
+    large = in_syntax(dicom(image, "RGB"), baseline, encode(draw(5, 200), ".jpg"))
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 64 * 64)
+    with pytest.raises(RefusedImageError, match="200 x 200 pixels; at most 4096"):
+        read_picture(large)
+
+
+def test_dicom_numbers_that_are_no_brightness_are_refused():
+    grey = draw(5, 64)[..., 1]
+    with pytest.raises(RefusedImageError, match="PALETTE COLOR"):
+        read_picture(dicom(grey, "PALETTE COLOR"))
+    with pytest.raises(RefusedImageError, match="samples of 32 bits"):
+        read_picture(dicom(grey.astype(np.uint32), "MONOCHROME2"))
+
+
+@settings(max_examples=100)
+@given(st.lists(st.tuples(st.integers(128, 700), st.integers(0, 255), st.booleans()), max_size=5))
+def test_a_damaged_dicom_file_is_refused_or_read(changes):
+    content = bytearray(dicom(draw(5, 48)[..., 1], "MONOCHROME2"))
+    for place, byte, is_added in changes:
+        content[place : place + (not is_added)] = [byte]
+    with contextlib.suppress(RefusedImageError):
+        assert read_picture(bytes(content)).dtype == np.uint8
