@@ -9,7 +9,7 @@ from drcls.app import audit
 from drcls.app.access import database
 from drcls.app.accounts import token_account
 from drcls.app.openapi import description
-from drcls.app.pictures import RefusedImageError, read_picture
+from drcls.app.pictures import MAX_BYTES, RefusedImageError, read_picture
 from drcls.app.quality import assess, is_gradable
 from drcls.app.store import transaction
 
@@ -31,6 +31,7 @@ def predict():
     override = _override()
     if request.mimetype not in TYPES:
         abort(415, f"The type of the content is {request.mimetype!r}; one of {', '.join(TYPES)} is expected.")
+    request.max_content_length = MAX_BYTES
     data = request.get_data(cache=False)
     try:
         image = read_picture(data)

@@ -8,6 +8,7 @@ from flask import (
     abort,
     current_app,
     flash,
+    g,
     jsonify,
     redirect,
     render_template,
@@ -104,6 +105,8 @@ def upload():
     stored, refused = [], []
     for number, file in enumerate(files, start=1):
         name = (file.filename or "")[-40:]
+        if stored:
+            g.recorded = f"{len(stored)} of {len(files)} photographs were stored; file {number} and later ones were not."
         try:
             stored.append(_store(file.read(), fields))
         except RefusedImageError as error:

@@ -1,21 +1,20 @@
-"""What goes wrong, told plainly: nothing was recorded, and what to do now."""
+"""What goes wrong, told plainly: what was recorded, which is nothing as a rule, and what to do now."""
 
 import errno
 import sqlite3
 
 from flask import current_app, g, jsonify, render_template, request
-from werkzeug.exceptions import HTTPException, SecurityError
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, SecurityError
 
 from drcls.app.cases import ConflictError
 from drcls.app.inference import TooBusyError
 
 PLAIN = {"Content-Type": "text/plain; charset=utf-8"}
-FULL = "The disk of the server is full. Nothing of this request was recorded; tell the person who runs the server."
-LOCKED = "The database is busy. Nothing of this request was recorded; try again in a few seconds."
-BUSY = "Too many photographs are waiting. Nothing of this one was recorded; try again in a few seconds."
-BROKEN = (
-    "Something went wrong in the server. Nothing of this request was recorded; the server's output says more."
-)
+FULL = "The disk of the server is full or failing; tell the person who runs the server."
+LOCKED = "The database is busy; try again in a few seconds."
+BUSY = "Too many photographs are waiting; try again in a few seconds."
+BROKEN = "Something went wrong in the server; its output says more."
+NOTHING = "Nothing of this request was recorded."
 
 
 def tell(app):
@@ -23,8 +22,9 @@ def tell(app):
     app.register_error_handler(HTTPException, lambda error: answer(error.code, error.description))
     # No page can be drawn where the host is unknown: it has no addresses to link to.
     app.register_error_handler(SecurityError, lambda error: (f"{error.description}\n", 400, PLAIN))
+    app.register_error_handler(RequestEntityTooLarge, _too_large)
     app.register_error_handler(ConflictError, lambda error: answer(409, str(error)))
-    app.register_error_handler(TooBusyError, lambda error: answer(503, BUSY))
+    app.register_error_handler(TooBusyError, lambda error: _fault(503, BUSY))
     app.register_error_handler(sqlite3.OperationalError, _database_fault)
     app.register_error_handler(OSError, _disk_fault)
     app.register_error_handler(Exception, _unexpected)
@@ -45,21 +45,32 @@ def answer(status, message):
     return response
 
 
+def _fault(status, message):
+    # A view that records more than one thing says in `g.recorded` what was done before the fault.
+    return answer(status, f"{message} {g.get('recorded', NOTHING)}")
+
+
+def _too_large(_):
+    return _fault(
+        413, f"Too much was sent; at most {request.max_content_length // 2**20} MiB are taken at once."
+    )
+
+
 def _database_fault(error):
     name = getattr(error, "sqlite_errorname", "") or ""
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return answer(503, LOCKED)
+        return _fault(503, LOCKED)
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
-        return answer(507, FULL)
+        return _fault(507, FULL)
     return _unexpected(error)
 
 
 def _disk_fault(error):
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return answer(507, FULL)
+        return _fault(507, FULL)
     return _unexpected(error)
 
 
 def _unexpected(error):
     current_app.logger.error("%s %s failed", request.method, request.path, exc_info=error)
-    return answer(500, BROKEN)
+    return _fault(500, BROKEN)

@@ -100,7 +100,8 @@ def test_the_key_is_for_its_owner_alone(folder):
 
 def test_too_large_a_request_is_refused(app, ben):
     app.config["MAX_CONTENT_LENGTH"] = 1000
-    assert ben.upload(b"x" * 2000).status_code == 413
+    answer = ben.upload(b"x" * 2000)
+    assert answer.status_code == 413 and "Nothing of this request was recorded" in answer.text
 
 
 def test_sessions_are_not_made_of_the_cookies_signature_alone(app, ben, accounts):

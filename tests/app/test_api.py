@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from drcls.app import audit
+from drcls.app import api, audit
 from drcls.app.openapi import description
 
 
@@ -59,6 +59,12 @@ def test_a_session_of_the_pages_is_no_token(ben, photograph):
 def test_bad_requests(app, token, kind, query, data, status):
     answer = send(app, data, token, kind, query)
     assert (answer.status_code, answer.json["error"]["status"]) == (status, status)
+
+
+def test_too_many_bytes(app, token, monkeypatch):
+    monkeypatch.setattr(api, "MAX_BYTES", 1000)
+    answer = send(app, b"x" * 1001, token)
+    assert (answer.status_code, answer.json["error"]["status"]) == (413, 413)
 
 
 def test_only_post(app):

@@ -123,6 +123,27 @@ def test_too_many_at_once(ben, photograph, grader, database, folder, monkeypatch
     assert nothing_was_recorded(database, folder)
 
 
+def test_a_fault_after_some_photographs_says_how_many_are_stored(
+    ben, photograph, grader, database, monkeypatch
+):
+    """Who is told that nothing was stored uploads all of them again."""
+    grade, calls = grader.grade, []
+
+    def busy_at_the_third(image):
+        calls.append(image)
+        if len(calls) == 3:
+            raise TooBusyError
+        return grade(image)
+
+    monkeypatch.setattr(grader, "grade", busy_at_the_third)
+    answer = ben.upload(*[photograph] * 4)
+    assert answer.status_code == 503
+    assert "2 of 4 photographs were stored; file 3 and later ones were not." in answer.text
+    assert "Nothing" not in answer.text
+    assert database.execute("SELECT count(*) FROM cases").fetchone()[0] == 2
+    assert audit.verify(database) == []
+
+
 def test_an_unexpected_fault_is_a_page_too(
     ben, app, photograph, grader, database, folder, monkeypatch, caplog
 ):
