@@ -75,7 +75,10 @@ def verify(connection, head=None):
         if entry["hash"] != entry_hash(entry):
             problems.append(f"entry {number} was changed: its hash is not that of its content")
         else:
-            _retell(told, entry)
+            try:
+                _retell(told, entry)
+            except (ValueError, LookupError, TypeError):
+                problems.append(f"entry {number} does not tell what an entry {entry['action']!r} tells")
         previous = entry["hash"]
         hashes.add(previous)
     written = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'audit'").fetchone()
@@ -87,29 +90,45 @@ def verify(connection, head=None):
 
 
 def _retell(told, entry):
-    """Follow what the log says of each case: its image, latest prediction and decisions."""
-    case = told.setdefault(entry["case_id"], {"decisions": []})
+    """Follow what the log says of each case: the columns of its row, and its decisions."""
     details = json.loads(entry["details"])
     if entry["action"] == "upload":
-        case["image_sha256"] = details["image_sha256"]
-    elif entry["action"] == "prediction":
-        case["prediction"] = details["prediction"]
+        columns = {name: details[name] for name in ("image_sha256", "quality", "eye", "reference")}
+        told[entry["case_id"]] = {
+            **columns,
+            "author": entry["actor"],
+            "state": "ungradable",
+            **dict.fromkeys(
+                ("quality_override", "prediction", "grade", "confidence", "refer", "final_grade")
+            ),
+            "decisions": [],
+        }
+    elif entry["action"] == "quality_override":
+        told[entry["case_id"]]["quality_override"] = details["reason"]
+    elif entry["action"] == "prediction" and entry["case_id"]:
+        prediction = details["prediction"]
+        columns = {name: prediction[name] for name in ("grade", "confidence", "refer")}
+        told[entry["case_id"]].update(columns, prediction=prediction, state="graded")
     elif entry["action"] == "decision":
-        case["decisions"].append((entry["actor"], details["kind"], details["grade"], details["reason"]))
+        kind, grade, reason = details["kind"], details["grade"], details["reason"]
+        told[entry["case_id"]].update(state=kind, final_grade=grade)
+        told[entry["case_id"]]["decisions"].append((entry["actor"], kind, grade, reason))
 
 
 def _compare(connection, told):
     problems = []
-    for row in connection.execute("SELECT id, image_sha256, prediction FROM cases"):
-        case = told.pop(row["id"], {"decisions": []})
+    for row in connection.execute("SELECT * FROM cases"):
+        case = told.pop(row["id"], None)
+        if case is None:
+            problems.append(f"case {row['id']} is in the database and not in the log")
+            continue
         decisions = connection.execute(
             "SELECT author, kind, grade, reason FROM decisions WHERE case_id = ? ORDER BY id", (row["id"],)
         )
-        if case.get("image_sha256") != row["image_sha256"]:
-            problems.append(f"case {row['id']}: its image is not the one in the log")
-        if case.get("prediction") != (json.loads(row["prediction"]) if row["prediction"] else None):
-            problems.append(f"case {row['id']}: its prediction is not the one in the log")
-        if case["decisions"] != [tuple(decision) for decision in decisions]:
+        if case.pop("decisions") != [tuple(decision) for decision in decisions]:
             problems.append(f"case {row['id']}: its decisions are not those in the log")
-    missing = [case_id for case_id, case in told.items() if case_id and "image_sha256" in case]
-    return problems + [f"case {case_id} is in the log and not in the database" for case_id in missing]
+        for name, value in case.items():
+            is_text = name in ("quality", "prediction") and row[name]
+            if value != (json.loads(row[name]) if is_text else row[name]):
+                problems.append(f"case {row['id']}: its {name.replace('_', ' ')} is not the one in the log")
+    return problems + [f"case {case_id} is in the log and not in the database" for case_id in told]

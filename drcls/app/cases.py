@@ -89,7 +89,14 @@ def create_case(connection, folder, grader, author, image, image_sha256, referen
                 ),
             )
             audit.append(
-                connection, author, "upload", case_id, image_sha256=image_sha256, quality=criteria, eye=eye
+                connection,
+                author,
+                "upload",
+                case_id,
+                image_sha256=image_sha256,
+                quality=criteria,
+                eye=eye,
+                reference=reference,
             )
             if prediction:
                 _record_prediction(connection, grader, author, case_id, image_sha256, prediction)

@@ -80,6 +80,48 @@ def test_a_missing_entry_is_found(database, number):
     assert audit.verify(database)
 
 
+def test_exchanged_entries_are_found(database):
+    write(database, 4)
+    tamper(database, "UPDATE audit SET id = -id WHERE id IN (2, 3)")
+    database.execute("UPDATE audit SET id = 5 + id WHERE id < 0")
+    assert "entry 2 is not chained to the entry before it" in audit.verify(database)
+
+
+def test_an_entry_that_tells_nothing_is_named(database):
+    with transaction(database):
+        audit.append(database, "ben", "decision", "c1", kind="confirmed")
+        audit.append(database, "ben", "upload", "c1")
+    problems = audit.verify(database)
+    assert problems == [
+        "entry 1 does not tell what an entry 'decision' tells",
+        "entry 2 does not tell what an entry 'upload' tells",
+    ]
+
+
+@pytest.mark.parametrize(
+    "column, value",
+    [
+        ("image_sha256", "ab"), ("author", "anna"), ("reference", "visit 8"), ("eye", "right"), ("quality", "[]"),
+        ("quality_override", "none"), ("grade", "none"), ("confidence", 1), ("refer", 2), ("state", "confirmed"),
+        ("final_grade", "Mild"), ("prediction", None),
+    ],
+)  # fmt: skip
+def test_any_changed_column_of_a_case_is_found(case_id, database, column, value):
+    assert audit.verify(database) == []
+    database.execute(f"UPDATE cases SET {column} = ?", (value,))
+    assert audit.verify(database) == [
+        f"case {case_id}: its {column.replace('_', ' ')} is not the one in the log"
+    ]
+
+
+def test_a_smuggled_case_is_found(accounts):
+    accounts.execute(
+        "INSERT INTO cases (id, created, author, reference, eye, image_sha256, width, height, quality, gradable, "
+        "state) VALUES ('c1', '', 'ben', '', 'left', '', 1, 1, '[]', 0, 'ungradable')"
+    )
+    assert audit.verify(accounts) == ["case c1 is in the database and not in the log"]
+
+
 def test_a_changed_case_is_found(ben, case_id, database):
     ben.get(f"/cases/{case_id}")
     assert ben.post(f"/cases/{case_id}/decision", version="2", kind="confirmed").status_code == 302
