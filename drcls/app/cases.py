@@ -18,6 +18,8 @@ KINDS = ("confirmed", "overridden", "retake")
 STATES = ("ungradable", "graded", *KINDS)
 MAX_REFERENCE, MAX_REASON = 64, 500
 PER_PAGE = 50
+# The wide forms are read as the narrow ones where East Asian input is set.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 COLUMNS = [
     "id",
     "created",
@@ -313,4 +315,4 @@ def _check_reason(reason, needed):
 
 def _harmless(value):
     text = "" if value is None else str(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
