@@ -3,6 +3,7 @@
     python -m drcls.app --model MODEL.keras                       serve it on http://127.0.0.1:8000
     python -m drcls.app add-account anna --role admin             asks for the password
     python -m drcls.app add-token anna                            for the JSON API
+    python -m drcls.app revoke-tokens anna                        ends them all
     python -m drcls.app calibrate --model MODEL.keras             temperature and threshold, on the validation part
     python -m drcls.app check --criteria acceptance.json          the fixed set against the acceptance criteria
     python -m drcls.app verify-log                                any change of the audit log
@@ -31,14 +32,14 @@ def main(arguments=None):
         raise SystemExit(
             f"{error.name} is not installed; the application needs: pip install 'drcls[app]'"
         ) from error
-    from drcls.app.store import create_folder
+    from drcls.app.store import create_folder, need_folder
 
     try:
-        create_folder(options.folder)
+        (create_folder if options.begins else need_folder)(options.folder)
         return options.run(options)
     except (ValueError, FileNotFoundError, RuntimeError) as error:
         raise SystemExit(f"error: {error}") from error
-    except (OSError, sqlite3.OperationalError) as error:
+    except (OSError, sqlite3.DatabaseError) as error:
         raise SystemExit(f"error: {options.folder}: {error}") from error
 
 
@@ -61,18 +62,20 @@ def parse(arguments):
         help="prepared data set of the model (default: data/NAME, from its run folder)",
     )
 
-    def command(name, run, text, *parents):
+    def command(name, run, text, *parents, begins=False):
         subparser = commands.add_parser(name, help=text, description=text, parents=[folder, *parents])
-        subparser.set_defaults(run=run)
+        subparser.set_defaults(run=run, begins=begins)
         return subparser
 
-    server = command("serve", serve, "serve the pages and the API (without a command, too)", model)
+    server = command(
+        "serve", serve, "serve the pages and the API (without a command, too)", model, begins=True
+    )
     server.add_argument("--host", default="127.0.0.1", help="address to listen on")
     server.add_argument("--port", type=int, default=8000)
     server.add_argument("--tls", action="store_true", help="a proxy in front of it speaks HTTPS")
     server.add_argument("--name", action="append", help="name browsers call it by; may be repeated")
     server.add_argument("--num-threads", type=int, default=0, help="cores for the network; 0: all")
-    account = command("add-account", add_account, "create an account")
+    account = command("add-account", add_account, "create an account", begins=True)
     account.add_argument("account")
     account.add_argument("--role", default="clinician", choices=["clinician", "admin"])
     password = command("set-password", set_password, "give an account a new password")
@@ -81,14 +84,17 @@ def parse(arguments):
         subparser.add_argument("--password-stdin", action="store_true", help="read it from standard input")
     command("deactivate", deactivate, "close an account").add_argument("account")
     command("add-token", add_token, "create a token for the JSON API").add_argument("account")
-    calibration = command("calibrate", calibrate, "fit the temperature on the validation part", model)
+    command("revoke-tokens", revoke_tokens, "end all its tokens").add_argument("account")
+    calibration = command(
+        "calibrate", calibrate, "fit the temperature on the validation part", model, begins=True
+    )
     calibration.add_argument(
         "--refer-below",
         type=float,
         default=0.5,
         help="confidence below which a case is flagged (default: 0.5)",
     )
-    checks = command("check", check, "run a fixed set against the acceptance criteria", model)
+    checks = command("check", check, "run a fixed set against the acceptance criteria", model, begins=True)
     checks.add_argument("--data-set", type=Path, help="prepared data set (default: the validation part)")
     checks.add_argument("--criteria", type=Path, help="JSON file of criteria; kept for the next time")
     log = command("verify-log", verify_log, "look for any change of the audit log")
@@ -147,6 +153,14 @@ def add_token(options):
 
     with database(options) as connection:
         print(accounts.add_token(connection, options.account))
+    return 0
+
+
+def revoke_tokens(options):
+    from drcls.app import accounts
+
+    with database(options) as connection:
+        print(f"{accounts.revoke_tokens(connection, options.account)} tokens of {options.account} ended")
     return 0
 
 

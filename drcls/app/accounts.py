@@ -13,7 +13,7 @@ from drcls.app import audit
 from drcls.app.store import now, transaction
 
 ROLES = ("clinician", "admin")
-MIN_PASSWORD = 12
+MIN_PASSWORD, MAX_PASSWORD = 12, 1024
 IDLE_SECONDS, SESSION_SECONDS = 30 * 60, 10 * 3600
 FAILURES_ALLOWED, FAILURE_SECONDS = 5, 5 * 60
 # Compared with where a name is unknown, so that the answer takes as long as for a known one.
@@ -30,7 +30,7 @@ def add_account(connection, name, password, role, actor="command line"):
     Args:
         connection: open database.
         name: str, 2 to 64 letters, digits, dots, hyphens or underscores.
-        password: str of at least 12 characters.
+        password: str of 12 to 1024 characters.
         role: "clinician" or "admin".
         actor: str, who does it, for the audit log.
 
@@ -56,7 +56,7 @@ def add_account(connection, name, password, role, actor="command line"):
 
 
 def set_password(connection, name, password, actor="command line"):
-    """Give an account a new password and end its sessions; errors as for `add_account`."""
+    """Give an account a new password and end its sessions, not its tokens; errors as for `add_account`."""
     _check_password(password, name)
     hashed = generate_password_hash(password)
     with transaction(connection):
@@ -147,6 +147,19 @@ def add_token(connection, name, actor="command line"):
     return token
 
 
+def revoke_tokens(connection, name, actor="command line"):
+    """End all tokens of an account and return how many there were.
+
+    Raises:
+        ValueError: where there is no such active account.
+    """
+    with transaction(connection):
+        _need_account(connection, name)
+        number = connection.execute("DELETE FROM tokens WHERE account = ?", (name,)).rowcount
+        audit.append(connection, actor, "tokens_revoked", name=name, number=number)
+    return number
+
+
 def token_account(connection, token):
     """Return the account (row with `name` and `role`) of a token, or None for an unknown one."""
     return connection.execute(
@@ -161,10 +174,10 @@ def digest(secret):
 
 
 def _check_password(password, name):
-    if len(password) < MIN_PASSWORD or password == name:
+    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD or password == name:
         raise ValueError(
-            f"a password of {len(password)} characters received; expected at least {MIN_PASSWORD}, and not "
-            "the name of the account"
+            f"a password of {len(password)} characters received; expected {MIN_PASSWORD} to {MAX_PASSWORD}, and "
+            "not the name of the account"
         )
 
 

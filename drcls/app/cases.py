@@ -237,10 +237,27 @@ def case_folder(folder, case_id):
     return folder / "cases" / case_id
 
 
-def remove_orphans(connection, folder):
-    """Remove the files of cases that never came to be; call it before the server takes requests."""
+def remove_orphans(connection, folder, at_most):
+    """Remove the files of cases that never came to be; call it before the server takes requests.
+
+    Args:
+        connection: open database.
+        folder: Path of the data folder.
+        at_most: int, how many a killed server can leave behind: one for each of its threads.
+
+    Returns:
+        int, how many there were.
+
+    Raises:
+        RuntimeError: where there are more, as with a database that is older than the photographs; none is removed.
+    """
     known = {row["id"] for row in connection.execute("SELECT id FROM cases")}
     orphans = [path for path in (folder / "cases").iterdir() if path.name not in known]
+    if len(orphans) > at_most:
+        raise RuntimeError(
+            f"{folder / 'cases'} holds {len(orphans)} cases that the database does not know; a killed server leaves "
+            f"{at_most} at most: restore the database that belongs to them"
+        )
     for path in orphans:
         shutil.rmtree(path)
     return len(orphans)

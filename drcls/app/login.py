@@ -3,7 +3,7 @@
 from flask import Blueprint, redirect, render_template, request, session, url_for
 
 from drcls.app.access import account, database
-from drcls.app.accounts import TooManyFailuresError, log_in, log_out
+from drcls.app.accounts import MAX_PASSWORD, TooManyFailuresError, log_in, log_out
 from drcls.app.faults import answer
 
 pages = Blueprint("login", __name__)
@@ -20,7 +20,7 @@ def form():
 def enter():
     name, password = request.form.get("name", ""), request.form.get("password", "")
     try:
-        secret = log_in(database(), name[:64], password[:1024], request.remote_addr or "")
+        secret = log_in(database(), name[:64], password[: MAX_PASSWORD + 1], request.remote_addr or "")
     except TooManyFailuresError:
         return answer(429, "Too many failed attempts. Try again in five minutes.")
     if secret is None:

@@ -43,11 +43,11 @@ def serve(folder, grader, host="127.0.0.1", port=8000, tls=False, names=(), trai
 
     Raises:
         ValueError: where the model has other classes than the folder was begun with.
-        OSError: where the port is taken.
+        RuntimeError: where the port is taken, or the folder holds cases that its database does not know.
     """
     with contextlib.closing(connect(folder)) as connection:
         keep_grades(connection, grader, folder)
-        remove_orphans(connection, folder)
+        remove_orphans(connection, folder, at_most=NUM_WORKERS)
         calibrate_once(connection, grader, trained_on)
         if not connection.execute("SELECT 1 FROM accounts").fetchone():
             print(f"No account yet: {sys.executable} -m drcls.app add-account NAME --folder {folder}")
@@ -55,17 +55,20 @@ def serve(folder, grader, host="127.0.0.1", port=8000, tls=False, names=(), trai
     app = create_app(folder, grader, explainer, tls, [*LOOPBACK, *names])
     logging.getLogger("waitress").setLevel(logging.ERROR)
     proxy = {"trusted_proxy": "127.0.0.1", "trusted_proxy_headers": "x-forwarded-for"} if tls else {}
-    server = waitress.create_server(
-        app,
-        host=host,
-        port=port,
-        threads=NUM_WORKERS,
-        url_scheme="https" if tls else "http",
-        max_request_body_size=app.config["MAX_CONTENT_LENGTH"] + 2**20,
-        clear_untrusted_proxy_headers=True,
-        ident=None,
-        **proxy,
-    )
+    try:
+        server = waitress.create_server(
+            app,
+            host=host,
+            port=port,
+            threads=NUM_WORKERS,
+            url_scheme="https" if tls else "http",
+            max_request_body_size=app.config["MAX_CONTENT_LENGTH"] + 2**20,
+            clear_untrusted_proxy_headers=True,
+            ident=None,
+            **proxy,
+        )
+    except OSError as error:
+        raise RuntimeError(f"--host {host} --port {port}: {error.strerror}") from error
     explainer.start()
     print(describe(grader))
     print(f"Decision support, never a diagnosis. http://{host}:{port} (Ctrl-C ends it)", flush=True)

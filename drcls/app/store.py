@@ -11,6 +11,7 @@ import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
+DATABASE = "screening.sqlite"
 BUSY_SECONDS = 5
 WRITER = threading.Lock()
 
@@ -114,23 +115,41 @@ def create_folder(folder):
 
     Raises:
         OSError: where it cannot be made.
+        RuntimeError: where the database of photographs that are there is missing.
     """
     folder = Path(folder)
     for path in (folder, folder / "cases", folder / "models"):
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
     _create_secret(folder / "secret_key")
+    (folder / DATABASE).touch(mode=0o600)  # SQLite gives its other files the same mode
     with contextlib.closing(connect(folder)) as connection, transaction(connection):
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'audit'").fetchone():
+            if any((folder / "cases").iterdir()):
+                raise RuntimeError(
+                    f"{folder} holds cases, and {DATABASE} none of them: restore it from its backup"
+                )
             for statement in _statements(SCHEMA):
                 connection.execute(statement)
     return folder
 
 
+def need_folder(folder):
+    """Return the Path of a data folder.
+
+    Raises:
+        FileNotFoundError: where there is none.
+    """
+    folder = Path(folder)
+    if not (folder / DATABASE).is_file():
+        raise FileNotFoundError(
+            f"--folder {folder}: no {DATABASE} there; expected the data folder of a server"
+        )
+    return folder
+
+
 def connect(folder):
     """Open the database of a data folder: durable on commit, waiting some seconds for other writers."""
-    connection = sqlite3.connect(
-        Path(folder) / "screening.sqlite", timeout=BUSY_SECONDS, isolation_level=None
-    )
+    connection = sqlite3.connect(Path(folder) / DATABASE, timeout=BUSY_SECONDS, isolation_level=None)
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")

@@ -12,6 +12,7 @@ from drcls.app.accounts import (
     deactivate,
     log_in,
     log_out,
+    revoke_tokens,
     session_account,
     set_password,
     token_account,
@@ -33,6 +34,7 @@ def test_a_password_is_stored_as_scrypt(database):
         ("a b", PASSWORD, "admin", "'a b' received"),
         ("x", PASSWORD, "admin", "'x' received"),
         ("carla", "short", "admin", "5 characters"),
+        ("carla", "x" * 1025, "admin", "expected 12 to 1024"),
         ("carla.clinician", "carla.clinician", "admin", "not the name"),
         ("carla", PASSWORD, "root", "'root' received"),
         ("anna", PASSWORD, "admin", "exists already"),
@@ -81,3 +83,11 @@ def test_a_closed_account_and_a_new_password_end_everything(accounts):
     assert log_in(accounts, "ben", PASSWORD, "::1") is None
     with pytest.raises(ValueError, match="no active account 'ben'"):
         add_token(accounts, "ben")
+
+
+def test_revoked_tokens_end_and_others_do_not(accounts):
+    tokens = [add_token(accounts, "ben"), add_token(accounts, "ben"), add_token(accounts, "anna")]
+    assert revoke_tokens(accounts, "ben") == 2
+    assert [token_account(accounts, token) is None for token in tokens] == [True, True, False]
+    with pytest.raises(ValueError, match="no active account 'carla'"):
+        revoke_tokens(accounts, "carla")

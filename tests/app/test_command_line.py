@@ -34,6 +34,8 @@ def test_accounts_and_tokens(run, database, capsys):
     assert log_in(database, "carla", PASSWORD, "::1")
     assert run("add-token", "carla") == 0
     assert token_account(database, capsys.readouterr().out.splitlines()[-1])["name"] == "carla"
+    assert run("revoke-tokens", "carla") == 0
+    assert "1 tokens of carla ended" in capsys.readouterr().out
     assert run("set-password", "carla", "--password-stdin", typed="a newer password\n") == 0
     assert log_in(database, "carla", "a newer password", "::1")
     assert run("deactivate", "carla") == 0
@@ -50,6 +52,15 @@ def test_the_log_is_verified(run, database, capsys):
     database.execute("UPDATE audit SET actor = 'eve'")
     assert run("verify-log") == 1
     assert "entry 1 was changed" in capsys.readouterr().out
+
+
+def test_a_folder_that_is_not_there_has_no_log_to_verify(tmp_path):
+    with pytest.raises(SystemExit, match=r"elsewhere: no screening\.sqlite there"):
+        main(["verify-log", "--folder", str(tmp_path / "elsewhere")])
+    assert not (tmp_path / "elsewhere").exists()
+    (tmp_path / "screening.sqlite").write_text("no database, however it is read" * 40)
+    with pytest.raises(SystemExit, match="file is not a database"):
+        main(["verify-log", "--folder", str(tmp_path)])
 
 
 def test_calibrating_and_checking(run, exported, run_folder, data_set, folder, tmp_path, capsys):

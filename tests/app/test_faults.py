@@ -87,8 +87,21 @@ def test_a_server_killed_in_the_middle_of_an_upload(ben, photograph, database, f
     with pytest.raises(Killed):
         ben.upload(photograph)
     monkeypatch.undo()
-    remove_orphans(database, folder)
+    assert remove_orphans(database, folder, at_most=1) == (place != "assess")
     assert nothing_was_recorded(database, folder)
+
+
+def test_cases_that_another_database_knows_are_not_removed(database, folder):
+    for number in range(3):
+        (folder / "cases" / f"c{number}").mkdir()
+    with pytest.raises(RuntimeError, match="3 cases that the database does not know"):
+        remove_orphans(database, folder, at_most=2)
+    assert len(list((folder / "cases").iterdir())) == 3
+    database.close()
+    for file in folder.glob(f"{store.DATABASE}*"):
+        file.unlink()
+    with pytest.raises(RuntimeError, match="restore it from its backup"):
+        create_folder(folder)
 
 
 def test_of_decisions_at_once_exactly_one_is_recorded(ben, case_id, app, database, folder):
