@@ -4,7 +4,7 @@ import functools
 import hmac
 import secrets
 
-from flask import abort, current_app, g, redirect, request, session, url_for
+from flask import abort, current_app, flash, g, redirect, request, session, url_for
 
 from drcls.app.accounts import session_account
 from drcls.app.store import connect
@@ -52,6 +52,8 @@ def needs_login(view):
     @functools.wraps(view)
     def guarded(*args, **kwargs):
         if account() is None:
+            if request.method == "POST":
+                flash("Your session has ended. Nothing was recorded: log in and do it again.")
             return redirect(url_for("login.form"))
         return view(*args, **kwargs)
 

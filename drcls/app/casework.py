@@ -106,7 +106,8 @@ def upload():
     for number, file in enumerate(files, start=1):
         name = (file.filename or "")[-40:]
         if stored:
-            g.recorded = f"{len(stored)} of {len(files)} photographs were stored; file {number} and later ones were not."
+            told = f"{len(stored)} of {len(files)} photographs were stored"
+            g.recorded = f"{told}; file {number} and later ones were not."
         try:
             stored.append(_store(file.read(), fields))
         except RefusedImageError as error:

@@ -96,12 +96,19 @@ def test_no_page_holds_inline_script_or_style_or_anything_from_elsewhere(anna, c
 def test_the_key_is_for_its_owner_alone(folder):
     assert (folder / "secret_key").stat().st_mode & 0o777 == 0o600
     assert folder.stat().st_mode & 0o777 == 0o700
+    assert (folder / "screening.sqlite").stat().st_mode & 0o777 == 0o600
 
 
 def test_too_large_a_request_is_refused(app, ben):
     app.config["MAX_CONTENT_LENGTH"] = 1000
     answer = ben.upload(b"x" * 2000)
     assert answer.status_code == 413 and "Nothing of this request was recorded" in answer.text
+
+
+def test_a_decision_after_the_session_ended_is_told(ben, case_id, accounts):
+    accounts.execute("DELETE FROM sessions")
+    assert ben.post(f"/cases/{case_id}/decision", version="2", kind="confirmed").location == "/login"
+    assert "Your session has ended. Nothing was recorded" in ben.get("/login").text
 
 
 def test_sessions_are_not_made_of_the_cookies_signature_alone(app, ben, accounts):
