@@ -24,7 +24,7 @@ from drcls.runs import read_json
 MAX_BATCH = 32
 MAX_WAITING = 256
 UNCALIBRATED = {"temperature": 1.0, "refer_below": 0.5}
-EXPORT_TOLERANCE = 1e-4
+EXPORT_TOLERANCE = 1e-5
 
 
 class TooBusyError(Exception):
