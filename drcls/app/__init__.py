@@ -19,7 +19,7 @@ from drcls.app.inference import Grader
 from drcls.app.pictures import MAX_BYTES
 from drcls.app.store import secret_key
 
-LOOPBACK = ["127.0.0.1", "localhost", "[::1]"]
+LOOPBACK = ["127.0.0.1", "localhost"]  # werkzeug cannot trust [::1]
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ class Explainer:
         """Record the outcome; where the database is locked, wait until it is not."""
         while not self._end.is_set():
             try:
-                self._set(connection, job, "failed" if error else "done", str(error) if error else None)
+                self._set(connection, job, "failed" if error else "done", _told(error))
                 return
             except sqlite3.OperationalError:
                 self._end.wait(SECONDS_BETWEEN_LOOKS)
@@ -154,3 +154,8 @@ class Explainer:
 
     def _advance(self, key, total, num_images):
         self.progress[key] = min(0.99, self.progress.get(key, 0.0) + num_images / total)
+
+
+def _told(error):
+    """Say what went wrong; some errors, such as MemoryError, say nothing but their name."""
+    return (str(error) or type(error).__name__) if error else None

@@ -23,10 +23,10 @@ def check_address(host, tls):
     Raises:
         ValueError: where the address is not this machine's own and nothing in front speaks HTTPS.
     """
-    if host not in ("127.0.0.1", "localhost", "::1") and not tls:
+    if host not in LOOPBACK and not tls:
         raise ValueError(
-            f"--host {host} without --tls: passwords and photographs would cross the network unencrypted; put a "
-            "proxy that speaks HTTPS in front and say --tls"
+            f"--host {host} without --tls: passwords and photographs would cross the network unencrypted; expected "
+            f"one of {LOOPBACK}, or a proxy in front that speaks HTTPS, and --tls"
         )
 
 

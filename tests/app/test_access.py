@@ -82,6 +82,8 @@ def test_behind_https_cookies_are_sent_by_https_alone(folder, grader, explainer,
 def test_another_host_name_is_refused(visitor):
     """A foreign name that is made to point to this machine must not reach the pages."""
     assert visitor.get("/login", base_url="http://evil.example").status_code == 400
+    for name in ("127.0.0.1:8000", "localhost:8000"):
+        assert visitor.get("/login", base_url=f"http://{name}").status_code == 200
 
 
 def test_no_page_holds_inline_script_or_style_or_anything_from_elsewhere(anna, case_id):

@@ -3,9 +3,11 @@
 import io
 import json
 import shutil
+import socket
 
 import pytest
 
+from drcls.app import server
 from drcls.app.__main__ import main
 from drcls.app.accounts import log_in, token_account
 from drcls.app.deployment import DEMONSTRATION, keep_grades
@@ -100,9 +102,19 @@ def test_a_model_of_other_classes_is_refused(database, grader, folder):
         keep_grades(database, Other, folder)
 
 
-def test_passwords_do_not_cross_the_network_in_clear(run):
-    with pytest.raises(SystemExit, match=r"--host 0\.0\.0\.0 without --tls"):
-        run("serve", "--host", "0.0.0.0")
+@pytest.mark.parametrize("host", ["0.0.0.0", "::1"])
+def test_passwords_do_not_cross_the_network_in_clear(run, host):
+    with pytest.raises(SystemExit, match=f"--host {host} without --tls"):
+        run("serve", "--host", host)
+
+
+def test_a_port_that_is_taken_is_named(folder, grader, accounts):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(RuntimeError, match=f"--port {port}: Address already in use"):
+            server.serve(folder, grader, port=port)
 
 
 def test_one_server_to_a_folder(folder):

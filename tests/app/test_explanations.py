@@ -73,6 +73,15 @@ def test_a_failure_is_told_and_can_be_tried_again(ben, case_id, explainer, datab
     assert explainer.states(database, case_id)["grad_cam"]["state"] == "done"  # not made twice
 
 
+def test_an_error_without_words_is_told_by_its_name(case_id, explainer, database, monkeypatch):
+    def fail(*args):
+        raise MemoryError
+
+    monkeypatch.setattr(explainer, "_heat_map", fail)
+    make_all(explainer)
+    assert explainer.states(database, case_id)["grad_cam"]["error"] == "MemoryError"
+
+
 def test_another_model_does_not_explain(case_id, explainer, database):
     database.execute("UPDATE cases SET prediction = json_set(prediction, '$.model_sha256', 'ab12')")
     make_all(explainer)
