@@ -9,6 +9,7 @@ from flask import abort, current_app, flash, g, redirect, request, session, url_
 from drcls.app.accounts import session_account
 from drcls.app.store import connect
 
+MAX_BYTES_OF_STRANGERS = 2**20
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; "
@@ -84,6 +85,8 @@ def _check_csrf():
     # The API knows no cookies: a token in the header is no proof a foreign page could make a browser send.
     if request.method in ("GET", "HEAD", "OPTIONS") or request.blueprint == "api":
         return
+    if "secret" not in session:
+        request.max_content_length = MAX_BYTES_OF_STRANGERS
     expected, received = session.get("csrf", ""), request.form.get("csrf_token", "")
     if not expected or not hmac.compare_digest(expected.encode(), received.encode()):
         abort(400, "The form is too old or comes from elsewhere. Nothing was recorded; load the page again.")

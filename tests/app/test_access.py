@@ -5,6 +5,7 @@ import re
 import pytest
 
 from drcls.app import create_app
+from drcls.app.access import MAX_BYTES_OF_STRANGERS
 from drcls.app.accounts import FAILURES_ALLOWED, log_in
 from tests.app.conftest import PASSWORD, Visitor
 
@@ -105,6 +106,12 @@ def test_too_large_a_request_is_refused(app, ben):
     app.config["MAX_CONTENT_LENGTH"] = 1000
     answer = ben.upload(b"x" * 2000)
     assert answer.status_code == 413 and "Nothing of this request was recorded" in answer.text
+
+
+def test_a_stranger_uploads_nothing_large(visitor, ben):
+    visitor.get("/login")
+    for someone, status in ((visitor, 413), (ben, 422)):
+        assert someone.upload(b"x" * MAX_BYTES_OF_STRANGERS).status_code == status
 
 
 def test_a_decision_after_the_session_ended_is_told(ben, case_id, accounts):
