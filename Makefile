@@ -54,7 +54,7 @@ install: $(VENV)/.installed ## build .venv from the lock (TensorFlow for the GPU
 $(VENV)/.installed: setup.cfg requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "drcls needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet -c requirements.lock -e '.[$(ACCELERATOR),export,explain,app]'
+	$(BIN)/pip install --quiet -c requirements.lock -e '.[$(ACCELERATOR),export,explain,app,dicom]'
 	touch $@
 
 $(VENV)/.developing: $(VENV)/.installed

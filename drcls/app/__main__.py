@@ -208,14 +208,16 @@ def check(options):
 
 def verify_log(options):
     from drcls.app import audit
+    from drcls.app.cases import changed_photographs
 
     with database(options) as connection:
         problems = audit.verify(connection, options.head)
+        problems += changed_photographs(connection, options.folder)
         last = connection.execute("SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1").fetchone()
     for problem in problems:
         print(problem)
     if problems:
-        print(f"{options.folder}: the audit log was changed")
+        print(f"{options.folder}: the audit log, or what it describes, was changed")
         return 1
     number, head = (last["id"], last["hash"]) if last else (0, audit.START)
     print(f"{number} entries, unchanged; head {head}: note it elsewhere")

@@ -92,6 +92,8 @@ def calibrate(grader, validation, refer_below):
     return {
         "model_sha256": grader.sha256,
         "temperature": temperature,
+        # Without a mistake every lower temperature is better, however sure the model becomes.
+        "undetermined": bool((raw.argmax(axis=1) == labels).all() or temperature > HOTTEST / 1.01),
         "refer_below": refer_below,
         "data": validation.info.get("title", validation.root.name),
         "phantom": bool(validation.info.get("phantom")),

@@ -1,6 +1,7 @@
 """Cases: one photograph, what the model says of it, and what the clinician decides."""
 
 import csv
+import hashlib
 import io
 import json
 import secrets
@@ -71,7 +72,7 @@ def create_case(connection, folder, grader, author, image, image_sha256, referen
     gradable = is_gradable(criteria)
     prediction = asdict(grader.grade(image)) if gradable else None
     case_id = secrets.token_hex(6)
-    _write_files(folder, case_id, image, grader.preparation)
+    stored_sha256 = _write_files(folder, case_id, image, grader.preparation)
     try:
         with transaction(connection):
             connection.execute(
@@ -96,6 +97,7 @@ def create_case(connection, folder, grader, author, image, image_sha256, referen
                 "upload",
                 case_id,
                 image_sha256=image_sha256,
+                stored_sha256=stored_sha256,
                 quality=criteria,
                 eye=eye,
                 reference=reference,
@@ -237,6 +239,27 @@ def case_folder(folder, case_id):
     return folder / "cases" / case_id
 
 
+def changed_photographs(connection, folder):
+    """Find photographs that are not those that were stored, by the hashes in the log.
+
+    Args:
+        connection: open database.
+        folder: Path of the data folder.
+
+    Returns:
+        list of str, what is wrong; empty where every photograph is the one that was stored.
+    """
+    problems = []
+    uploads = connection.execute("SELECT case_id, details FROM audit WHERE action = 'upload' ORDER BY id")
+    for case_id, details in uploads:
+        path = case_folder(folder, case_id) / "image.png"
+        if not path.is_file():
+            problems.append(f"case {case_id}: its photograph is missing")
+        elif hashlib.sha256(path.read_bytes()).hexdigest() != json.loads(details).get("stored_sha256"):
+            problems.append(f"case {case_id}: its photograph is not the one that was stored")
+    return problems
+
+
 def remove_orphans(connection, folder, at_most):
     """Remove the files of cases that never came to be; call it before the server takes requests.
 
@@ -264,17 +287,20 @@ def remove_orphans(connection, folder, at_most):
 
 
 def _write_files(folder, case_id, image, preparation):
+    """Store photograph and view, both or none; return the SHA-256 of the stored photograph."""
     target = case_folder(folder, case_id)
     partial = target.with_name(f".{case_id}.partial")
     try:
         partial.mkdir(mode=0o700)
-        write_bytes(partial / "image.png", encode_png(image))
+        picture = encode_png(image)
+        write_bytes(partial / "image.png", picture)
         write_bytes(partial / "view.png", encode_png(view(image, preparation)))
         sync_folder(partial)
         partial.replace(target)
         sync_folder(target.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+    return hashlib.sha256(picture).hexdigest()
 
 
 def _record_prediction(connection, grader, author, case_id, image_sha256, prediction):

@@ -86,6 +86,8 @@ def describe(grader):
     """Say in a line which model is deployed."""
     kind = "demonstration trained on synthetic images" if grader.phantom else "model"
     state = f"temperature {grader.temperature:.3f}" if grader.calibration else "NOT CALIBRATED"
+    if grader.calibration and grader.calibration["undetermined"]:
+        state += " UNDETERMINED: the validation images do not tell how sure the model may be"
     return f"{kind}: {grader.version} ({grader.sha256[:12]}), {state}, refer below {grader.refer_below}"
 
 

@@ -6,6 +6,7 @@ from flask import Blueprint, render_template, request
 
 from drcls.app import audit
 from drcls.app.access import database, needs_admin, needs_login
+from drcls.app.cases import changed_photographs
 from drcls.app.casework import parts
 from drcls.app.drift import weekly
 from drcls.app.quality import LIMITS
@@ -58,5 +59,10 @@ def audit_log():
         total=total,
         page=page,
         last=last,
-        problems=audit.verify(database()) if request.args.get("verify") else None,
+        problems=find_changes() if request.args.get("verify") else None,
     )
+
+
+def find_changes():
+    """Look for any change of the log, the cases and the photographs."""
+    return audit.verify(database()) + changed_photographs(database(), parts().folder)

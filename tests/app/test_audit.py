@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from drcls.app import audit
+from drcls.app.cases import case_folder, changed_photographs
 from drcls.app.store import transaction
 
 
@@ -134,3 +135,14 @@ def test_a_changed_case_is_found(ben, case_id, database):
     database.execute("DELETE FROM decisions")
     database.execute("DELETE FROM cases")
     assert audit.verify(database) == [f"case {case_id} is in the log and not in the database"]
+
+
+def test_a_swapped_or_missing_photograph_is_found(case_id, database, folder):
+    assert changed_photographs(database, folder) == []
+    photograph = case_folder(folder, case_id) / "image.png"
+    photograph.write_bytes(photograph.read_bytes() + b"more")
+    assert changed_photographs(database, folder) == [
+        f"case {case_id}: its photograph is not the one that was stored"
+    ]
+    photograph.unlink()
+    assert changed_photographs(database, folder) == [f"case {case_id}: its photograph is missing"]

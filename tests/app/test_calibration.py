@@ -63,6 +63,17 @@ def test_calibrating_a_model(grader, run_folder, data_set, tmp_path):
         calibrate(grader, validation, refer_below=1.5)
 
 
+def test_validation_images_without_a_mistake_do_not_tell_how_sure_to_be(
+    grader, run_folder, data_set, monkeypatch
+):
+    validation = validation_part(data_set.root, run_folder / "model.keras")
+    answers = 0.6 * np.eye(len(grader.class_names))[validation.labels] + 0.4 / len(grader.class_names)
+    monkeypatch.setattr(type(grader), "run_prepared", lambda *_: answers)
+    assert calibrate(grader, validation, refer_below=0.4)["undetermined"]
+    answers[0] = np.roll(answers[0], 1)
+    assert not calibrate(grader, validation, refer_below=0.4)["undetermined"]
+
+
 def test_the_preparation_is_that_of_the_training_data(data_set, tmp_path):
     assert preparation_of(data_set.root) == PREPARATION
     with pytest.raises(FileNotFoundError, match="dataset.json"):
