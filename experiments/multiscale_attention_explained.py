@@ -21,7 +21,8 @@ from drcls.runs import write_json
 NETWORK = "MultiScaleAttention"
 # The methods that the poster shows, side by side on the same images.
 POSTER = ("lime", "grad_cam", "shap_partition")
-IMAGES_PER_CLASS = 4
+# LIME and SHAP need seconds an image, too long for many in a quick look.
+IMAGES_PER_CLASS = {"quick": 2, "short": 4, "paper": 4}
 NUM_CHECKED = 4
 TEXT = """All methods explain the score of the predicted class before the softmax, on the same test images, drawn
 at random from each class. Only positive evidence is drawn and measured.
@@ -44,7 +45,9 @@ def explainers_section(folder, runs, manifest):
         return Section("Explainers", [f"{NETWORK} is not trained yet."])
     run = min(finished, key=lambda run: (run["protocol"] != "clean", run["seed"]))
     model = keras.models.load_model(run["folder"] / "model.keras", compile=False)
-    chosen = choose_images(read_predictions(run).drop_duplicates("path", ignore_index=True))
+    chosen = choose_images(
+        read_predictions(run).drop_duplicates("path", ignore_index=True), IMAGES_PER_CLASS[run["profile"]]
+    )
     size = run["config"]["image_size"]
     images = np.stack([resize(read_image(manifest.root / path), size) for path in chosen["path"]])
     classes = [run["class_names"].index(name) for name in chosen["predicted"]]
@@ -75,12 +78,12 @@ def explainers_section(folder, runs, manifest):
     return Section("Explainers", [TEXT, *figures, table, agreeing])
 
 
-def choose_images(predictions):
-    """Draw as many test images of each class, at random and not by their looks."""
+def choose_images(predictions, per_class):
+    """Draw up to `per_class` test images of each class, at random and not by their looks."""
     rng = np.random.default_rng(0)
     rows = []
     for _, group in predictions.groupby("label", sort=False):
-        number = min(IMAGES_PER_CLASS, len(group))
+        number = min(per_class, len(group))
         rows += rng.choice(group.index.to_numpy(), number, replace=False).tolist()
     return predictions.loc[rows].reset_index(drop=True)
 

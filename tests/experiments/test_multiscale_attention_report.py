@@ -22,7 +22,7 @@ def few_methods(monkeypatch):
     fast = {name: METHODS[name] for name in ("grad_cam", "saliency")}
     monkeypatch.setattr(multiscale_attention_explained, "METHODS", fast)
     monkeypatch.setattr(multiscale_attention_explained, "POSTER", ("grad_cam",))
-    monkeypatch.setattr(multiscale_attention_explained, "IMAGES_PER_CLASS", 1)
+    monkeypatch.setattr(multiscale_attention_explained, "IMAGES_PER_CLASS", {"quick": 1})
     monkeypatch.setattr(multiscale_attention_explained, "NUM_CHECKED", 1)
 
 
@@ -51,9 +51,9 @@ def test_from_the_phantom_to_the_page(few_methods, tmp_path, monkeypatch):
 
 def test_images_are_drawn_from_every_class_and_always_the_same():
     predictions = pd.DataFrame({"path": [f"{i}.png" for i in range(40)], "label": ["a"] * 37 + ["b"] * 3})
-    chosen = choose_images(predictions)
+    chosen = choose_images(predictions, 4)
     assert chosen["label"].value_counts().to_dict() == {"a": 4, "b": 3}
-    pd.testing.assert_frame_equal(chosen, choose_images(predictions))
+    pd.testing.assert_frame_equal(chosen, choose_images(predictions, 4))
 
 
 def test_what_was_not_measured_says_so():
