@@ -96,16 +96,23 @@ def fit_model(config, train_part, validation, folder):
 
 def new_model(config, train_part):
     """A compiled network with the weights of its seed, and an optimizer that has not taken a step."""
-    keras.utils.set_random_seed(config["seed"])
     keras.config.set_dtype_policy(config["policy"])
     network = (config["backbone"], config["image_size"], tuple(train_part.classes), config["weights"])
-    weights = build(*network).get_weights()
+    weights = initial_weights(network, config["seed"])
     alpha = tuple(class_weights(train_part.counts())) if config["alpha"] == "by class" else config["alpha"]
     model, unused = compiled(network, config["optimizer"], config["learning_rate"], alpha, config["gamma"])
     model.set_weights(weights)
     for variable, value in zip(model.optimizer.variables, unused, strict=True):
         variable.assign(value)
+    keras.utils.set_random_seed(config["seed"])
     return model
+
+
+@functools.lru_cache(maxsize=8)
+def initial_weights(network, seed):
+    """The weights that a network starts from with a seed; building a network takes as long as an epoch of it."""
+    keras.utils.set_random_seed(seed)
+    return build(*network).get_weights()
 
 
 @functools.lru_cache(maxsize=1)
@@ -121,6 +128,11 @@ def compiled(network, optimizer, learning_rate, alpha, gamma):
     )
     model.optimizer.build(model.trainable_variables)
     return model, [keras.ops.convert_to_numpy(variable) for variable in model.optimizer.variables]
+
+
+def compiled_with(config):
+    """What decides which compiled network a cell trains, as text that can be sorted."""
+    return str([config[key] for key in ("backbone", "optimizer", "alpha", "gamma")])
 
 
 def build(backbone, image_size, class_names, weights):

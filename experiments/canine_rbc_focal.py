@@ -29,7 +29,7 @@ from data_prep.sources import Source
 from drcls.data import load_manifest
 from drcls.grid import ENGINES, Cell, run_grid
 from drcls.runs import read_json, write_json
-from experiments.canine_rbc_cell import train_cell
+from experiments.canine_rbc_cell import compiled_with, train_cell
 from experiments.canine_rbc_focal_report import write_canine_rbc_focal_report
 from experiments.command import make_parser, resolve
 
@@ -45,7 +45,14 @@ CONFIG = {
 }
 MINIATURES = ["miniature_DenseNet", "miniature_ResNet"]
 PROFILES = {
-    "quick": {"image_size": 48, "epochs": 8, "num_folds": 3, "backbones": MINIATURES, "policy": "float32"},
+    "quick": {
+        "image_size": 48,
+        "epochs": 8,
+        "num_folds": 2,
+        "backbones": MINIATURES,
+        "policy": "float32",
+        "majority_shares": (0.50, 0.80, 0.95),
+    },
     "short": {"image_size": 48, "epochs": 12, "num_folds": 5, "backbones": MINIATURES, "policy": "float32"},
     "paper": {
         "image_size": 224,
@@ -80,12 +87,7 @@ def main(arguments=None):
     run_set = ROOT / options.runs / "canine_rbc_focal"
     manifest = acquire(options.data)
     if not options.report_only:
-        for protocol in options.protocols:
-            choice = choose(options, protocol, run_set)
-            run(options, table_1(options, protocol, choice, run_set))
-            alphas = best_alphas(options, protocol, choice, run_set)
-            run(options, table_3(options, protocol, choice, alphas, run_set))
-        run(options, alpha_demonstration(options, run_set))
+        run_all(options, run_set)
     page = write_canine_rbc_focal_report(run_set, manifest, options.data, options.profile)
     print(f"report: {page}")
 
@@ -99,15 +101,28 @@ def acquire(data):
     return load_manifest(folder)
 
 
-def choose(options, protocol, run_set):
-    """Section 4.2: five-fold cross-validation on the training part, for the epochs of every method and for alpha.
+def run_all(options, run_set):
+    """Sections 4.2 to 5: cross-validation, Table 1, Table 3 and what alpha does, each a grid of both protocols."""
+    folds = {protocol: cross_validation(options, protocol, run_set) for protocol in options.protocols}
+    print("\ncross-validation")
+    run(options, [cell for groups in folds.values() for group in groups.values() for cell in group])
+    choices = {protocol: choose(options, protocol, groups, run_set) for protocol, groups in folds.items()}
+    print("\nTable 1")
+    run(options, [cell for each in choices.items() for cell in table_1(options, *each, run_set)])
+    print("\nTable 3, and what alpha does")
+    alphas = {each[0]: best_alphas(options, *each, run_set) for each in choices.items()}
+    levels = [cell for each in choices.items() for cell in table_3(options, *each, alphas[each[0]], run_set)]
+    run(options, levels + alpha_demonstration(options, run_set))
+
+
+def cross_validation(options, protocol, run_set):
+    """Section 4.2: the folds of every network and method, on the training part.
 
     Returns:
-        dict from the network to a dict from the method to its epochs (those with the least validation loss), that
-        loss and the macro F1 there.
+        dict, (network, method) -> list of `Cell`.
     """
     home = run_set / "cross_validation" / setting(options, protocol, options.seeds[0])
-    cells = {
+    return {
         (backbone, method): [
             Cell(
                 home / f"{backbone}+{method}" / f"fold-{fold}",
@@ -118,10 +133,18 @@ def choose(options, protocol, run_set):
         for backbone in PROFILES[options.profile]["backbones"]
         for method in METHODS
     }
-    print(f"\ncross-validation, {protocol} protocol")
-    run(options, [cell for group in cells.values() for cell in group])
+
+
+def choose(options, protocol, groups, run_set):
+    """Section 4.2: what the folds choose, the epochs of every method and alpha.
+
+    Returns:
+        dict from the network to a dict from the method to its epochs (those with the least validation loss), that
+        loss and the macro F1 there.
+    """
+    home = run_set / "cross_validation" / setting(options, protocol, options.seeds[0])
     choice = {}
-    for (backbone, method), group in cells.items():
+    for (backbone, method), group in groups.items():
         curves = [pd.read_csv(cell.folder / "history.csv") for cell in group]
         loss, macro_f1 = (
             np.mean([curve[name] for curve in curves], axis=0) for name in ("val_loss", "val_macro_f1")
@@ -200,7 +223,7 @@ def table_3(options, protocol, choice, alphas, run_set):
         )
         for backbone in choice
         for loss, method in (("focal", alphas[backbone]), ("cross_entropy", "cross_entropy"))
-        for share in MAJORITY_SHARES
+        for share in PROFILES[options.profile].get("majority_shares", MAJORITY_SHARES)
     ]
 
 
@@ -262,7 +285,11 @@ def describe(
 
 
 def run(options, cells):
-    """Run the cells that are not finished; those that failed end the experiment, and are tried again by the next."""
+    """Run the cells that are not finished; those that failed end the experiment, and are tried again by the next.
+
+    Cells with the same compiled network stand together: compiling takes longer than a small training.
+    """
+    cells = sorted(cells, key=lambda cell: compiled_with(cell.config))
     if options.force:
         for cell in cells:
             shutil.rmtree(cell.folder, ignore_errors=True)

@@ -194,6 +194,6 @@ def test_alphas_are_those_of_table_1():
 
 def test_failed_cells_end_the_study_with_their_folders(study, tmp_path):
     (tmp_path / "data" / "squares" / "images" / "000.png").write_bytes(b"no image")
-    with pytest.raises(SystemExit, match="6 of 6 cells failed"):
+    with pytest.raises(SystemExit, match="12 of 12 cells failed"):
         main(study)
     assert load_manifest(tmp_path / "data" / "squares")
