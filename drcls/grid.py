@@ -1,6 +1,7 @@
 """Many trainings as one grid: cells with run folders, run one after another, in local processes or on Ray."""
 
 import contextlib
+import functools
 import importlib.util
 import multiprocessing
 import os
@@ -118,14 +119,25 @@ def _in_processes(cells, train_cell, num_workers):
 
 
 def _in_pool(cells, train_cell, num_workers):
-    context = multiprocessing.get_context("spawn")  # a forked TensorFlow hangs
-    with ProcessPoolExecutor(num_workers, context, _start_worker) as pool:
+    pool = _pool(num_workers)
+    ends = {}
+    try:
         ends = {pool.submit(run_cell, train_cell, cell): cell for cell in cells}
-        try:
-            for end in as_completed(ends):
-                yield ends[end], end.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        for end in as_completed(ends):
+            yield ends[end], end.result()
+    except BrokenProcessPool:
+        _pool.cache_clear()
+        raise
+    finally:
+        for end in ends:
+            end.cancel()
+
+
+@functools.lru_cache(maxsize=1)
+def _pool(num_workers):
+    """Processes that stay for the next grid: they have imported and compiled what they train."""
+    context = multiprocessing.get_context("spawn")  # a forked TensorFlow hangs
+    return ProcessPoolExecutor(num_workers, context, _start_worker)
 
 
 def _start_worker():

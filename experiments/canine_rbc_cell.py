@@ -115,9 +115,9 @@ def initial_weights(network, seed):
     return build(*network).get_weights()
 
 
-@functools.lru_cache(maxsize=1)
+@functools.lru_cache(maxsize=32)
 def compiled(network, optimizer, learning_rate, alpha, gamma):
-    """Compile a network once for all the cells in a row that share it: tracing takes longer than a small training."""
+    """Compile a network once for all the cells that share it: tracing takes longer than a small training."""
     model = build(*network)
     model.compile(
         getattr(keras.optimizers, optimizer)(learning_rate),
@@ -128,11 +128,6 @@ def compiled(network, optimizer, learning_rate, alpha, gamma):
     )
     model.optimizer.build(model.trainable_variables)
     return model, [keras.ops.convert_to_numpy(variable) for variable in model.optimizer.variables]
-
-
-def compiled_with(config):
-    """What decides which compiled network a cell trains, as text that can be sorted."""
-    return str([config[key] for key in ("backbone", "optimizer", "alpha", "gamma")])
 
 
 def build(backbone, image_size, class_names, weights):

@@ -29,7 +29,7 @@ from data_prep.sources import Source
 from drcls.data import load_manifest
 from drcls.grid import ENGINES, Cell, run_grid
 from drcls.runs import read_json, write_json
-from experiments.canine_rbc_cell import compiled_with, train_cell
+from experiments.canine_rbc_cell import train_cell
 from experiments.canine_rbc_focal_report import write_canine_rbc_focal_report
 from experiments.command import make_parser, resolve
 
@@ -47,7 +47,7 @@ MINIATURES = ["miniature_DenseNet", "miniature_ResNet"]
 PROFILES = {
     "quick": {
         "image_size": 48,
-        "epochs": 8,
+        "epochs": 6,
         "num_folds": 2,
         "backbones": MINIATURES,
         "policy": "float32",
@@ -285,11 +285,7 @@ def describe(
 
 
 def run(options, cells):
-    """Run the cells that are not finished; those that failed end the experiment, and are tried again by the next.
-
-    Cells with the same compiled network stand together: compiling takes longer than a small training.
-    """
-    cells = sorted(cells, key=lambda cell: compiled_with(cell.config))
+    """Run the cells that are not finished; those that failed end the experiment, and are tried again by the next."""
     if options.force:
         for cell in cells:
             shutil.rmtree(cell.folder, ignore_errors=True)
