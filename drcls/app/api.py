@@ -9,7 +9,7 @@ from drcls.app import audit
 from drcls.app.access import database
 from drcls.app.accounts import token_account
 from drcls.app.openapi import description
-from drcls.app.pictures import MAX_BYTES, RefusedImageError, read_picture
+from drcls.app.pictures import MAX_BYTES, RefusedImageError, opened_picture
 from drcls.app.quality import assess, is_gradable
 from drcls.app.store import transaction
 
@@ -33,20 +33,22 @@ def predict():
         abort(415, f"The type of the content is {request.mimetype!r}; one of {', '.join(TYPES)} is expected.")
     request.max_content_length = MAX_BYTES
     data = request.get_data(cache=False)
+    grader, image_sha256 = current_app.extensions["drcls"].grader, _sha256(data)
     try:
-        image = read_picture(data)
+        with opened_picture(data) as image:
+            quality = assess(image)
+            graded = asdict(grader.grade(image)) if override or is_gradable(quality) else None
     except RefusedImageError as error:
         abort(422, str(error))
-    grader, image_sha256, quality = current_app.extensions["drcls"].grader, _sha256(data), assess(image)
     answer = {"notice": NOTICE, "image_sha256": image_sha256, "quality": quality}
-    if not (is_gradable(quality) or override):
+    if graded is None:
         with transaction(database()):
             entry = audit.append(
                 database(), name, "not_gradable", image_sha256=image_sha256, quality=quality, source="api"
             )
         message = "The photograph does not pass the quality gate; quality says why. Retake it."
         return jsonify(answer | {"error": {"status": 422, "message": message}, "audit": entry}), 422
-    prediction = asdict(grader.grade(image)) | grader.description()
+    prediction = graded | grader.description()
     with transaction(database()):
         entry = audit.append(
             database(),

@@ -33,7 +33,7 @@ from drcls.app.cases import (
     load_case,
 )
 from drcls.app.explanations import TITLES
-from drcls.app.pictures import RefusedImageError, read_picture
+from drcls.app.pictures import RefusedImageError, opened_picture
 from drcls.app.store import transaction
 from drcls.data.image_ops import read_image
 
@@ -123,16 +123,9 @@ def upload():
 
 
 def _store(data, fields):
-    image = read_picture(data)
-    case_id = create_case(
-        database(),
-        parts().folder,
-        parts().grader,
-        account()["name"],
-        image,
-        hashlib.sha256(data).hexdigest(),
-        **fields,
-    )
+    name, image_sha256 = account()["name"], hashlib.sha256(data).hexdigest()
+    with opened_picture(data) as image:
+        case_id = create_case(database(), parts().folder, parts().grader, name, image, image_sha256, **fields)
     parts().explainer.notify()
     return case_id
 

@@ -4,8 +4,10 @@ Only pixels are kept: what is stored is written anew, so EXIF, patient names in 
 in a file end here.
 """
 
+import contextlib
 import io
 import struct
+import threading
 
 import cv2
 import numpy as np
@@ -17,10 +19,46 @@ MAX_BYTES = 32 * 2**20
 MAX_PIXELS = 40_000_000
 MIN_SIDE = 32
 VIEW_SIDE = 512
+# Of all photographs in work at once: else as many of the largest as there are threads would fill the memory.
+MAX_PIXELS_AT_ONCE = 4 * MAX_PIXELS
 
 
 class RefusedImageError(ValueError):
     """The bytes cannot be taken for a photograph; the message tells the sender why."""
+
+
+class PixelBudget:
+    """Lets threads work on so many pixels at once; who brings more than is left waits.
+
+    Args:
+        pixels: int, at least as many as one photograph may have.
+    """
+
+    def __init__(self, pixels):
+        self._left, self._changed = pixels, threading.Condition()
+
+    @contextlib.contextmanager
+    def take(self, pixels):
+        """Hold `pixels` of the budget inside the block."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._left >= pixels)
+            self._left -= pixels
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._left += pixels
+                self._changed.notify_all()
+
+
+_budget = PixelBudget(MAX_PIXELS_AT_ONCE)
+
+
+@contextlib.contextmanager
+def opened_picture(data):
+    """Yield what `read_picture` returns, once the photographs of other threads leave room for it."""
+    with _budget.take(count_pixels(data)):
+        yield read_picture(data)
 
 
 def read_picture(data):
@@ -35,17 +73,39 @@ def read_picture(data):
     Raises:
         RefusedImageError: on anything else, a damaged file, or too many bytes or pixels.
     """
-    if not data:
-        raise RefusedImageError("The file is empty.")
-    if len(data) > MAX_BYTES:
-        raise RefusedImageError(f"The file has {len(data)} bytes; at most {MAX_BYTES} are taken.")
-    if data[128:132] == b"DICM":
-        return _read_dicom(data)
-    _check_header(data)
+    count_pixels(data)
+    if _is_dicom(data):
+        return _read_dicom(data, _dicom_pixels)
+    with _refusing_damage(), Image.open(io.BytesIO(data), formats=["JPEG", "PNG"]) as picture:
+        # OpenCV fills the rest of a cut JPEG with grey and says nothing.
+        picture.load()
     try:
         return decode_image(data)
     except ValueError as error:
         raise RefusedImageError("The file is damaged: the header is right, the pixels are not.") from error
+
+
+def count_pixels(data):
+    """Return the pixels of a photograph, from its header alone, where nothing there forbids to decode it.
+
+    Raises:
+        RefusedImageError: as `read_picture`.
+    """
+    if not data:
+        raise RefusedImageError("The file is empty.")
+    if len(data) > MAX_BYTES:
+        raise RefusedImageError(f"The file has {len(data)} bytes; at most {MAX_BYTES} are taken.")
+    if _is_dicom(data):
+        return _read_dicom(data, lambda dataset: int(dataset.Columns) * int(dataset.Rows))
+    with _refusing_damage(), Image.open(io.BytesIO(data), formats=["JPEG", "PNG"]) as header:
+        _check_size(*header.size)
+        deep = any(";16" in str(tile.args) for tile in header.tile)
+        if deep or header.mode not in ("RGB", "L", "P", "1") or header.has_transparency_data:
+            raise RefusedImageError(
+                f"The colours are {header.mode}{' of 16 bits' if deep else ''}; 8 bits a channel, RGB or grey, "
+                "without an alpha channel are expected."
+            )
+        return header.width * header.height
 
 
 def encode_png(image):
@@ -58,18 +118,10 @@ def view(image, preparation):
     return prepare_image(image, preparation | {"size": VIEW_SIDE, "filter": "none", "clahe": False})
 
 
-def _check_header(data):
+@contextlib.contextmanager
+def _refusing_damage():
     try:
-        with Image.open(io.BytesIO(data), formats=["JPEG", "PNG"]) as header:
-            _check_size(*header.size)
-            deep = any(";16" in str(tile.args) for tile in header.tile)
-            if deep or header.mode not in ("RGB", "L", "P", "1") or header.has_transparency_data:
-                raise RefusedImageError(
-                    f"The colours are {header.mode}{' of 16 bits' if deep else ''}; 8 bits a channel, RGB or grey, "
-                    "without an alpha channel are expected."
-                )
-            # OpenCV fills the rest of a cut JPEG with grey and says nothing.
-            header.load()
+        yield
     except RefusedImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -89,13 +141,18 @@ def _check_size(width, height):
         )
 
 
-def _read_dicom(data):
+def _is_dicom(data):
+    return data[128:132] == b"DICM"
+
+
+def _read_dicom(data, read):
+    """Return what `read` makes of the data set."""
     try:
         import pydicom  # the extra `dicom`
     except ImportError as error:
         raise RefusedImageError("DICOM files are not read here: pydicom is not installed.") from error
     try:
-        return _dicom_pixels(_open_dicom(data))
+        return read(_open_dicom(data))
     except RefusedImageError:
         raise
     # What pydicom raises on damaged files is any of these.

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import threading
 import zlib
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from drcls.app import pictures
-from drcls.app.pictures import RefusedImageError, encode_png, read_picture, view
+from drcls.app.pictures import PixelBudget, RefusedImageError, encode_png, opened_picture, read_picture, view
 from drcls.data.image_ops import decode_image
 from tests.app.conftest import PREPARATION, draw, encode
 from tests.data_prep.imitations import bad_files
@@ -68,6 +69,24 @@ def test_a_damaged_photograph_is_refused_or_read(whole, changes):
         content[int(place * len(content))] = byte
     with contextlib.suppress(RefusedImageError):
         assert read_picture(bytes(content)).dtype == np.uint8
+
+
+def test_photographs_wait_while_others_hold_the_pixels(monkeypatch):
+    content, opened = encode(draw(3, 64)), threading.Event()
+    monkeypatch.setattr(pictures, "_budget", PixelBudget(64 * 64 + 1))
+
+    def open_another():
+        with opened_picture(content):
+            opened.set()
+
+    another = threading.Thread(target=open_another)
+    with pytest.raises(KeyError), opened_picture(content) as image:
+        assert image.shape == (64, 64, 3)
+        another.start()
+        assert not opened.wait(0.3)
+        raise KeyError("a request that fails gives its pixels back too")
+    assert opened.wait(10)
+    another.join()
 
 
 def test_limits(monkeypatch):
