@@ -24,8 +24,9 @@ def alpha_section(folder, runs):
     """One seed, two alphas: the same trajectory under Adam, another under SGD."""
     text = (
         "Alpha of Eq. 4 is one factor for all classes. Adam divides every gradient by its own running size, so the "
-        "factor cancels but for the small constant in the denominator: the smallest and the largest alpha give the "
-        "same network, seed for seed. SGD takes larger steps instead, as with a higher learning rate."
+        "factor cancels: the smallest and the largest alpha follow one trajectory, seed for seed, until rounding and "
+        "the small constant in Adam's denominator, which training amplifies, have grown. SGD takes larger steps "
+        "instead, as with a higher learning rate."
     )
     finished = [run for run in runs if run["finished"]]
     if not finished:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from drcls.report.figures import COLOURS, finish, plain
 
@@ -63,6 +64,9 @@ def line_chart(path, panels, title, setting, caption):
             axis.axhline(panel.baseline, color="#9a9a9a", lw=1, zorder=0)
         if panel.log_x:
             axis.set_xscale("log")
+            axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.xaxis.set_major_formatter("{x:g}")
+            axis.xaxis.set_minor_formatter(NullFormatter())
         axis.set_title(panel.title, fontsize=10, loc="left")
         axis.set(xlabel=panel.x_title, ylabel=panel.y_title)
         axis.grid(alpha=0.3)

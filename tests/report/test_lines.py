@@ -19,6 +19,10 @@ def test_every_line_is_drawn_and_one_name_has_one_colour(tmp_path, drawn):
     (plain,) = (line for line in change.get_lines() if line.get_label() == "plain")
     assert plain.get_color() == lines["plain"].get_color() != lines["focal"].get_color()
     assert change.get_xscale() == "log" and losses.get_xscale() == "linear"
+    ticks = [tick.get_text() for tick in change.get_xticklabels()]
+    assert {"5", "10", "20"} <= set(ticks) and not any(
+        tick.get_text() for tick in change.get_xticklabels(minor=True)
+    )
     assert any(set(line.get_ydata()) == {0} for line in change.get_lines())
     assert again.get_title(loc="left") == "Change"
 
