@@ -71,7 +71,8 @@ class Section:
     Args:
         heading: plain text.
         parts: list of `Table`, `Figure` and str. A string is plain text: blank lines part paragraphs, a
-            paragraph of lines that start with "- " is a list, and `code` stands in backticks.
+            paragraph of lines that start with "- " is a list, where lines indented by two spaces go on with an item,
+            and `code` stands in backticks.
     """
 
     heading: str
@@ -255,7 +256,8 @@ def _html_figure(figure):
 
 
 def _html_paragraph(text):
-    lines = [re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(line)) for line in text.splitlines()]
-    if all(line.startswith("- ") for line in lines):
-        return "<ul>\n" + "".join(f"<li>{line[2:]}</li>\n" for line in lines) + "</ul>\n"
-    return f"<p>{' '.join(lines)}</p>\n"
+    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
+    items = text.replace("\n  ", " ").splitlines()
+    if all(item.startswith("- ") for item in items):
+        return "<ul>\n" + "".join(f"<li>{item[2:]}</li>\n" for item in items) + "</ul>\n"
+    return f"<p>{' '.join(text.splitlines())}</p>\n"

@@ -43,7 +43,7 @@ def report(fabricate, tmp_path):
         counts, info = {"all": {"cat": 3, "dog": 2}}, {"name": data, "phantom": data.startswith("phantom")}
         figure = class_distribution(tmp_path / "runs" / "figures" / "bars.png", counts, info, "Classes")
         frame = pd.DataFrame({"model": ["Best", "Best"], "note": [cell, cell], "value": ["1.00", "not run"]})
-        parts = ["Plain text.\n\n- one\n- two `code`", Table(frame, caption), figure]
+        parts = ["Plain text.\n\n- one\n  and on\n- two `code`", Table(frame, caption), figure]
         folder = tmp_path / "report"
         paths = write_report(folder, title, [Section(heading, parts)], read_runs(tmp_path / "runs"))
         markdown, page = (path.read_text(encoding="utf-8") for path in paths)
@@ -69,7 +69,8 @@ def test_html_is_readable_for_everyone(report):
     assert len(page.named("h1")) == 1
     assert [attrs["id"] for attrs in page.named("h2")] == ["s1"]
     assert all("scope" in attrs for attrs in page.named("th"))
-    assert page.named("caption") and page.named("figcaption") and page.named("li")
+    assert page.named("caption") and page.named("figcaption")
+    assert len(page.named("li")) == 3 and "one and on" in page.text  # one of them in the contents
 
 
 def test_equal_neighbours_stand_once(report):
