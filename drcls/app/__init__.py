@@ -55,7 +55,8 @@ def create_app(folder, grader, explainer, tls=False, hosts=None):
         TRUSTED_HOSTS=hosts or LOOPBACK,
     )
     app.json.sort_keys = False  # grades have an order
-    app.extensions["drcls"] = Parts(Path(folder), grader, explainer)
+    # Flask looks for a relative path beside the package, not where the server was started.
+    app.extensions["drcls"] = Parts(Path(folder).resolve(), grader, explainer)
     guard(app)
     faults.tell(app)
     for blueprint in (login.pages, casework.pages, oversight.pages, api.api):

@@ -7,9 +7,9 @@ import re
 import cv2
 import numpy as np
 
-from drcls.app import audit
+from drcls.app import audit, create_app
 from drcls.data.image_ops import decode_image, prepare_image
-from tests.app.conftest import PREPARATION, draw, encode
+from tests.app.conftest import PREPARATION, Visitor, draw, encode
 
 NOTICE = "Decision support, never a diagnosis"
 
@@ -103,6 +103,15 @@ def test_the_view_is_the_networks_crop(ben, case_id, photograph):
     shown = decode_image(ben.get(f"/cases/{case_id}/view.png").data)
     expected = prepare_image(decode_image(photograph), PREPARATION | {"size": 512, "filter": "none"})
     assert np.array_equal(shown, expected)
+
+
+def test_a_folder_may_be_named_from_where_one_stands(
+    folder, grader, explainer, accounts, photograph, monkeypatch
+):
+    monkeypatch.chdir(folder.parent)
+    visitor = Visitor(create_app(folder.name, grader, explainer)).log_in("ben")
+    case = visitor.upload(photograph).location
+    assert visitor.get(f"{case}/view.png").status_code == 200
 
 
 def test_a_second_decision_on_an_old_page_is_told(ben, anna, case_id):
