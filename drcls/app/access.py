@@ -54,7 +54,7 @@ def needs_login(view):
     def guarded(*args, **kwargs):
         if account() is None:
             if request.method == "POST":
-                flash("Your session has ended. Nothing was recorded: log in and do it again.")
+                flash("Your session has ended. Nothing was recorded: log in and do it again.", "warning")
             return redirect(url_for("login.form"))
         return view(*args, **kwargs)
 

@@ -115,7 +115,7 @@ def upload():
     if not stored:
         return _upload_page(refused, fields), 422
     for message in refused:
-        flash(message)
+        flash(message, "warning")
     if len(files) == 1:
         return redirect(url_for(".case", case_id=stored[0]))
     flash(f"{len(stored)} of {len(files)} photographs were stored; the newest cases stand first.")
