@@ -91,7 +91,7 @@ def write_canine_rbc_focal_report(run_set, manifest, data, profile):
         choice_section(folder, choices, runs),
         table_1_section(runs, published["table_1"], choices),
         spread_section(folder, runs, choices),
-        alpha_section(folder, runs_in(run_set / "alpha")),
+        alpha_section(folder, runs_in(run_set / "alpha"), runs),
         imbalance_section(folder, runs_in(run_set / "imbalance"), published),
         figures_section(folder, runs, choices),
         grad_cam_section(runs, manifest, choices),

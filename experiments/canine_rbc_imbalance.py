@@ -20,48 +20,50 @@ from drcls.runs import write_json
 from experiments.canine_rbc_rows import MEASURES, PROTOCOLS, STANDS_BESIDE, label_of, networks_of
 
 
-def alpha_section(folder, runs):
-    """One seed, two alphas: the same trajectory under Adam, another under SGD."""
+def alpha_section(folder, runs, tested):
+    """One seed, two alphas: the same course under Adam, another under SGD; beside it two seeds of one alpha.
+
+    Args:
+        folder: Path of the report.
+        runs: the runs of the demonstration.
+        tested: the runs of Table 1.
+    """
     text = (
         "Alpha of Eq. 4 is one factor for all classes. Adam divides every gradient by its own running size, so the "
-        "factor cancels: the smallest and the largest alpha follow one trajectory, seed for seed, until rounding and "
-        "the small constant in Adam's denominator, which training amplifies, have grown. SGD takes larger steps "
-        "instead, as with a higher learning rate."
+        "factor cancels: the smallest and the largest alpha set out on one course, seed for seed. What is left, "
+        "rounding and the small constant in Adam's denominator, grows as training goes on, in the end to about what "
+        "another seed would change. SGD takes larger steps with a larger alpha, as with a higher learning rate."
     )
     finished = [run for run in runs if run["finished"]]
     if not finished:
         return Section("What alpha does (Eq. 4)", [text, "Not run."])
-    histories = {run["variant"]: read_history(run) for run in finished}
-    optimizers = list(dict.fromkeys(name.split("+")[0] for name in histories))
-    panels, rows = [], []
-    for optimizer in optimizers:
-        own = {name: history for name, history in histories.items() if name.startswith(f"{optimizer}+")}
-        for quantity, scaled in (("loss", True), ("accuracy", False)):
-            series = {
-                f"alpha {name.rsplit('_', 1)[1]}": (
-                    history["epoch"],
-                    history[quantity] / (float(name.rsplit("_", 1)[1]) if scaled else 1),
-                )
-                for name, history in own.items()
-            }
-            title = f"{optimizer}: training {quantity}{' / alpha' if scaled else ''}"
-            panels.append(Lines(title, "epoch", quantity, series))
-        (first, a), (second, b) = own.items()
-        a_run, b_run = (run for run in finished if run["variant"] in (first, second))
-        a_predicted, b_predicted = read_predictions(a_run), read_predictions(b_run)
-        columns = [name for name in a_predicted if name.startswith("p_")]
-        largest = (a_predicted[columns] - b_predicted[columns]).abs().to_numpy().max()
-        differing = (a_predicted["predicted"] != b_predicted["predicted"]).sum()
-        rows.append(
-            {
-                "optimizer": optimizer,
-                "alphas": " and ".join(name.rsplit("_", 1)[1] for name in own),
-                "final training accuracy": " and ".join(f"{x['accuracy'].iloc[-1]:.4f}" for x in (a, b)),
-                "largest difference of a test probability": f"{largest:.2g}",
-                "test cells classified differently": f"{differing} of {len(a_predicted)}",
-            }
+    by_optimizer = {}
+    for run in finished:
+        by_optimizer.setdefault(run["config"]["optimizer"], []).append(run)
+    panels = [
+        Lines(f"{optimizer}: training {quantity}", "epoch", quantity, series)
+        for optimizer, pair in by_optimizer.items()
+        for quantity, series in (
+            ("loss / alpha", {name_of(run): (epochs_of(run), scaled_loss(run)) for run in pair}),
+            ("accuracy", {name_of(run): (epochs_of(run), read_history(run)["accuracy"]) for run in pair}),
         )
-    write_json(folder / "alpha.json", {"phantom": finished[0]["phantom"], "alpha": rows})
+    ]
+    rows = [
+        compared(optimizer, "alpha 0.25 and 1.75, one seed", *pair)
+        for optimizer, pair in by_optimizer.items()
+    ]
+    first = finished[0]
+    same_alpha = [
+        run
+        for run in select_runs(tested, protocol=first["protocol"], finished=True)
+        if run["config"]["backbone"] == first["config"]["backbone"]
+        and isinstance(run["config"]["alpha"], float)
+    ]
+    same_alpha = [run for run in same_alpha if run["variant"] == same_alpha[0]["variant"]][:2]
+    if len(same_alpha) == 2:
+        seeds = " and ".join(str(run["seed"]) for run in same_alpha)
+        rows.append(compared("Adam", f"for scale: seeds {seeds}, {name_of(same_alpha[0])}", *same_alpha))
+    write_json(folder / "alpha.json", {"phantom": first["phantom"], "alpha": rows})
     figure = line_chart(
         folder / "figures" / "alpha.png",
         panels,
@@ -69,8 +71,37 @@ def alpha_section(folder, runs):
         describe(finished),
         "Losses are divided by alpha, so that equal trajectories lie on each other.",
     )
-    caption = f"{label_of(runs)}The same seed with two alphas, {finished[0]['config']['backbone']}."
+    caption = f"{label_of(runs)}Two trainings of {first['config']['backbone']} that differ in one thing."
     return Section("What alpha does (Eq. 4)", [text, figure, Table(pd.DataFrame(rows), caption)])
+
+
+def name_of(run):
+    return f"alpha {run['config']['alpha']:.2f}"
+
+
+def epochs_of(run):
+    return read_history(run)["epoch"]
+
+
+def scaled_loss(run):
+    return read_history(run)["loss"] / run["config"]["alpha"]
+
+
+def compared(optimizer, what, first, second):
+    """How far apart two trainings end on the same test cells."""
+    a, b = read_predictions(first), read_predictions(second)
+    columns = [name for name in a if name.startswith("p_")]
+    accuracies = [read_history(run)["accuracy"] for run in (first, second)]
+    return {
+        "optimizer": optimizer,
+        "differ in": what,
+        "training loss / alpha, first epoch": " and ".join(
+            f"{scaled_loss(run).iloc[0]:.4f}" for run in (first, second)
+        ),
+        "training accuracy, last epoch": " and ".join(f"{curve.iloc[-1]:.4f}" for curve in accuracies),
+        "largest difference of a test probability": f"{(a[columns] - b[columns]).abs().to_numpy().max():.2g}",
+        "test cells classified differently": f"{(a['predicted'] != b['predicted']).sum()} of {len(a)}",
+    }
 
 
 def imbalance_section(folder, runs, published):
