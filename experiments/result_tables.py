@@ -169,9 +169,8 @@ def table(results):
         label = label_of(runs[0])
         leaked = np.mean([run["leakage"]["overall"] for run in runs])
         cells = [experiment, label, f"`{variant}`", protocol, f"{100 * leaked:.1f} %"]
-        sizes = sorted({run["num_test"] for run in runs})
         cells += [
-            " to ".join(str(size) for size in dict.fromkeys([sizes[0], sizes[-1]])),
+            extent(run["num_test"] for run in runs),
             spread(runs, "accuracy", 100, 1),
             spread(runs, "macro_f1", 100, 1),
         ]
@@ -222,14 +221,20 @@ def outliers_table(results, with_phantoms=True):
     lines = ["| data, profile | protocol | searched | planted | removed | precision % | recall % | seeds |"]
     lines += ["|---|---|---|---|---|---|---|---|"]
     for (label, protocol), found in sorted(groups.items()):
-        first = found[0]
-        cells = [label, protocol, str(first["num_searched"]), str(first["detection"]["num_planted"])]
-        cells += [str(first["num_removed"])]
+        cells = [label, protocol, extent(one["num_searched"] for one in found)]
+        cells += [extent(one["detection"]["num_planted"] for one in found)]
+        cells += [extent(one["num_removed"] for one in found)]
         scores = [{"metrics": one["detection"], "seed": one["seed"]} for one in found]
         cells += [spread(scores, name, 100, 1) for name in ("precision", "recall")]
         cells += [", ".join(str(one["seed"]) for one in found)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n" if groups else "None measured yet.\n"
+
+
+def extent(numbers):
+    """Return "5" or "5 to 7": the least and the largest."""
+    numbers = sorted(numbers)
+    return " to ".join(str(number) for number in dict.fromkeys([numbers[0], numbers[-1]]))
 
 
 def robustness_table(results, with_phantoms=True):
