@@ -1,7 +1,7 @@
 """Heat maps made in the background, one after another, with progress; they survive the server's end.
 
 What is to be made stands in the database. A job that a killed server left half done is taken up again from its
-beginning; its picture appears under its name only when it is whole.
+beginning, once: what kills two servers has failed. Its picture appears under its name only when it is whole.
 """
 
 import contextlib
@@ -23,6 +23,7 @@ from drcls.explain import GradCAM, lime, overlay, shap_partition
 NUM_EVALUATIONS = {"grad_cam": 1, "lime": 500, "shap": 500}
 TITLES = {"grad_cam": "Grad-CAM", "lime": "LIME", "shap": "SHAP"}
 SECONDS_BETWEEN_LOOKS = 1.0
+INTERRUPTED = "the server ended while it was made, twice"
 NEXT_JOB = """
 SELECT case_id, method, grade, json_extract(prediction, '$.model_sha256')
 FROM explanations JOIN cases ON case_id = id WHERE explanations.state = 'queued' ORDER BY queued LIMIT 1
@@ -47,7 +48,11 @@ class Explainer:
     def start(self):
         """Take up what an earlier server left half done, and begin."""
         with contextlib.closing(connect(self.folder)) as connection:
-            connection.execute("UPDATE explanations SET state = 'queued' WHERE state = 'running'")
+            connection.execute(
+                "UPDATE explanations SET state = CASE WHEN error IS NULL THEN 'queued' ELSE 'failed' END, error = ? "
+                "WHERE state = 'running'",
+                (INTERRUPTED,),
+            )
         self._thread.start()
 
     def stop(self):
@@ -87,7 +92,8 @@ class Explainer:
         if row is None:
             return {"state": "none", "progress": 0.0, "error": None}
         made = 1.0 if row["state"] == "done" else self.progress.get((case_id, method), 0.0)
-        return {"state": row["state"], "progress": made, "error": row["error"]}
+        error = row["error"] if row["state"] == "failed" else None
+        return {"state": row["state"], "progress": made, "error": error}
 
     def _run(self):
         with ThreadPoolExecutor(1, thread_name_prefix="explanation") as pool:
@@ -107,7 +113,11 @@ class Explainer:
                 job = connection.execute(NEXT_JOB).fetchone()
                 if job is None:
                     return False
-                self._set(connection, job, "running")
+                # The error stays: it says that an earlier server ended over this job.
+                connection.execute(
+                    "UPDATE explanations SET state = 'running' WHERE case_id = ? AND method = ?",
+                    tuple(job)[:2],
+                )
             # In the pool a failure of any kind is a value: it ends this job, not the thread of all the others.
             error = pool.submit(self._make, *job).exception()
             self.progress.pop((job["case_id"], job["method"]), None)
@@ -124,7 +134,7 @@ class Explainer:
                 self._end.wait(SECONDS_BETWEEN_LOOKS)
 
     @staticmethod
-    def _set(connection, job, state, error=None):
+    def _set(connection, job, state, error):
         connection.execute(
             "UPDATE explanations SET state = ?, error = ? WHERE case_id = ? AND method = ?",
             (state, error, job["case_id"], job["method"]),

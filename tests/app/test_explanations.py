@@ -1,5 +1,7 @@
 """Heat maps in the background: made once, taken up again, and a failure told."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from drcls.app import explanations
@@ -14,8 +16,6 @@ def few_evaluations(monkeypatch):
 
 
 def make_all(explainer):
-    from concurrent.futures import ThreadPoolExecutor
-
     with ThreadPoolExecutor(1) as pool:
         while explainer._work_off(pool):
             pass
@@ -53,6 +53,24 @@ def test_what_a_killed_server_left_is_taken_up(case_id, database, folder, grader
     successor.stop()
     assert (folder / "cases" / case_id / "grad_cam.png").is_file()
     assert not list(folder.rglob("*.partial"))
+
+
+def test_what_ends_two_servers_is_not_tried_by_a_third(ben, case_id, database, folder, grader, monkeypatch):
+    monkeypatch.setattr(Explainer, "_run", lambda self: None)
+    monkeypatch.setattr(Explainer, "_finish", lambda *job: None)  # its server ended before it could
+
+    def succeed():
+        successor = Explainer(folder, grader)
+        with ThreadPoolExecutor(1) as pool:
+            assert successor._work_off(pool)
+        successor.start()
+        return successor.states(database, case_id)["grad_cam"]
+
+    assert succeed() == {"state": "queued", "progress": 0.0, "error": None}
+    assert succeed() == {"state": "failed", "progress": 0.0, "error": explanations.INTERRUPTED}
+    assert explanations.INTERRUPTED in ben.get(f"/cases/{case_id}").text
+    Explainer(folder, grader).request(database, case_id, "grad_cam")
+    assert succeed()["state"] == "queued"
 
 
 def test_a_failure_is_told_and_can_be_tried_again(ben, case_id, explainer, database, monkeypatch):
