@@ -48,10 +48,7 @@ def alpha_section(folder, runs, tested):
             ("accuracy", {name_of(run): (epochs_of(run), read_history(run)["accuracy"]) for run in pair}),
         )
     ]
-    rows = [
-        compared(optimizer, "alpha 0.25 and 1.75, one seed", *pair)
-        for optimizer, pair in by_optimizer.items()
-    ]
+    rows = [compared("alpha 0.25 and 1.75, one seed", *pair) for pair in by_optimizer.values()]
     first = finished[0]
     same_alpha = [
         run
@@ -62,7 +59,7 @@ def alpha_section(folder, runs, tested):
     same_alpha = [run for run in same_alpha if run["variant"] == same_alpha[0]["variant"]][:2]
     if len(same_alpha) == 2:
         seeds = " and ".join(str(run["seed"]) for run in same_alpha)
-        rows.append(compared("Adam", f"for scale: seeds {seeds}, {name_of(same_alpha[0])}", *same_alpha))
+        rows.append(compared(f"for scale: seeds {seeds}, {name_of(same_alpha[0])}", *same_alpha))
     write_json(folder / "alpha.json", {"phantom": first["phantom"], "alpha": rows})
     figure = line_chart(
         folder / "figures" / "alpha.png",
@@ -87,14 +84,15 @@ def scaled_loss(run):
     return read_history(run)["loss"] / run["config"]["alpha"]
 
 
-def compared(optimizer, what, first, second):
+def compared(what, first, second):
     """How far apart two trainings end on the same test cells."""
     a, b = read_predictions(first), read_predictions(second)
     columns = [name for name in a if name.startswith("p_")]
     accuracies = [read_history(run)["accuracy"] for run in (first, second)]
     return {
-        "optimizer": optimizer,
+        "optimizer": first["config"]["optimizer"],
         "differ in": what,
+        "epochs": str(first["config"]["epochs"]),
         "training loss / alpha, first epoch": " and ".join(
             f"{scaled_loss(run).iloc[0]:.4f}" for run in (first, second)
         ),
