@@ -1,0 +1,36 @@
+"""What `import drcls` costs, and that it is enough for Keras to load what drcls saved."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def in_a_fresh_process(code):
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout.split()
+
+
+def test_importing_the_package_imports_no_keras():
+    assert (
+        in_a_fresh_process("import drcls, sys; print('keras' in sys.modules, drcls.__version__)")[0]
+        == "False"
+    )
+
+
+@pytest.mark.parametrize(
+    "imports", ["import drcls, keras", "import keras, drcls", "import drcls.layers, keras"]
+)
+def test_layers_and_losses_are_registered_whichever_comes_first(imports):
+    code = f"""{imports}
+print(*(keras.saving.get_registered_object('drcls>' + name) is not None
+        for name in ('CBAM', 'WeightedCategoricalCrossentropy')))"""
+    assert in_a_fresh_process(code) == ["True", "True"]
+
+
+def test_a_name_that_the_package_lacks_is_an_attribute_error():
+    assert in_a_fresh_process("import drcls; print(hasattr(drcls, 'nothing'), drcls.losses.__name__)") == [
+        "False",
+        "drcls.losses",
+    ]
