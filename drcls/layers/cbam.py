@@ -5,6 +5,24 @@ from keras import ops
 
 from drcls.layers.feature_map import feature_map_channels
 
+OPEN_SCORE = 2.1972245773362196  # its sigmoid is 0.9: nearly open, with a third of the largest gradient
+
+
+def _gate_initializers(near_identity, num_terms=1):
+    """Return the initialisers of the layer before a gate's sigmoid: Keras' own, or those of an open gate.
+
+    `num_terms` such layers' outputs are added under the sigmoid and share the score of an open gate.
+    """
+    if not near_identity:
+        return {}
+    bias = keras.initializers.Constant(OPEN_SCORE / num_terms)
+    return {"kernel_initializer": "zeros", "bias_initializer": bias}
+
+
+def _check_near_identity(near_identity):
+    if not isinstance(near_identity, bool):
+        raise ValueError(f"near_identity must be True or False. Received: near_identity={near_identity!r}")
+
 
 @keras.saving.register_keras_serializable(package="drcls")
 class ChannelAttention(keras.layers.Layer):
@@ -19,6 +37,9 @@ class ChannelAttention(keras.layers.Layer):
     Args:
         reduction_ratio: Positive integer `r`. The hidden layer of the perceptron has
             `channels // reduction_ratio` ReLU units. Defaults to `16`.
+        near_identity: Whether the gates `M_c` start at 0.9 for every input, so that pretrained features are
+            kept and no gate begins closed: the last kernel of the perceptron then starts at zero and its bias
+            at `logit(0.9) / 2`. The equations stay the same. Defaults to `False`: a random start.
 
     Call arguments:
         inputs: Float tensor of rank 4, any values.
@@ -38,13 +59,15 @@ class ChannelAttention(keras.layers.Layer):
     - Eq. 7-8 of [CheXNet with CBAM, 2026](https://doi.org/10.3389/fmed.2026.1732109)
     """
 
-    def __init__(self, reduction_ratio=16, **kwargs):
+    def __init__(self, reduction_ratio=16, near_identity=False, **kwargs):
         super().__init__(**kwargs)
         if not isinstance(reduction_ratio, int) or reduction_ratio < 1:
             raise ValueError(
                 f"reduction_ratio must be a positive integer. Received: reduction_ratio={reduction_ratio!r}"
             )
+        _check_near_identity(near_identity)
         self.reduction_ratio = reduction_ratio
+        self.near_identity = near_identity
 
     def build(self, input_shape):
         channels = feature_map_channels(self, input_shape)
@@ -57,7 +80,9 @@ class ChannelAttention(keras.layers.Layer):
             channels // self.reduction_ratio, activation="relu", dtype=self.dtype_policy, name="hidden"
         )
         self.hidden.build((input_shape[0], channels))
-        self.score = keras.layers.Dense(channels, dtype=self.dtype_policy, name="score")
+        # Eq. 7 adds two outputs of the perceptron.
+        start = _gate_initializers(self.near_identity, num_terms=2)
+        self.score = keras.layers.Dense(channels, **start, dtype=self.dtype_policy, name="score")
         self.score.build((input_shape[0], channels // self.reduction_ratio))
         self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})
 
@@ -73,7 +98,11 @@ class ChannelAttention(keras.layers.Layer):
         return input_shape
 
     def get_config(self):
-        return {**super().get_config(), "reduction_ratio": self.reduction_ratio}
+        return {
+            **super().get_config(),
+            "reduction_ratio": self.reduction_ratio,
+            "near_identity": self.near_identity,
+        }
 
 
 @keras.saving.register_keras_serializable(package="drcls")
@@ -86,11 +115,13 @@ class SpatialAttention(keras.layers.Layer):
         M_s(F') = sigmoid(f([AvgPool(F'); MaxPool(F')]))    (Eq. 9)
         F'' = M_s(F') * F'                                  (Eq. 10)
 
-    The convolution `f` has no bias, as in the reference implementation, and no batch normalisation after
-    it, as in Eq. 9.
+    The convolution `f` has no bias, as in the reference implementation, unless it starts near the identity,
+    and no batch normalisation after it, as in Eq. 9.
 
     Args:
         kernel_size: Positive odd integer, the side of the convolution's window. Defaults to `7`.
+        near_identity: Whether the gates `M_s` start at 0.9 for every input: the kernel then starts at zero,
+            and the convolution has a bias that starts at `logit(0.9)`. Defaults to `False`: a random start.
 
     Call arguments:
         inputs: Float tensor of rank 4, any values.
@@ -110,13 +141,15 @@ class SpatialAttention(keras.layers.Layer):
     - Eq. 9-10 of [CheXNet with CBAM, 2026](https://doi.org/10.3389/fmed.2026.1732109)
     """
 
-    def __init__(self, kernel_size=7, **kwargs):
+    def __init__(self, kernel_size=7, near_identity=False, **kwargs):
         super().__init__(**kwargs)
         if not isinstance(kernel_size, int) or kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(
                 f"kernel_size must be a positive odd integer. Received: kernel_size={kernel_size!r}"
             )
+        _check_near_identity(near_identity)
         self.kernel_size = kernel_size
+        self.near_identity = near_identity
 
     def build(self, input_shape):
         channels = feature_map_channels(self, input_shape)
@@ -125,8 +158,9 @@ class SpatialAttention(keras.layers.Layer):
             kernel_size=self.kernel_size,
             padding="same",
             data_format="channels_last",
-            use_bias=False,
+            use_bias=self.near_identity,
             activation="sigmoid",
+            **_gate_initializers(self.near_identity),
             dtype=self.dtype_policy,
             name="convolution",
         )
@@ -145,7 +179,11 @@ class SpatialAttention(keras.layers.Layer):
         return input_shape
 
     def get_config(self):
-        return {**super().get_config(), "kernel_size": self.kernel_size}
+        return {
+            **super().get_config(),
+            "kernel_size": self.kernel_size,
+            "near_identity": self.near_identity,
+        }
 
 
 @keras.saving.register_keras_serializable(package="drcls")
@@ -158,6 +196,8 @@ class CBAM(keras.layers.Layer):
     Args:
         reduction_ratio: Positive integer, see `ChannelAttention`. Defaults to `16`.
         kernel_size: Positive odd integer, see `SpatialAttention`. Defaults to `7`.
+        near_identity: Whether both gates start at 0.9, so that the layer starts as a scaling by 0.81. Random
+            gates silence random channels and places of a pretrained backbone. Defaults to `False`.
 
     Call arguments:
         inputs: Float tensor of rank 4, any values.
@@ -177,15 +217,16 @@ class CBAM(keras.layers.Layer):
     - Section 2.3.2 of [CheXNet with CBAM, 2026](https://doi.org/10.3389/fmed.2026.1732109)
     """
 
-    def __init__(self, reduction_ratio=16, kernel_size=7, **kwargs):
+    def __init__(self, reduction_ratio=16, kernel_size=7, near_identity=False, **kwargs):
         super().__init__(**kwargs)
         self.reduction_ratio = reduction_ratio
         self.kernel_size = kernel_size
+        self.near_identity = near_identity
         self.channel_attention = ChannelAttention(
-            reduction_ratio, dtype=self.dtype_policy, name="channel_attention"
+            reduction_ratio, near_identity, dtype=self.dtype_policy, name="channel_attention"
         )
         self.spatial_attention = SpatialAttention(
-            kernel_size, dtype=self.dtype_policy, name="spatial_attention"
+            kernel_size, near_identity, dtype=self.dtype_policy, name="spatial_attention"
         )
 
     def build(self, input_shape):
@@ -204,4 +245,5 @@ class CBAM(keras.layers.Layer):
             **super().get_config(),
             "reduction_ratio": self.reduction_ratio,
             "kernel_size": self.kernel_size,
+            "near_identity": self.near_identity,
         }

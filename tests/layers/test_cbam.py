@@ -32,12 +32,13 @@ def channel_attention_in_numpy(features, hidden_kernel, hidden_bias, score_kerne
     )
 
 
-def spatial_attention_in_numpy(features, kernel):
+def spatial_attention_in_numpy(features, kernel, bias=0.0):
     """Eq. 9 and 10, one image at a time; `kernel` is (k, k, 2, 1)."""
     refined = []
     for f in features:
         score = correlate2d(f.mean(axis=-1), kernel[:, :, 0, 0], mode="same")
         score += correlate2d(f.max(axis=-1), kernel[:, :, 1, 0], mode="same")
+        score += bias
         refined.append(f * sigmoid(score)[:, :, None])
     return np.stack(refined)
 
@@ -96,6 +97,30 @@ def test_attention_lies_strictly_between_0_and_1(layer):
     assert np.all((attention > 0) & (attention < 1))
 
 
+def test_near_identity_starts_with_every_gate_at_0_9():
+    features = (100 * np.random.default_rng(0).normal(size=(2, 6, 9, 8))).astype("float32")
+    for layer, share in (
+        (ChannelAttention(2, near_identity=True), 0.9),
+        (SpatialAttention(3, near_identity=True), 0.9),
+        (CBAM(2, 3, near_identity=True), 0.81),
+    ):
+        np.testing.assert_allclose(layer(features), share * features, rtol=1e-5)
+    layer = CBAM(2, 3, near_identity=True)
+    layer.build(features.shape)
+    random_weights(layer, seed=1)
+    *perceptron, kernel, bias = layer.get_weights()
+    refined = channel_attention_in_numpy(features, *perceptron)
+    expected = spatial_attention_in_numpy(refined, kernel, bias)
+    np.testing.assert_allclose(layer(features), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("value", [1, None, "yes"])
+def test_a_bad_near_identity_is_refused(value):
+    for layer_class in (ChannelAttention, SpatialAttention, CBAM):
+        with pytest.raises(ValueError, match="near_identity must be True or False. Received:"):
+            layer_class(near_identity=value)
+
+
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 @pytest.mark.parametrize("layer_class", [ChannelAttention, SpatialAttention, CBAM])
 def test_half_precision_means_do_not_overflow(layer_class, policy):
@@ -138,7 +163,7 @@ def test_a_bad_kernel_size_is_refused(size):
     [
         (ChannelAttention, {"reduction_ratio": 4, "name": "channels"}),
         (SpatialAttention, {"kernel_size": 5, "trainable": False}),
-        (CBAM, {"reduction_ratio": 4, "kernel_size": 5}),
+        (CBAM, {"reduction_ratio": 4, "kernel_size": 5, "near_identity": True}),
     ],
 )
 def test_config_round_trip(layer_class, arguments):
