@@ -16,20 +16,29 @@ class TransformerEncoder(keras.layers.Layer):
         FFN(x) = W_2 ReLU(W_1 x + b_1) + b_2                   (Eq. 15)
         x' = LayerNorm(x + MHSA(x)),  x'' = LayerNorm(x' + FFN(x'))    (Eq. 16)
 
+    With `norm_first` each part reads normalised tokens and the sums are left alone (pre-norm), which trains
+    from random weights without a long warm-up:
+
+        x' = x + MHSA(LayerNorm(x)),  x'' = x' + FFN(LayerNorm(x'))    (Xiong et al., Table 1)
+
     As printed there is no position encoding: permuting the tokens permutes the output. A feature map becomes
     tokens with `keras.layers.Reshape((-1, channels))`. Dropout, which the equations leave out, is applied
-    as in Vaswani et al.: to the output of each of the two parts, before its residual sum.
+    as in Vaswani et al.: to the output of each of the two parts, before its residual sum. A mask of the
+    tokens is used and passed on: nobody attends to a masked token.
 
     Args:
         num_heads: Positive integer, number of attention heads.
         key_dim: Positive integer `d_k`, size of each head's queries, keys and values.
-        ff_dim: Positive integer, number of hidden units of the feed-forward network.
+        ff_dim: Positive integer, number of hidden units of the feed-forward network. Defaults to `None`: four
+            times the channels, as in Vaswani et al.
         dropout_rate: Float in [0, 1). Defaults to `0.0`.
         seed: Optional integer, makes the dropout repeatable.
+        norm_first: Whether to normalise before each part. Defaults to `False`: after each sum, as printed.
 
     Call arguments:
         inputs: Float tensor of rank 3, any values.
         training: Boolean, whether to apply dropout.
+        mask: Optional boolean tensor `(batch, tokens)`, False where a token is to be ignored.
 
     Input shape:
         `(batch, tokens, channels)`; the number of tokens may be unknown, the channels may not.
@@ -43,27 +52,36 @@ class TransformerEncoder(keras.layers.Layer):
     Reference:
 
     - [Vaswani et al., 2017](https://arxiv.org/abs/1706.03762)
+    - [Xiong et al., 2020](https://arxiv.org/abs/2002.04745), for `norm_first`
     - Eq. 13-16 of [CheXNet with CBAM, 2026](https://doi.org/10.3389/fmed.2026.1732109)
     """
 
-    def __init__(self, num_heads, key_dim, ff_dim, dropout_rate=0.0, seed=None, **kwargs):
+    def __init__(
+        self, num_heads, key_dim, ff_dim=None, dropout_rate=0.0, seed=None, norm_first=False, **kwargs
+    ):
         super().__init__(**kwargs)
-        for name, value in {"num_heads": num_heads, "key_dim": key_dim, "ff_dim": ff_dim}.items():
+        sizes = {"num_heads": num_heads, "key_dim": key_dim}
+        if ff_dim is not None:
+            sizes["ff_dim"] = ff_dim
+        for name, value in sizes.items():
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be a positive integer. Received: {name}={value!r}")
         if not isinstance(dropout_rate, (int, float)) or not 0 <= dropout_rate < 1:
             raise ValueError(f"dropout_rate must be a number in [0, 1). Received: {dropout_rate=!r}")
+        if not isinstance(norm_first, bool):
+            raise ValueError(f"norm_first must be True or False. Received: {norm_first=!r}")
         self.num_heads = num_heads
         self.key_dim = key_dim
         self.ff_dim = ff_dim
         self.dropout_rate = dropout_rate
         self.seed = seed
+        self.norm_first = norm_first
+        self.supports_masking = True
         dtype = self.dtype_policy
         self.attention = keras.layers.MultiHeadAttention(num_heads, key_dim, dtype=dtype, name="attention")
         self.attention_norm = keras.layers.LayerNormalization(
             epsilon=1e-6, dtype=dtype, name="attention_norm"
         )
-        self.hidden = keras.layers.Dense(ff_dim, activation="relu", dtype=dtype, name="hidden")
         self.output_norm = keras.layers.LayerNormalization(epsilon=1e-6, dtype=dtype, name="output_norm")
         self.dropout = keras.layers.Dropout(dropout_rate, seed=seed, dtype=dtype, name="dropout")
 
@@ -74,19 +92,29 @@ class TransformerEncoder(keras.layers.Layer):
                 f"known number of channels. Received: input_shape={input_shape}"
             )
         channels = input_shape[-1]
+        ff_dim = self.ff_dim or 4 * channels
         self.attention.build(input_shape, input_shape)
         self.attention_norm.build(input_shape)
+        self.hidden = keras.layers.Dense(ff_dim, activation="relu", dtype=self.dtype_policy, name="hidden")
         self.hidden.build(input_shape)
         self.projection = keras.layers.Dense(channels, dtype=self.dtype_policy, name="projection")
-        self.projection.build((*input_shape[:-1], self.ff_dim))
+        self.projection.build((*input_shape[:-1], ff_dim))
         self.output_norm.build(input_shape)
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: channels})
 
-    def call(self, inputs, training=False):
-        attended = self.attention(inputs, inputs, training=training)  # (N, T, C), Eq. 13-14
-        tokens = self.attention_norm(inputs + self.dropout(attended, training=training))
-        fed_forward = self.projection(self.hidden(tokens))  # (N, T, C), Eq. 15
-        return self.output_norm(tokens + self.dropout(fed_forward, training=training))  # Eq. 16
+    def call(self, inputs, training=False, mask=None):
+        if self.norm_first:
+            tokens = inputs + self._attend(self.attention_norm(inputs), training, mask)
+            return tokens + self._feed_forward(self.output_norm(tokens), training)
+        tokens = self.attention_norm(inputs + self._attend(inputs, training, mask))
+        return self.output_norm(tokens + self._feed_forward(tokens, training))  # Eq. 16
+
+    def _attend(self, tokens, training, mask):
+        attended = self.attention(tokens, tokens, value_mask=mask, training=training)  # (N, T, C), Eq. 13-14
+        return self.dropout(attended, training=training)
+
+    def _feed_forward(self, tokens, training):
+        return self.dropout(self.projection(self.hidden(tokens)), training=training)  # (N, T, C), Eq. 15
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -99,4 +127,5 @@ class TransformerEncoder(keras.layers.Layer):
             "ff_dim": self.ff_dim,
             "dropout_rate": self.dropout_rate,
             "seed": self.seed,
+            "norm_first": self.norm_first,
         }

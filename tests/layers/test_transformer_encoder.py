@@ -72,13 +72,17 @@ def test_equals_the_equations_in_numpy(num_heads, key_dim, ff_dim):
     np.testing.assert_allclose(layer(tokens), encoder_in_numpy(tokens, layer), atol=1e-5)
 
 
-def test_equals_torch_transformer_encoder_layer():
+def torch_encoder(layer, channels):
+    """PyTorch's own encoder layer with the same weights."""
     torch = pytest.importorskip("torch")
-    channels, num_heads, ff_dim = 8, 2, 5
-    layer = random_encoder(channels, num_heads=num_heads, key_dim=channels // num_heads, ff_dim=ff_dim)
+    num_heads, ff_dim = layer.num_heads, layer.ff_dim
     peer = torch.nn.TransformerEncoderLayer(
-        channels, num_heads, ff_dim, dropout=0, layer_norm_eps=1e-6, batch_first=True
-    )
+        *(channels, num_heads, ff_dim),
+        dropout=0,
+        layer_norm_eps=1e-6,
+        batch_first=True,
+        norm_first=layer.norm_first,
+    ).eval()
     weights = [np.asarray(weight) for weight in layer.attention.get_weights()]
     *inputs, output_kernel, output_bias = weights
     state = {
@@ -93,10 +97,60 @@ def test_equals_torch_transformer_encoder_layer():
     }
     missing = peer.load_state_dict({k: torch.tensor(v) for k, v in state.items()}, strict=False).missing_keys
     assert all(key.startswith("norm") for key in missing)
-    tokens = np.random.default_rng(2).normal(size=(3, 7, channels)).astype("float32")
-    with torch.no_grad():
-        expected = peer(torch.tensor(tokens)).numpy()
+
+    def run(tokens, ignored=None):
+        ignored = None if ignored is None else torch.tensor(ignored)
+        with torch.no_grad():
+            return peer(torch.tensor(tokens), src_key_padding_mask=ignored).numpy()
+
+    return run
+
+
+@pytest.mark.parametrize("norm_first", [False, True])
+def test_equals_torch_transformer_encoder_layer(norm_first):
+    layer = random_encoder(8, num_heads=2, key_dim=4, ff_dim=5, norm_first=norm_first)
+    tokens = np.random.default_rng(2).normal(size=(3, 7, 8)).astype("float32")
+    expected = torch_encoder(layer, channels=8)(tokens)
     np.testing.assert_allclose(layer(tokens), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("norm_first", [False, True])
+def test_nobody_attends_to_a_masked_token_as_in_torch(norm_first):
+    layer = random_encoder(8, num_heads=2, key_dim=4, ff_dim=5, norm_first=norm_first)
+    tokens = np.random.default_rng(2).normal(size=(2, 5, 8)).astype("float32")
+    mask = np.array([[True, True, True, False, False], [True] * 5])
+    output = np.asarray(layer(tokens, mask=mask))
+    np.testing.assert_allclose(output[mask], torch_encoder(layer, 8)(tokens, ~mask)[mask], atol=1e-5)
+    np.testing.assert_allclose(output[:1, :3], layer(tokens[:1, :3]), atol=1e-5)
+    assert not np.allclose(output[0, :3], np.asarray(layer(tokens))[0, :3], atol=1e-3)
+
+
+def test_a_mask_reaches_the_layers_behind():
+    tokens = np.array([[[1.0, -1.0], [2.0, 0.0], [0.0, 0.0]]], "float32")
+    inputs = keras.Input((3, 2))
+    encoded = TransformerEncoder(1, 2)(keras.layers.Masking()(inputs))
+    model = keras.Model(inputs, keras.layers.GlobalAveragePooling1D()(encoded))
+    padded = model(tokens)
+    inputs_of_two = keras.Input((2, 2))
+    encoder = next(layer for layer in model.layers if isinstance(layer, TransformerEncoder))
+    unpadded = keras.Model(inputs_of_two, keras.layers.GlobalAveragePooling1D()(encoder(inputs_of_two)))
+    np.testing.assert_allclose(padded, unpadded(tokens[:, :2]), atol=1e-6)
+
+
+def test_norm_first_by_hand_leaves_the_sums_alone():
+    tokens = np.random.default_rng(0).normal(size=(2, 5, 6)).astype("float32")
+    layer = TransformerEncoder(2, 3, norm_first=True)
+    layer.build(tokens.shape)
+    for part in (layer.attention, layer.projection):
+        part.set_weights([np.zeros(weight.shape) for weight in part.get_weights()])
+    np.testing.assert_array_equal(layer(tokens), tokens)
+
+
+def test_the_hidden_layer_is_four_times_the_channels_unless_told():
+    layer = TransformerEncoder(2, 3)
+    layer.build((None, None, 6))
+    assert layer.hidden.units == 24
+    assert layer.get_config()["ff_dim"] is None
 
 
 @settings(max_examples=15, deadline=None)
@@ -144,9 +198,9 @@ def test_unknown_number_of_tokens():
 
 
 @pytest.mark.parametrize("name", ["num_heads", "key_dim", "ff_dim"])
-@pytest.mark.parametrize("value", [0, -2, 1.5, None])
+@pytest.mark.parametrize("value", [0, -2, 1.5, "3"])
 def test_a_bad_size_is_refused(name, value):
-    with pytest.raises(ValueError, match=f"{name} must be a positive integer. Received: {name}={value}"):
+    with pytest.raises(ValueError, match=f"{name} must be a positive integer. Received: {name}={value!r}"):
         TransformerEncoder(**{"num_heads": 2, "key_dim": 3, "ff_dim": 4, name: value})
 
 
@@ -162,8 +216,21 @@ def test_a_bad_input_shape_is_refused(shape):
         TransformerEncoder(2, 3, 4)(keras.Input(shape))
 
 
+@pytest.mark.parametrize("value", [1, None, "yes"])
+def test_a_bad_norm_first_is_refused(value):
+    with pytest.raises(ValueError, match="norm_first must be True or False. Received: norm_first="):
+        TransformerEncoder(2, 3, norm_first=value)
+
+
 def test_config_round_trip():
-    arguments = {"num_heads": 2, "key_dim": 3, "ff_dim": 4, "dropout_rate": 0.1, "seed": 5, "name": "encoder"}
+    arguments = {
+        "num_heads": 2,
+        "key_dim": 3,
+        "ff_dim": 4,
+        "dropout_rate": 0.1,
+        "seed": 5,
+        "norm_first": True,
+    }
     config = TransformerEncoder(**arguments).get_config()
     assert arguments.items() <= config.items()
     assert TransformerEncoder.from_config(config).get_config() == config
