@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from drcls.data import Augmenter, Batches, ImageCache, load_manifest
-from drcls.layers import ClassProbabilities
+from drcls.layers import ClassProbabilities, DropBlock2D
 from drcls.train import train
 
 
@@ -37,7 +37,8 @@ def tiny_model(class_names, learning_rate=0.01):
     features = keras.layers.Conv2D(4, 3, strides=2, activation="relu", name="features")(
         keras.layers.Rescaling(1 / 255)(images)
     )
-    pooled = keras.layers.Dropout(0.3)(keras.layers.GlobalAveragePooling2D()(features))
+    dropped = DropBlock2D(0.3, 2, seed=0, schedule_steps=30)(features)
+    pooled = keras.layers.Dropout(0.3)(keras.layers.GlobalAveragePooling2D()(dropped))
     scores = keras.layers.Dense(len(class_names))(pooled)
     model = keras.Model(images, ClassProbabilities(class_names, "features")(scores))
     model.compile(
