@@ -9,6 +9,7 @@ from keras import layers
 
 from drcls.export import export_onnx, export_saved_model, onnx_function
 from drcls.models.chexnet_cbam import build_chexnet_cbam
+from tests.trained_head import with_a_trained_head
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3)).astype("float32")
 
@@ -21,9 +22,8 @@ def build_model():
     x = layers.Conv2D(8, 3, strides=4, padding="same", activation="relu")(x)
     x = layers.BatchNormalization()(x)
     backbone = keras.Model(inputs, x, name="backbone")
-    return build_chexnet_cbam(
-        backbone, ["a", "b", "c"], reduction_ratio=2, num_heads=2, key_dim=4, ff_dim=8, drop_block_size=2
-    )
+    parts = {"reduction_ratio": 2, "num_heads": 2, "key_dim": 4, "ff_dim": 8, "drop_block_size": 2}
+    return with_a_trained_head(build_chexnet_cbam(backbone, ["a", "b", "c"], **parts))
 
 
 @pytest.fixture(scope="module")

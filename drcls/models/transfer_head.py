@@ -12,14 +12,27 @@ def explained(features):
     return keras.layers.Activation("linear", name=EXPLAINED)(features)
 
 
+def normalised(features):
+    """Give every place of a feature map mean 0 and variance 1 over its channels, then a gain and an offset.
+
+    A backbone that does not end in a normalisation (SqueezeNet, VGG) gives activations of any size, which
+    saturate the sigmoids and softmaxes of attention and drown the head's small first weights.
+    """
+    return keras.layers.LayerNormalization(epsilon=1e-6, name="normalisation")(features)
+
+
 def classify(pooled, class_names, dropout_rate):
-    """Turn pooled features into named probabilities: dropout, one score per class, softmax."""
+    """Turn pooled features into named probabilities: dropout, one score per class, softmax.
+
+    The scores start at zero: the first loss is log C whatever the scale of the features, and the first steps
+    do not undo confident guesses in random classes.
+    """
     pooled = keras.layers.Dropout(dropout_rate, name="dropout")(pooled)
-    scores = keras.layers.Dense(len(class_names), name="scores")(pooled)
+    scores = keras.layers.Dense(len(class_names), kernel_initializer="zeros", name="scores")(pooled)
     return ClassProbabilities(class_names, explain_layer=EXPLAINED, name="probabilities")(scores)
 
 
-def build_transfer_classifier(backbone, class_names, dropout_rate=0.3):
+def build_transfer_classifier(backbone, class_names, dropout_rate=0.3, normalise=False):
     """Build a baseline: backbone, global average pooling, dropout, softmax.
 
     Args:
@@ -27,10 +40,14 @@ def build_transfer_classifier(backbone, class_names, dropout_rate=0.3):
         class_names: list of str.
         dropout_rate: float in [0, 1). The paper names dropout without its rate.
 
+        normalise: bool, whether to normalise the feature map over its channels (see `normalised`), for a
+            backbone that does not end in a normalisation. No part of a paper.
+
     Returns:
         keras.Model from float32 or uint8 (N, H, W, 3) in 0..255 to float32 (N, C) probabilities.
     """
     images = keras.Input(backbone.input_shape[1:], name="images")
-    features = explained(backbone(images))
+    features = backbone(images)
+    features = explained(normalised(features) if normalise else features)
     pooled = keras.layers.GlobalAveragePooling2D(name="pooling")(features)
     return keras.Model(images, classify(pooled, class_names, dropout_rate), name="transfer_classifier")

@@ -11,6 +11,7 @@ from keras import layers
 from drcls.explain import GradCAM, grad_cam
 from drcls.layers import ClassProbabilities
 from drcls.models.chexnet_cbam import build_chexnet_cbam
+from tests.trained_head import with_a_trained_head
 
 CLASS_NAMES = ["red", "green", "blue"]
 HEADS = {
@@ -196,6 +197,7 @@ def test_the_network_of_the_paper_names_its_own_layer(images):
     inputs = keras.Input((32, 32, 3))
     backbone = keras.Model(inputs, layers.Conv2D(8, 3, strides=4, activation="relu")(inputs), name="backbone")
     model = build_chexnet_cbam(backbone, CLASS_NAMES, reduction_ratio=2, num_heads=2, key_dim=4, ff_dim=8)
+    with_a_trained_head(model)
     heat_maps = grad_cam(model, images, normalise=False)
     assert heat_maps.max() > 0
     np.testing.assert_array_equal(

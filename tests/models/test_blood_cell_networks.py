@@ -18,6 +18,7 @@ from drcls.models import (
     unfreeze_last_block,
 )
 from drcls.models.fine_tuning import LAST_BLOCK
+from tests.trained_head import with_a_trained_head
 
 CLASSES = list("abcdefgh")
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3)).astype("float32")
@@ -76,7 +77,7 @@ def test_attached_the_head_keeps_its_weights_and_its_names():
 def test_saved_models_need_no_custom_objects(tmp_path):
     """One fresh process for all four networks: importing Keras takes longer than the test."""
     np.save(tmp_path / "images.npy", IMAGES)
-    models = {build.__name__: build(32, CLASSES) for build in OWN}
+    models = {build.__name__: with_a_trained_head(build(32, CLASSES)) for build in OWN}
     models["attached"] = attach_head(extractor(), build_dense_head(6, CLASSES))
     for name, model in models.items():
         model.save(tmp_path / f"{name}.keras")
@@ -141,7 +142,7 @@ def test_last_blocks_of_the_papers_backbones(name, number, one_of_them):
 @pytest.mark.parametrize("build", OWN)
 def test_own_networks_classify_and_learn(build):
     keras.utils.set_random_seed(0)
-    model = build(32, CLASSES)
+    model = with_a_trained_head(build(32, CLASSES))
     probabilities = np.array(model(IMAGES.astype("uint8")))
     assert probabilities.shape == (8, 8) and probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)

@@ -10,6 +10,7 @@ import pytest
 from drcls.layers import LearnableWavelet2D, SqueezeExcitation, TransformerEncoder
 from drcls.losses import BalancedSoftmaxCrossentropy
 from drcls.models import build_multiscale_attention
+from tests.trained_head import with_a_trained_head
 
 CLASSES = ["No_DR", "Mild", "Moderate"]
 SMALL = {"widths": (4, 8, 12), "blocks_per_stage": 1, "num_heads": 2, "reduction_ratio": 4}
@@ -19,7 +20,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype("float
 @pytest.fixture
 def small():
     keras.utils.set_random_seed(0)
-    return build_multiscale_attention(32, CLASSES, **SMALL)
+    return with_a_trained_head(build_multiscale_attention(32, CLASSES, **SMALL))
 
 
 def count(model, kind):
