@@ -32,19 +32,22 @@ PORT ?= 8000
 ROLE ?= clinician
 OPTIONS = --data $(DATA) --protocol $(PROTOCOL) --profile $(PROFILE) --models $(MODELS) --seed $(SEED) \
 	--runs $(RUNS) $(if $(TENSORBOARD),--tensorboard)
-CHEXNET_CBAM = $(OPTIONS) --weights $(WEIGHTS) $(if $(BACKBONE),--backbone $(BACKBONE))
-SMOTE_TRANSFER = $(OPTIONS) --weights $(WEIGHTS) $(if $(BACKBONE),--backbone $(BACKBONE)) --engine $(ENGINE)
-CANINE_RBC = $(OPTIONS) --seeds $(SEEDS) --engine $(GRID) $(if $(WORKERS),--workers $(WORKERS)) \
+# What one experiment has besides: named after its folder under experiments/.
+PRETRAINED = --weights $(WEIGHTS) $(if $(BACKBONE),--backbone $(BACKBONE))
+chexnet_cbam = $(PRETRAINED)
+multiscale_attention = --classes $(CLASSES) $(if $(EXTERNAL),--external $(EXTERNAL))
+smote_transfer = $(PRETRAINED) --engine $(ENGINE)
+canine_rbc_focal = --seeds $(SEEDS) --engine $(GRID) $(if $(WORKERS),--workers $(WORKERS)) \
 	$(if $(ADDRESS),--address $(ADDRESS))
-MULTISCALE_ATTENTION = $(OPTIONS) --classes $(CLASSES) $(if $(EXTERNAL),--external $(EXTERNAL))
-BLOOD_CELLS = $(OPTIONS) --weights $(WEIGHTS) $(if $(BACKBONE),--backbone $(BACKBONE)) \
-	$(if $(LAST_BLOCK),--last-block $(LAST_BLOCK)) $(if $(AVERAGED),--averaged) \
+blood_cells = $(PRETRAINED) $(if $(LAST_BLOCK),--last-block $(LAST_BLOCK)) $(if $(AVERAGED),--averaged) \
 	$(if $(AUGMENT_FROZEN),--augment-frozen)
+EXPERIMENTS = chexnet_cbam multiscale_attention smote_transfer canine_rbc_focal blood_cells
+experiment = $(or $(filter $(subst -,_,$(1)),$(EXPERIMENTS)),$(error no paper '$(1)'; expected one of $(subst _,-,$(EXPERIMENTS))))
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve account test test-slow lint bench reference clean
+.PHONY: help install reproduce-canine-rbc report-canine-rbc serve account test test-slow lint bench reference clean
 
 help: ## list the targets
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 28
@@ -61,38 +64,17 @@ $(VENV)/.developing: $(VENV)/.installed
 	$(BIN)/pip install --quiet -c requirements.lock -e '.[$(ACCELERATOR),export,explain,app,dicom,kaggle,dev]'
 	touch $@
 
-reproduce-chexnet-cbam: install ## CheXNet-CBAM: DATA= PROTOCOL= PROFILE= MODELS= SEED= WEIGHTS= BACKBONE=
-	$(BIN)/python -m experiments.chexnet_cbam $(CHEXNET_CBAM)
+reproduce-%: install ## run a paper: chexnet-cbam, multiscale-attention, smote-transfer, canine-rbc-focal, blood-cells
+	$(BIN)/python -m experiments.$(call experiment,$*) $(OPTIONS) $($(call experiment,$*))
 
-reproduce-multiscale-attention: install ## Multi-scale attention: DATA= PROTOCOL= PROFILE= MODELS= SEED= CLASSES= EXTERNAL=
-	$(BIN)/python -m experiments.multiscale_attention $(MULTISCALE_ATTENTION)
+report-%: install ## rebuild a paper's report from its run folders, without training
+	$(BIN)/python -m experiments.$(call experiment,$*) $(OPTIONS) $($(call experiment,$*)) --report-only
 
-reproduce-smote-transfer: install ## SMOTE on embeddings: DATA= PROTOCOL= PROFILE= MODELS= SEED= WEIGHTS= BACKBONE= ENGINE=
-	$(BIN)/python -m experiments.smote_transfer $(SMOTE_TRANSFER)
-
-reproduce-canine-rbc: install ## Focal loss on red cells: DATA= PROTOCOL= PROFILE= SEEDS= GRID=processes|ray WORKERS= ADDRESS=
-	$(BIN)/python -m experiments.canine_rbc_focal $(CANINE_RBC)
-
-reproduce-blood-cells: install ## Blood cells: DATA= PROTOCOL= PROFILE= MODELS= SEED= WEIGHTS= BACKBONE= LAST_BLOCK= AVERAGED= AUGMENT_FROZEN=
-	$(BIN)/python -m experiments.blood_cells $(BLOOD_CELLS)
-
-report-chexnet-cbam: install ## rebuild the report from the run folders, without training
-	$(BIN)/python -m experiments.chexnet_cbam $(CHEXNET_CBAM) --report-only
-
-report-multiscale-attention: install ## the same for multi-scale attention
-	$(BIN)/python -m experiments.multiscale_attention $(MULTISCALE_ATTENTION) --report-only
-
-report-blood-cells: install ## the same for blood cells
-	$(BIN)/python -m experiments.blood_cells $(BLOOD_CELLS) --report-only
+reproduce-canine-rbc: reproduce-canine-rbc-focal ;
+report-canine-rbc: report-canine-rbc-focal ;
 
 data-%: install ## prepare a data set: make data-aptos2019 SOURCE=archive.zip PREPARE="--size 224"
 	$(BIN)/python -m data_prep.$* --source $(SOURCE) $(PREPARE)
-
-report-smote-transfer: install ## the same for SMOTE on embeddings
-	$(BIN)/python -m experiments.smote_transfer $(SMOTE_TRANSFER) --report-only
-
-report-canine-rbc: install ## the same for focal loss on red cells
-	$(BIN)/python -m experiments.canine_rbc_focal $(CANINE_RBC) --report-only
 
 serve: install ## the screening application, on 127.0.0.1: MODEL= TRAINED_ON= FOLDER= PORT=
 	$(BIN)/python -m drcls.app serve --folder $(FOLDER) --port $(PORT) $(if $(MODEL),--model $(MODEL)) \

@@ -33,7 +33,7 @@ class SmearError(ValueError):
 class CircleSearch:
     """Parameters of the search for circles; lengths are shares of a cell's diameter.
 
-    The defaults are those that `experiments/cell_detection.py` chose on smears of Chula RBC-12.
+    The defaults are those that `experiments/canine_rbc_focal/detection.py` chose on smears of Chula RBC-12.
 
     Args:
         clip_limit: bound on the gain of contrast of the adaptive equalisation.

@@ -123,7 +123,7 @@ def environment(wall_seconds):
         "backend": keras.backend.backend(),
         "device": ", ".join(devices()),
         "git_commit": _git_commit(),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": " ".join([_program(Path(sys.argv[0])), *sys.argv[1:]]),
         "wall_seconds": round(wall_seconds, 1),
     }
 
@@ -135,6 +135,17 @@ def devices():
 
         return [f"cuda:{i}" for i in range(torch.cuda.device_count())] or ["cpu:0"]
     return keras.distribution.list_devices("gpu") or keras.distribution.list_devices("cpu")
+
+
+def _program(path):
+    """Return how the running program was called: `-m package.module`, or the name of a script."""
+    if not (path.parent / "__init__.py").is_file():
+        return path.name
+    names = [] if path.stem == "__main__" else [path.stem]
+    while (path.parent / "__init__.py").is_file():
+        path = path.parent
+        names.insert(0, path.name)
+    return f"-m {'.'.join(names)}"
 
 
 def _version(package):

@@ -1,6 +1,7 @@
 """Run folders: files that are whole or absent, and what an environment records."""
 
 import json
+import sys
 
 import keras
 import numpy as np
@@ -62,3 +63,18 @@ def test_an_environment_names_what_a_number_depends_on():
     assert env["versions"]["keras"] == keras.__version__ and "numpy" in env["versions"]
     assert env["device"] and env["cores"] >= 1 and env["command"]
     json.dumps(env, allow_nan=False)
+
+
+def test_a_module_is_recorded_by_its_name_and_a_script_by_its_file(monkeypatch, tmp_path):
+    package = tmp_path / "experiments" / "paper"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").touch()
+
+    def recorded(file, *arguments):
+        monkeypatch.setattr(sys, "argv", [str(file), *arguments])
+        return environment(0)["command"]
+
+    assert recorded(package / "__main__.py", "--seed", "1") == "-m experiments.paper --seed 1"
+    assert recorded(package / "detection.py") == "-m experiments.paper.detection"
+    assert recorded(tmp_path / "script.py") == "script.py"

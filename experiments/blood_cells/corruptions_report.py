@@ -1,0 +1,162 @@
+"""What corruptions leave, and what stronger augmentation buys: two sections of the blood-cell report."""
+
+import numpy as np
+import pandas as pd
+
+from drcls.report import Section, Table, robustness_curves, select_runs
+from drcls.robustness import mean_corruption_error
+from drcls.runs import read_json
+from experiments.blood_cells.corruptions import SEEN
+
+
+def read_robustness(run):
+    """Return what was measured under corruptions, or None."""
+    file = run["folder"] / "robustness.json"
+    return read_json(file) if file.is_file() else None
+
+
+def robustness_section(folder, runs):
+    """Accuracy of every row under every corruption, mean and deviation over seeds, and against severity."""
+    measured = [(run, read_robustness(run)) for run in select_runs(runs, protocol="clean", finished=True)]
+    measured = [(run, values) for run, values in measured if values]
+    if not measured:
+        return Section("Corrupted test images", ["Not run: the clean protocol measures them."])
+    reference = reference_row([run for run, _ in measured])
+    text = (
+        "Test images of the clean split, corrupted (severities 1 to 5, averaged in the table). Nothing was trained or "
+        "chosen on corrupted images; brightness and Gaussian noise are part of the printed augmentation, and overlays "
+        "of other pictures that the outlier search missed may stand in training. `mean` is the accuracy averaged over "
+        "the corruptions; the mean corruption error (mCE) is the error summed over severities as a share of that of "
+        f"`{reference}`, averaged over the corruptions (Hendrycks and Dietterich): below 100 is more robust. Noise and "
+        "JPEG harm small images more than large ones, so compare rows of one image size. Rows ending in `averaged` "
+        "predict the mean over the eight flips and turns of an image."
+    )
+    references = {run["seed"]: values for run, values in measured if run["variant"] == reference}
+    rows = []
+    for name in dict.fromkeys(run["variant"] for run, _ in measured):
+        seeds = {run["seed"]: values for run, values in measured if run["variant"] == name}
+        rows.append(corrupted_row(name, seeds, references))
+        averaged = {
+            seed: values["averaged"] | {"image_size": values["image_size"]}
+            for seed, values in seeds.items()
+            if "averaged" in values
+        }
+        if averaged:
+            rows.append(corrupted_row(f"{name}, averaged", averaged, references))
+    caption = "Accuracy (%) on corrupted test images, mean of five severities; ± is the deviation over seeds."
+    table = Table(pd.DataFrame(rows), f"{synthetic(runs)}{caption}")
+    first = min(run["seed"] for run, _ in measured)
+    shown = [(run, values) for run, values in measured if run["seed"] == first]
+    figure = robustness_curves(
+        folder / "figures" / "robustness.png",
+        [run for run, _ in shown],
+        [values for _, values in shown],
+        "Accuracy under corruptions",
+    )
+    return Section("Corrupted test images", [text, table, figure])
+
+
+def reference_row(runs):
+    """Name the row that corruption errors are taken against: the first plain head on a frozen backbone."""
+    plain = [
+        run
+        for run in runs
+        if run["config"].get("kind") == "transfer" and not run["config"].get("downsampling")
+    ]
+    return (plain or runs)[0]["variant"]
+
+
+def corrupted_row(name, measured, references):
+    """One row of the table.
+
+    Args:
+        name: str.
+        measured: dict, seed -> what was measured under corruptions.
+        references: the same of the reference row.
+    """
+    values = list(measured.values())
+    errors = [
+        mean_corruption_error(one, references[seed]) if seed in references else None
+        for seed, one in measured.items()
+    ]
+    return {
+        "row": name,
+        "seeds": ", ".join(map(str, measured)),
+        "images": " to ".join(map(str, sorted({one["num_images"] for one in values}))),
+        "pixels": str(values[0]["image_size"]),
+        "clean": over_seeds([one["clean"] for one in values]),
+        **{
+            corruption: over_seeds([np.mean(one["corrupted"][corruption]) for one in values])
+            for corruption in values[0]["corrupted"]
+        },
+        "mean": over_seeds([1 - mean_corruption_error(one) for one in values]),
+        "mCE": over_seeds(errors),
+    }
+
+
+def augmentation_section(runs):
+    """Whether stronger augmentation helps on corruptions that it did not train on."""
+    clean = {(run["variant"], run["seed"]): run for run in select_runs(runs, protocol="clean", finished=True)}
+    pairs = {}
+    for (variant, seed), run in sorted(clean.items()):
+        strong = run["config"].get("strong_augmentation")
+        base = clean.get((variant.removesuffix(f"+{strong}"), seed)) if strong else None
+        measured = [read_robustness(one) for one in (base, run)] if base else [None]
+        if all(measured):
+            pairs.setdefault((variant, strong), {})[seed] = measured
+    if not pairs:
+        return Section("Stronger augmentation", ["Not run."])
+    text = (
+        "The last block trained with one of Keras' augmentations besides the printed one, against the printed one "
+        "alone on the same split, on the corruptions that neither trained on nor trained on something like it. ± is "
+        "the deviation over seeds; one seed has none: read small differences as none."
+    )
+    rows = [gain_row(variant, strong, seeds) for (variant, strong), seeds in pairs.items()]
+    return Section(
+        "Stronger augmentation", [text, Table(pd.DataFrame(rows), f"{synthetic(runs)}What it bought.")]
+    )
+
+
+def gain_row(variant, strong, seeds):
+    """What one augmentation bought.
+
+    Args:
+        variant: str, the row.
+        strong: str, a key of `SEEN`.
+        seeds: dict, seed -> (what was measured without it, what was measured with it).
+    """
+    seen = (*SEEN["printed"], *SEEN[strong])
+    unseen = [name for name in next(iter(seeds.values()))[0]["corrupted"] if name not in seen]
+    plain, stronger = (np.array([pair[i]["clean"] for pair in seeds.values()]) for i in (0, 1))
+    before, after = (
+        np.array([1 - mean_corruption_error(pair[i], names=unseen) for pair in seeds.values()])
+        for i in (0, 1)
+    )
+    return {
+        "row": variant,
+        "seeds": ", ".join(map(str, seeds)),
+        "clean (points)": over_seeds(stronger - plain, "+"),
+        "corruptions that it did not train on": ", ".join(unseen),
+        "without it (%)": over_seeds(before),
+        "with it (%)": over_seeds(after),
+        "bought (points)": over_seeds(after - before, "+"),
+        "gap to clean closed (%)": closed(plain.mean(), before.mean(), after.mean()),
+    }
+
+
+def closed(clean, before, after):
+    """Return which share of the accuracy lost to corruptions came back, in percent, as text."""
+    return f"{100 * (after - before) / (clean - before):.0f}" if clean > before else "no gap"
+
+
+def over_seeds(values, sign=""):
+    """Return shares in percent: the figure of one seed, or mean and standard deviation over several."""
+    if None in list(values):
+        return "undefined"
+    mean = f"{100 * np.mean(values):{sign}.1f}"
+    return mean if len(values) == 1 else f"{mean} ± {100 * np.std(values, ddof=1):.1f}"
+
+
+def synthetic(runs):
+    """Return the label that synthetic data carry."""
+    return "SYNTHETIC DATA (phantom). " if runs[0]["phantom"] else ""

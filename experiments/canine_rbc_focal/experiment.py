@@ -1,0 +1,315 @@
+"""The focal loss against class imbalance, on the morphology of dogs' red blood cells.
+
+Paper: "Convolutional Neural Networks based Focal Loss for Class Imbalance Problem: A Case Study of Canine Red
+Blood Cells Morphology Classification", Pasupa, Vatathanavaro and Tungjitnob.
+
+    make reproduce-canine-rbc                                 synthetic smears, minutes on two CPU cores
+    make reproduce-canine-rbc DATA=chula_rbc PROFILE=short    human smears, an hour or two on two CPU cores
+    make reproduce-canine-rbc DATA=canine_rbc PROFILE=paper   the paper's networks; needs a GPU
+
+Printed: accuracy 95.60 % and F1 0.92 for DenseNet-121 with alpha 1.5, 91.30 % and 0.84 with cross-entropy. The
+quick and short profiles train miniatures of the two networks, which are named so. Left open by the paper and chosen
+here: random initial weights, and what an epoch's validation loss is averaged over (the folds). The `paper` protocol
+splits cells at random and reads the best alpha off the test part, as the printed accuracies show; `clean` splits by
+smear, chooses alpha and epochs by cross-validation that keeps smears whole, and tests only what was chosen. A seed
+decides initial weights, order and resampling; the split is one. Measured figures: experiments/results/.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from data_prep.canine_rbc import prepare_cells
+from data_prep.phantoms.smear import write_smears
+from data_prep.sources import Source
+from drcls.data import load_manifest
+from drcls.grid import ENGINES, Cell, run_grid
+from drcls.runs import read_json, write_json
+from experiments.canine_rbc_focal.report import write_canine_rbc_focal_report
+from experiments.canine_rbc_focal.trial import train_cell
+from experiments.common.options import make_parser, resolve
+
+ROOT = Path(__file__).resolve().parents[2]
+
+CONFIG = {
+    "fractions": (0.7, 0.3),
+    "split_seed": 0,
+    "batch_size": 32,
+    "optimizer": "Adam",
+    "learning_rate": 1e-3,
+    "weights": "none",
+}
+MINIATURES = ["miniature_DenseNet", "miniature_ResNet"]
+PROFILES = {
+    "quick": {
+        "image_size": 48,
+        "epochs": 6,
+        "num_folds": 2,
+        "backbones": MINIATURES,
+        "policy": "float32",
+        "majority_shares": (0.50, 0.80, 0.95),
+    },
+    "short": {"image_size": 48, "epochs": 12, "num_folds": 5, "backbones": MINIATURES, "policy": "float32"},
+    "paper": {
+        "image_size": 224,
+        "epochs": 100,
+        "num_folds": 5,
+        "backbones": ["DenseNet121", "ResNet50"],
+        "policy": "mixed_bfloat16",
+    },
+}
+PHANTOM = {"num_smears": 20, "size": (360, 270), "seed": 0}
+CELL_SIZE = 64
+
+# Table 1: every alpha of the sweep, the baselines, and one row of ours.
+ALPHAS = (0.25, 0.50, 0.75, 1.00, 1.25, 1.50, 1.75)
+GAMMA = 2.0
+METHODS = {
+    **{f"focal_{alpha:.2f}": {"alpha": alpha, "gamma": GAMMA} for alpha in ALPHAS},
+    "focal_by_class": {"alpha": "by class", "gamma": GAMMA},
+    "cross_entropy": {},
+    "under_sampling": {"resampling": "under_sampling"},
+    "over_sampling": {"resampling": "over_sampling"},
+}
+SWEEP = [f"focal_{alpha:.2f}" for alpha in ALPHAS]
+# Table 2: shares of Normal.
+MAJORITY_SHARES = (0.50, 0.60, 0.70, 0.80, 0.85, 0.90, 0.95)
+# Alphas far apart, by an optimizer that divides their factor out and one that does not.
+DEMONSTRATED = {"Adam": 1e-3, "SGD": 1e-2}
+
+
+def main(arguments=None):
+    options = parse(arguments)
+    run_set = ROOT / options.runs / "canine_rbc_focal"
+    manifest = acquire(options.data)
+    if not options.report_only:
+        run_all(options, run_set)
+    page = write_canine_rbc_focal_report(run_set, manifest, options.data, options.profile)
+    print(f"report: {page}")
+
+
+def acquire(data):
+    """Section 4.1: the cells that were cut from smears; the phantom's smears are drawn where they are missing."""
+    folder = ROOT / "data" / data
+    if data == "smear_phantom":
+        smears = write_smears(ROOT / "data" / "smear_phantom_smears", **PHANTOM)
+        prepare_cells(Source(smears), folder, size=CELL_SIZE)
+    return load_manifest(folder)
+
+
+def run_all(options, run_set):
+    """Sections 4.2 to 5: cross-validation, Table 1, Table 3 and what alpha does, each a grid of both protocols."""
+    folds = {protocol: cross_validation(options, protocol, run_set) for protocol in options.protocols}
+    print("\ncross-validation")
+    run(options, [cell for groups in folds.values() for group in groups.values() for cell in group])
+    choices = {protocol: choose(options, protocol, groups, run_set) for protocol, groups in folds.items()}
+    print("\nTable 1")
+    run(options, [cell for each in choices.items() for cell in table_1(options, *each, run_set)])
+    print("\nTable 3, and what alpha does")
+    alphas = {each[0]: best_alphas(options, *each, run_set) for each in choices.items()}
+    levels = [cell for each in choices.items() for cell in table_3(options, *each, alphas[each[0]], run_set)]
+    run(options, levels + alpha_demonstration(options, run_set))
+
+
+def cross_validation(options, protocol, run_set):
+    """Section 4.2: the folds of every network and method, on the training part.
+
+    Returns:
+        dict, (network, method) -> list of `Cell`.
+    """
+    home = run_set / "cross_validation" / setting(options, protocol, options.seeds[0])
+    return {
+        (backbone, method): [
+            Cell(
+                home / f"{backbone}+{method}" / f"fold-{fold}",
+                describe(options, protocol, options.seeds[0], backbone, method, fold=fold),
+            )
+            for fold in range(PROFILES[options.profile]["num_folds"])
+        ]
+        for backbone in PROFILES[options.profile]["backbones"]
+        for method in METHODS
+    }
+
+
+def choose(options, protocol, groups, run_set):
+    """Section 4.2: what the folds choose, the epochs of every method and alpha.
+
+    Returns:
+        dict from the network to a dict from the method to its epochs (those with the least validation loss), that
+        loss and the macro F1 there.
+    """
+    home = run_set / "cross_validation" / setting(options, protocol, options.seeds[0])
+    choice = {}
+    for (backbone, method), group in groups.items():
+        curves = [pd.read_csv(cell.folder / "history.csv") for cell in group]
+        loss, macro_f1 = (
+            np.mean([curve[name] for curve in curves], axis=0) for name in ("val_loss", "val_macro_f1")
+        )
+        best = int(loss.argmin())
+        choice.setdefault(backbone, {})[method] = {
+            "epochs": best + 1,
+            "val_loss": float(loss[best]),
+            "val_macro_f1": float(macro_f1[best]),
+            "val_macro_f1_by_fold": [float(curve["val_macro_f1"][best]) for curve in curves],
+        }
+    write_json(home / "choice.json", choice)
+    return choice
+
+
+def table_1(options, protocol, choice, run_set):
+    """The test of every alpha (paper), or of the alpha that cross-validation chose (clean), and of the baselines."""
+    return [
+        Cell(
+            run_set / setting(options, protocol, seed) / f"{backbone}+{method}",
+            describe(
+                options,
+                protocol,
+                seed,
+                backbone,
+                method,
+                epochs=methods[method]["epochs"],
+                save_model=seed == options.seeds[0],
+            ),
+        )
+        for backbone, methods in choice.items()
+        for method in methods
+        for seed in options.seeds
+        if protocol == "paper" or method not in SWEEP or method == chosen_by_folds(methods)
+    ]
+
+
+def chosen_by_folds(methods):
+    """The alpha with the best macro F1 in cross-validation."""
+    return max(SWEEP, key=lambda method: methods[method]["val_macro_f1"])
+
+
+def best_alphas(options, protocol, choice, run_set):
+    """For every network the alpha that Table 3 uses: read off the test part in the paper, off the folds in clean."""
+    if protocol == "clean":
+        return {backbone: chosen_by_folds(methods) for backbone, methods in choice.items()}
+    home = run_set / setting(options, protocol, options.seeds[0])
+    return {
+        backbone: max(
+            SWEEP,
+            key=lambda method: read_json(home / f"{backbone}+{method}" / "metrics.json")["metrics"][
+                "macro_f1"
+            ],
+        )
+        for backbone in choice
+    }
+
+
+def table_3(options, protocol, choice, alphas, run_set):
+    """Focal loss and cross-entropy on the seven class distributions of Table 2."""
+    seed = options.seeds[0]
+    home = run_set / "imbalance" / setting(options, protocol, seed)
+    return [
+        Cell(
+            home / f"{backbone}+{loss}+{share:.2f}",
+            describe(
+                options,
+                protocol,
+                seed,
+                backbone,
+                method,
+                epochs=choice[backbone][method]["epochs"],
+                majority_share=share,
+                variant=f"{backbone}+{loss}+{share:.2f}",
+            ),
+        )
+        for backbone in choice
+        for loss, method in (("focal", alphas[backbone]), ("cross_entropy", "cross_entropy"))
+        for share in PROFILES[options.profile].get("majority_shares", MAJORITY_SHARES)
+    ]
+
+
+def alpha_demonstration(options, run_set):
+    """The same seed and data with the smallest and the largest alpha, under Adam and under SGD."""
+    protocol, seed = options.protocols[-1], options.seeds[0]
+    backbone = PROFILES[options.profile]["backbones"][0]
+    home = run_set / "alpha" / setting(options, protocol, seed)
+    return [
+        Cell(
+            home / f"{optimizer}+{method}",
+            describe(options, protocol, seed, backbone, method, variant=f"{optimizer}+{method}")
+            | {"optimizer": optimizer, "learning_rate": learning_rate},
+        )
+        for optimizer, learning_rate in DEMONSTRATED.items()
+        for method in (SWEEP[0], SWEEP[-1])
+    ]
+
+
+def setting(options, protocol, seed):
+    return f"{options.data}-{protocol}-{options.profile}-s{seed}"
+
+
+def describe(
+    options,
+    protocol,
+    seed,
+    backbone,
+    method,
+    epochs=None,
+    fold=None,
+    majority_share=None,
+    save_model=False,
+    variant=None,
+):
+    """Everything a cell depends on, as `config.json`."""
+    profile = PROFILES[options.profile]
+    return {
+        "variant": variant or f"{backbone}+{method}",
+        "data": options.data,
+        "folder": str(ROOT / "data" / options.data),
+        "phantom": options.data == "smear_phantom",
+        "protocol": protocol,
+        "profile": options.profile,
+        "seed": seed,
+        "backbone": backbone,
+        "method": method,
+        "image_size": profile["image_size"],
+        "policy": profile["policy"],
+        "epochs": epochs or options.epochs or profile["epochs"],
+        "num_folds": profile["num_folds"],
+        "fold": fold,
+        "majority_share": majority_share,
+        "save_model": save_model,
+        **{"alpha": None, "gamma": None, "resampling": None},
+        **METHODS[method],
+        **CONFIG,
+    }
+
+
+def run(options, cells):
+    """Run the cells that are not finished; those that failed end the experiment, and are tried again by the next."""
+    if options.force:
+        for cell in cells:
+            shutil.rmtree(cell.folder, ignore_errors=True)
+    failed = run_grid(cells, train_cell, options.engine, options.workers, options.address)
+    if failed:
+        raise SystemExit(
+            f"{len(failed)} of {len(cells)} cells failed, see failed.txt in {sorted(map(str, failed))}"
+        )
+
+
+def parse(arguments):
+    parser = make_parser(__doc__, PROFILES, "smear_phantom, chula_rbc or canine_rbc")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[0, 1, 2], help="of Table 1; the first for the rest"
+    )
+    parser.add_argument("--engine", choices=["auto", *ENGINES], default="auto", help="what runs the grid")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count(), help="processes, or workers of a local Ray"
+    )
+    parser.add_argument("--address", help="of an existing Ray cluster")
+    options = parser.parse_args(arguments)
+    if options.models != "all" or options.seed:
+        parser.error("the rows of this study choose one another: --models must be all; seeds are --seeds")
+    resolve(options, ROOT / "data" / "canine_rbc", "smear_phantom", lambda _: list(METHODS), list(METHODS))
+    if options.engine == "auto":
+        options.engine = "processes" if keras.distribution.list_devices("gpu") == [] else "sequential"
+    return options

@@ -1,0 +1,199 @@
+"""Two demonstrations of the focal-loss study: what alpha does, and what imbalance does (Tables 2 and 3)."""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from drcls.data import imbalance_ratio
+from drcls.report import (
+    Lines,
+    Section,
+    Table,
+    describe,
+    line_chart,
+    read_history,
+    read_predictions,
+    select_runs,
+)
+from drcls.runs import write_json
+from experiments.canine_rbc_focal.runs import MEASURES, PROTOCOLS, STANDS_BESIDE, label_of, networks_of
+
+
+def alpha_section(folder, runs, tested):
+    """One seed, two alphas: the same course under Adam, another under SGD; beside it two seeds of one alpha.
+
+    Args:
+        folder: Path of the report.
+        runs: the runs of the demonstration.
+        tested: the runs of Table 1.
+    """
+    text = (
+        "Alpha of Eq. 4 is one factor for all classes. Adam divides every gradient by its own running size, so the "
+        "factor cancels: the smallest and the largest alpha set out on one course, seed for seed. What is left, "
+        "rounding and the small constant in Adam's denominator, grows as training goes on, in the end to about what "
+        "another seed would change. SGD takes larger steps with a larger alpha, as with a higher learning rate."
+    )
+    finished = [run for run in runs if run["finished"]]
+    if not finished:
+        return Section("What alpha does (Eq. 4)", [text, "Not run."])
+    by_optimizer = {}
+    for run in finished:
+        by_optimizer.setdefault(run["config"]["optimizer"], []).append(run)
+    panels = [
+        Lines(f"{optimizer}: training {quantity}", "epoch", quantity, series)
+        for optimizer, pair in by_optimizer.items()
+        for quantity, series in (
+            ("loss / alpha", {name_of(run): (epochs_of(run), scaled_loss(run)) for run in pair}),
+            ("accuracy", {name_of(run): (epochs_of(run), read_history(run)["accuracy"]) for run in pair}),
+        )
+    ]
+    rows = [compared("alpha 0.25 and 1.75, one seed", *pair) for pair in by_optimizer.values()]
+    first = finished[0]
+    same_alpha = [
+        run
+        for run in select_runs(tested, protocol=first["protocol"], finished=True)
+        if run["config"]["backbone"] == first["config"]["backbone"]
+        and isinstance(run["config"]["alpha"], float)
+    ]
+    same_alpha = [run for run in same_alpha if run["variant"] == same_alpha[0]["variant"]][:2]
+    if len(same_alpha) == 2:
+        seeds = " and ".join(str(run["seed"]) for run in same_alpha)
+        rows.append(compared(f"for scale: seeds {seeds}, {name_of(same_alpha[0])}", *same_alpha))
+    write_json(folder / "alpha.json", {"phantom": first["phantom"], "alpha": rows})
+    figure = line_chart(
+        folder / "figures" / "alpha.png",
+        panels,
+        "Alpha 0.25 and 1.75 from the same seed",
+        describe(finished),
+        "Losses are divided by alpha, so that equal trajectories lie on each other.",
+    )
+    caption = f"{label_of(runs)}Two trainings of {first['config']['backbone']} that differ in one thing."
+    return Section("What alpha does (Eq. 4)", [text, figure, Table(pd.DataFrame(rows), caption)])
+
+
+def name_of(run):
+    return f"alpha {run['config']['alpha']:.2f}"
+
+
+def epochs_of(run):
+    return read_history(run)["epoch"]
+
+
+def scaled_loss(run):
+    return read_history(run)["loss"] / run["config"]["alpha"]
+
+
+def compared(what, first, second):
+    """How far apart two trainings end on the same test cells."""
+    a, b = read_predictions(first), read_predictions(second)
+    columns = [name for name in a if name.startswith("p_")]
+    accuracies = [read_history(run)["accuracy"] for run in (first, second)]
+    return {
+        "optimizer": first["config"]["optimizer"],
+        "differ in": what,
+        "epochs": str(first["config"]["epochs"]),
+        "training loss / alpha, first epoch": " and ".join(
+            f"{scaled_loss(run).iloc[0]:.4f}" for run in (first, second)
+        ),
+        "training accuracy, last epoch": " and ".join(f"{curve.iloc[-1]:.4f}" for curve in accuracies),
+        "largest difference of a test probability": f"{(a[columns] - b[columns]).abs().to_numpy().max():.2g}",
+        "test cells classified differently": f"{(a['predicted'] != b['predicted']).sum()} of {len(a)}",
+    }
+
+
+def imbalance_section(folder, runs, published):
+    """Tables 2 and 3, and Figure 13."""
+    if not any(run["finished"] for run in runs):
+        return Section("Levels of imbalance (Tables 2 and 3, Figure 13)", ["Not run."])
+    printed = {(row["rho"], row["network"], row["loss"]): row for row in published["table_3"]}
+    rho_of = {row["majority_share"]: row["rho"] for row in published["table_2"]}
+    rows, panels = [], []
+    for protocol in PROTOCOLS:
+        chosen = select_runs(runs, protocol=protocol, finished=True)
+        for run in chosen:
+            share, network = run["config"]["majority_share"], run["config"]["backbone"]
+            loss = run["variant"].split("+")[1]
+            beside = printed[(rho_of[share], STANDS_BESIDE[network], loss)]
+            counts = [class_["support"] for class_ in run["metrics"]["per_class"].values()]
+            row = {
+                "protocol": protocol,
+                "network": network,
+                "share of the majority": f"{100 * share:.0f} %",
+                "rho printed": f"{rho_of[share]:.2f}",
+                "rho of the test part": f"{imbalance_ratio(counts):.2f}"
+                if min(counts)
+                else "a class is absent",
+                "method": run["config"]["method"],
+                "always the majority (%)": f"{100 * max(counts) / sum(counts):.1f}",
+            }
+            for measure in MEASURES:
+                scale, digits = (100, 1) if measure.percent else (1, 3)
+                row[f"{measure.title}, {STANDS_BESIDE[network]} printed"] = f"{beside[measure.metric]:.2f}"
+                value = run["metrics"][measure.metric]
+                row[measure.title] = "undefined" if value is None else f"{scale * value:.{digits}f}"
+            rows.append(row)
+        if chosen:
+            panels.append(relative_change(chosen, rho_of, protocol))
+    write_json(folder / "imbalance.json", {"phantom": runs[0]["phantom"], "table_3": rows})
+    panels.insert(0, printed_change(published["table_3"]))
+    figure = line_chart(
+        folder / "figures" / "imbalance.png",
+        panels,
+        "Focal loss against cross-entropy over imbalance (Figure 13)",
+        describe(runs),
+        "Relative change in percent, averaged over both networks; one seed: a point moves by as much as a seed does.",
+    )
+    tables = [
+        Table(
+            pd.DataFrame([row for row in rows if row["protocol"] == protocol and row["network"] == network])
+            .drop(columns=["protocol", "network"])
+            .sort_values(["share of the majority", "method"], ignore_index=True),
+            f"{label_of(runs)}Table 3 for {network}, {protocol} protocol.",
+        )
+        for protocol, network in product(PROTOCOLS, networks_of(runs))
+        if any(row["protocol"] == protocol and row["network"] == network for row in rows)
+    ]
+    text = (
+        "Classes are thinned to the shares of Table 2 and split anew. Beside every accuracy stands what the constant "
+        "answer scores: accuracy alone says little at a high imbalance."
+    )
+    return Section("Levels of imbalance (Tables 2 and 3, Figure 13)", [text, figure, *tables])
+
+
+def relative_change(runs, rho_of, protocol):
+    """Average over the networks of (focal - cross-entropy) / cross-entropy, by measure."""
+    by_key = {
+        (run["config"]["backbone"], run["variant"].split("+")[1], run["config"]["majority_share"]): run[
+            "metrics"
+        ]
+        for run in runs
+    }
+    shares = sorted({share for _, _, share in by_key})
+    table = [
+        {"rho": rho_of[share], "network": network, "loss": loss} | by_key[(network, loss, share)]
+        for share in shares
+        for network in networks_of(runs)
+        for loss in ("focal", "cross_entropy")
+    ]
+    return change_lines(table, f"ours, {protocol} protocol")
+
+
+def printed_change(table):
+    """The same of the printed Table 3."""
+    return change_lines(table, "printed (Table 3)")
+
+
+def change_lines(table, title):
+    series = {}
+    for measure in MEASURES:
+        points = {}
+        for row in table:
+            points.setdefault((row["rho"], row["network"]), {})[row["loss"]] = row[measure.metric]
+        changes = {}
+        for (rho, _), pair in points.items():
+            if None not in pair.values():
+                changes.setdefault(rho, []).append(100 * (pair["focal"] / pair["cross_entropy"] - 1))
+        name = measure.title.removesuffix(" (%)")
+        series[name] = (list(changes), [float(np.mean(values)) for values in changes.values()])
+    return Lines(title, "rho", "relative change (%)", series, log_x=True, baseline=0)

@@ -1,0 +1,167 @@
+"""One training of the focal-loss study, a cell of its grid: everything it needs stands in its configuration."""
+
+import functools
+import shutil
+
+import keras
+
+from drcls.data import (
+    Augmenter,
+    Batches,
+    ImageCache,
+    class_weights,
+    folds,
+    load_manifest,
+    oversample,
+    split,
+    undersample,
+    with_majority_share,
+)
+from drcls.evaluate import predict
+from drcls.models import (
+    build_backbone,
+    build_miniature_densenet,
+    build_miniature_resnet,
+    build_transfer_classifier,
+)
+from drcls.runs import save_model, write_json
+from drcls.train import train
+from experiments.common.run import IDENTITY, audit, run_row
+
+SPLITS = {"paper": "random", "clean": "clean"}
+MINIATURES = {
+    "miniature_DenseNet": build_miniature_densenet,
+    "miniature_ResNet": build_miniature_resnet,
+}
+PREDICTION_BATCH = 64
+
+
+def train_cell(config, folder):
+    """Train one network with one method, and measure it on a fold's validation part or on the test part.
+
+    Args:
+        config: dict, from `experiments.canine_rbc_focal.experiment.describe`.
+        folder: Path of the run folder.
+    """
+    parts = divide(config)
+    if config["fold"] is None:
+        measure_test(config, parts, folder)
+    else:
+        validate_fold(config, parts, folder)
+    shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+
+
+def measure_test(config, parts, folder):
+    """Train on the whole training part and measure on the test part."""
+
+    def fit():
+        model, cache = fit_model(config, parts["train"], None, folder)
+        if config["save_model"]:
+            save_model(model, folder / "model.keras")
+        note = f"{config['epochs']} epochs; {model.count_params():,} weights"
+        return predict(model, Batches(cache, parts["test"], PREDICTION_BATCH)), note
+
+    run_row(folder, config, parts, audit(parts, config["protocol"]), fit)
+
+
+def validate_fold(config, parts, folder):
+    """Train on the other folds; what is measured after every epoch is all that is kept."""
+    train_part, validation = folds(
+        parts["train"], config["num_folds"], config["split_seed"], keep_groups=config["protocol"] == "clean"
+    )[config["fold"]]
+    fit_model(config, train_part, validation, folder)
+    identity = {key: config[key] for key in IDENTITY}
+    write_json(
+        folder / "metrics.json", identity | {"fold": config["fold"], "num_validation": len(validation)}
+    )
+
+
+def divide(config):
+    """The parts of the data set, thinned to the asked share of its largest class, as the protocol splits it."""
+    manifest = load_manifest(config["folder"])
+    if config["majority_share"] is not None:
+        manifest = with_majority_share(manifest, config["majority_share"], config["split_seed"])
+    return split(manifest, config["fractions"], config["split_seed"], SPLITS[config["protocol"]])
+
+
+def fit_model(config, train_part, validation, folder):
+    """Section 4.2: Adam at a constant rate, a set number of epochs, the last one kept."""
+    cache = ImageCache(load_manifest(config["folder"]), config["image_size"])
+    model = new_model(config, train_part)
+    batches = training_batches(config, cache, train_part)
+    held_out = None if validation is None else Batches(cache, validation, PREDICTION_BATCH)
+    train(model, batches, held_out, folder, config["epochs"], monitor=None)
+    return model, cache
+
+
+def new_model(config, train_part):
+    """A compiled network with the weights of its seed, and an optimizer that has not taken a step."""
+    keras.config.set_dtype_policy(config["policy"])
+    network = (config["backbone"], config["image_size"], tuple(train_part.classes), config["weights"])
+    weights = initial_weights(network, config["seed"])
+    alpha = tuple(class_weights(train_part.counts())) if config["alpha"] == "by class" else config["alpha"]
+    model, unused = compiled(network, config["optimizer"], config["learning_rate"], alpha, config["gamma"])
+    model.set_weights(weights)
+    for variable, value in zip(model.optimizer.variables, unused, strict=True):
+        variable.assign(value)
+    keras.utils.set_random_seed(config["seed"])
+    return model
+
+
+@functools.lru_cache(maxsize=8)
+def initial_weights(network, seed):
+    """The weights that a network starts from with a seed; building a network takes as long as an epoch of it."""
+    keras.utils.set_random_seed(seed)
+    return build(*network).get_weights()
+
+
+@functools.lru_cache(maxsize=32)
+def compiled(network, optimizer, learning_rate, alpha, gamma):
+    """Compile a network once for all the cells that share it: tracing takes longer than a small training."""
+    model = build(*network)
+    model.compile(
+        getattr(keras.optimizers, optimizer)(learning_rate),
+        loss_of(alpha, gamma),
+        metrics=["accuracy", keras.metrics.F1Score(average="macro", name="macro_f1")],
+        # XLA compiles for minutes on a CPU; JAX knows no other way.
+        jit_compile=keras.backend.backend() == "jax",
+    )
+    model.optimizer.build(model.trainable_variables)
+    return model, [keras.ops.convert_to_numpy(variable) for variable in model.optimizer.variables]
+
+
+def build(backbone, image_size, class_names, weights):
+    """DenseNet-121 or ResNet-50 with a softmax, or one of their miniatures."""
+    if backbone in MINIATURES:
+        return MINIATURES[backbone](image_size, class_names)
+    extractor = build_backbone(backbone, image_size, weights)
+    return build_transfer_classifier(extractor, class_names, dropout_rate=0.0)
+
+
+def loss_of(alpha, gamma):
+    """Eq. 1 or Eq. 4; an alpha for each class is our own addition, the weight of its rarity."""
+    if gamma is None:
+        return "categorical_crossentropy"
+    alpha = list(alpha) if isinstance(alpha, tuple) else alpha
+    return keras.losses.CategoricalFocalCrossentropy(alpha=alpha, gamma=gamma)
+
+
+def training_batches(config, cache, part):
+    """As they are, thinned to the smallest class, or filled up to the largest by rotated and flipped copies."""
+    augmenter = None
+    if config["resampling"] == "under_sampling":
+        part = undersample(part, config["seed"])
+    elif config["resampling"] == "over_sampling":
+        part = oversample(part, config["seed"])
+        augmenter = Augmenter(
+            rotation_range=15, horizontal_flip=True, vertical_flip=True, fill_mode="constant"
+        )
+    return Batches(
+        cache,
+        part,
+        config["batch_size"],
+        augmenter,
+        shuffle=True,
+        seed=config["seed"],
+        only_repeats=True,
+    )

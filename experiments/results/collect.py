@@ -1,0 +1,134 @@
+"""Keep what a run measured: small committed copies in `experiments/results/`, and the tables made of them.
+
+The README shows what the papers claim beside real data; `experiments/results/README.md` has every row, phantoms too.
+
+python -m experiments.results.collect runs/chexnet_cbam     copy finished runs, then renew the tables
+python -m experiments.results.collect                       renew the tables alone
+"""
+
+import hashlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from drcls.runs import read_json, write_json, write_text
+from experiments.results.tables import (
+    all_results,
+    claims_table,
+    gains_table,
+    outliers_table,
+    robustness_table,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "experiments" / "results"
+README = ROOT / "README.md"
+ALL_RESULTS = RESULTS / "README.md"
+BEGIN_GAINS, END_GAINS = "<!-- gains: made by the same -->\n", "<!-- end of gains -->\n"
+BEGIN_OUTLIERS, END_OUTLIERS = "<!-- outliers: made by the same -->\n", "<!-- end of outliers -->\n"
+BEGIN_ROBUSTNESS, END_ROBUSTNESS = "<!-- robustness: made by the same -->\n", "<!-- end of robustness -->\n"
+BEGIN, END = "<!-- results: made by experiments/results/collect.py -->\n", "<!-- end of results -->\n"
+
+
+def collect(run_set):
+    """Copy metrics, intervals, leakage, environment and configuration of all finished runs of an experiment.
+
+    The split is kept as the SHA-256 of `split.csv`: enough to see whether two runs shared it, and no list of
+    images that a licence may forbid to hand on.
+    """
+    run_set = Path(run_set)
+    finished = sorted(run_set.glob("*/*/metrics.json"))
+    if not finished:
+        raise SystemExit(
+            f"{run_set} holds no finished run; expected {run_set}/<data>-<protocol>-.../<variant>/"
+        )
+    for metrics in finished:
+        folder = metrics.parent
+        content = read_json(metrics) | {
+            "env": read_json(folder / "env.json"),
+            "config": read_json(folder / "config.json"),
+            "split_sha256": hashlib.sha256((folder / "split.csv").read_bytes()).hexdigest(),
+        }
+        if (folder / "predictions.csv").is_file():
+            content["right"] = which_are_right(folder / "predictions.csv")
+        if (folder / "learners.json").is_file():
+            content["learners"] = {
+                name: summary(measured) for name, measured in read_json(folder / "learners.json").items()
+            }
+        for extra in (
+            folder / "explainers.json",
+            folder / "robustness.json",
+            *sorted(folder.glob("external-*.json")),
+        ):
+            if extra.is_file():
+                content[extra.stem] = read_json(extra)
+        target = RESULTS / run_set.name / folder.parent.name / f"{folder.name}.json"
+        write_json(target, content)
+        print(target.relative_to(ROOT))
+
+
+def collect_findings(run_set):
+    """Copy what a report works out from several runs: gains, spreads, sweeps."""
+    for file in sorted(Path(run_set).glob("report-*/*.json")):
+        data, profile = file.parent.name.removeprefix("report-").rsplit("-", 1)
+        content = {"data": data, "profile": profile} | read_json(file)
+        write_json(RESULTS / Path(run_set).name / f"{file.stem}-{data}-{profile}.json", content)
+
+
+def collect_outliers(run_set):
+    """Copy how well planted outliers were found, for each split."""
+    for file in sorted(Path(run_set).glob("*/outliers.json")):
+        _, protocol, profile, seed = file.parent.name.rsplit("-", 3)
+        content = read_json(file) | {
+            "protocol": protocol,
+            "profile": profile,
+            "seed": int(seed.removeprefix("s")),
+        }
+        write_json(RESULTS / Path(run_set).name / f"outliers-{file.parent.name}.json", content)
+
+
+def which_are_right(predictions):
+    """Say which test images were classified rightly, in the order of `split.csv`: bits as hexadecimal digits.
+
+    Enough to compare two rows of one split by McNemar's test, without naming an image.
+    """
+    frame = pd.read_csv(predictions, dtype=str, keep_default_na=False)
+    return np.packbits(frame["label"] == frame["predicted"]).tobytes().hex()
+
+
+def summary(measured):
+    """Keep the figures of one of many learners that are a single number, and their intervals."""
+    single = {
+        name: value for name, value in measured["metrics"].items() if not isinstance(value, dict | list)
+    }
+    return {"metrics": single, "intervals": measured["intervals"]}
+
+
+def renew_tables():
+    """Put each table of real data between its two marks in the README, and all rows into the results' own."""
+    text = README.read_text(encoding="utf-8")
+    tables = (
+        (BEGIN, END, claims_table(RESULTS)),
+        (BEGIN_GAINS, END_GAINS, gains_table(RESULTS, with_phantoms=False)),
+        (BEGIN_OUTLIERS, END_OUTLIERS, outliers_table(RESULTS, with_phantoms=False)),
+        (BEGIN_ROBUSTNESS, END_ROBUSTNESS, robustness_table(RESULTS, with_phantoms=False)),
+    )
+    for begin, end, made in tables:
+        before, rest = text.split(begin)
+        text = before + begin + made + end + rest.split(end)[1]
+    write_text(README, text)
+    write_text(ALL_RESULTS, all_results(RESULTS))
+
+
+def main(arguments):
+    for run_set in arguments:
+        collect(run_set)
+        collect_findings(run_set)
+        collect_outliers(run_set)
+    renew_tables()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,300 @@
+"""Markdown tables of the committed results: claims, every row, SMOTE's gains, planted outliers, corrupted images."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from drcls.runs import read_json
+
+# The learner whose gains the README shows: the vote of several; the others stand in the result files.
+SHOWN_LEARNER = "soft_voting"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a paper says first, and the measured row that stands beside it.
+
+    Args:
+        what: the paper's network and data, and where the figure is printed; or what our own row shows.
+        printed: accuracy in percent as printed, or None.
+        experiment, data, profile, variant: str, which of the committed rows.
+    """
+
+    what: str
+    printed: str | None
+    experiment: str
+    data: str
+    profile: str
+    variant: str
+
+
+CLAIMS = [
+    Claim(
+        "CheXNet_CBAM, retinopathy (Table 4)",
+        "96.12",
+        "chexnet_cbam",
+        "aptos2019",
+        "short",
+        "backbone_CBAM_DropBlock_Transformer",
+    ),
+    Claim(
+        "beside it: what memory alone scores",
+        None,
+        "chexnet_cbam",
+        "aptos2019",
+        "short",
+        "ExtraTrees_memoriser",
+    ),
+    Claim(
+        "multi-scale attention, retinopathy, five classes",
+        "83",
+        "multiscale_attention",
+        "aptos2019",
+        "short",
+        "MultiScaleAttention",
+    ),
+    Claim(
+        "the same, four classes",
+        "87",
+        "multiscale_attention",
+        "aptos2019_4_classes",
+        "short",
+        "MultiScaleAttention",
+    ),
+    Claim(
+        "SMOTE on embeddings, retinopathy", None, "smote_transfer", "aptos2019", "short", "squeezenet+SMOTE"
+    ),
+    Claim(
+        "SMOTE on embeddings, brain tumours",
+        None,
+        "smote_transfer",
+        "brain_tumor_mri",
+        "short",
+        "squeezenet+SMOTE",
+    ),
+    Claim(
+        "frozen ResNet50, blood cells, validation (Table 2)",
+        "87.32",
+        "blood_cells",
+        "blood_cells",
+        "short",
+        "squeezenet",
+    ),
+    Claim(
+        "last block trained, blood cells, validation (Table 3)",
+        "98.18",
+        "blood_cells",
+        "blood_cells",
+        "short",
+        "squeezenet+fine_tuned",
+    ),
+    Claim(
+        "DenseNet-121, focal loss, dogs' red cells (Table 1)",
+        "95.60",
+        "canine_rbc_focal",
+        "chula_rbc",
+        "short",
+        "miniature_DenseNet+focal_1.50",
+    ),
+    Claim(
+        "DenseNet-121, cross-entropy, the same (Table 1)",
+        "91.30",
+        "canine_rbc_focal",
+        "chula_rbc",
+        "short",
+        "miniature_DenseNet+cross_entropy",
+    ),
+]
+
+
+def claims_table(results):
+    """Return the Markdown table of the papers' claims: printed, ours as printed, and ours on a clean split.
+
+    Args:
+        results: Path of the folder with the committed JSON files.
+    """
+    lines = [
+        "| the paper's claim | printed accuracy % | our row | data, profile | leaked test images | accuracy %, as "
+        "printed | accuracy %, clean | macro F1 %, clean | seeds |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for claim in CLAIMS:
+        paper, clean = (runs_of(results, claim, protocol) for protocol in ("paper", "clean"))
+        if not paper + clean:
+            continue
+        leaked = (
+            f"{100 * np.mean([run['leakage']['overall'] for run in paper]):.1f} %" if paper else "not run"
+        )
+        cells = [
+            claim.what,
+            claim.printed or "not printed",
+            f"`{claim.variant}`",
+            label_of((paper + clean)[0]),
+        ]
+        cells += [leaked, spread(paper, "accuracy", 100, 1), spread(clean, "accuracy", 100, 1)]
+        cells += [spread(clean, "macro_f1", 100, 1), seeds_of(paper, clean)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def runs_of(results, claim, protocol):
+    """The committed runs of a claim's row under one protocol, by seed."""
+    folders = f"{claim.experiment}/{claim.data}-{protocol}-{claim.profile}-s*"
+    return [read_json(path) for path in sorted(results.glob(f"{folders}/{claim.variant}.json"))]
+
+
+def seeds_of(paper, clean):
+    """Name the seeds, once where both protocols have the same."""
+    named = [", ".join(str(run["seed"]) for run in runs) for runs in (paper, clean) if runs]
+    return "; clean: ".join(dict.fromkeys(named))
+
+
+def table(results):
+    """Return the Markdown table of all results: one row per data set, protocol, profile and variant.
+
+    Args:
+        results: Path of the folder with the committed JSON files.
+    """
+    groups = {}
+    for path in sorted(results.glob("*/*/*.json")):
+        run = read_json(path)
+        key = (path.parts[-3], run["data"], run["profile"], run["variant"], run["protocol"])
+        groups.setdefault(key, []).append(run)
+    lines = [
+        "| experiment | data, profile | row | protocol | leaked test images | test images | accuracy % | "
+        "macro F1 % | quadratic kappa | seeds |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for (experiment, _, _, variant, protocol), runs in sorted(groups.items()):
+        label = label_of(runs[0])
+        leaked = np.mean([run["leakage"]["overall"] for run in runs])
+        cells = [experiment, label, f"`{variant}`", protocol, f"{100 * leaked:.1f} %"]
+        cells += [
+            extent(run["num_test"] for run in runs),
+            spread(runs, "accuracy", 100, 1),
+            spread(runs, "macro_f1", 100, 1),
+        ]
+        # A kappa needs grades: tumours and cells are in no order.
+        kappa = spread(runs, "quadratic_kappa", 1, 3) if "No_DR" in runs[0]["class_names"] else "no grades"
+        cells += [kappa, ", ".join(str(run["seed"]) for run in runs)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def gains_table(results, with_phantoms=True):
+    """Return the Markdown table of what SMOTE bought: soft voting, by data set and protocol.
+
+    Args:
+        results: Path of the folder with the committed JSON files.
+        with_phantoms: bool, whether synthetic data stand in it too.
+    """
+    rows = []
+    for path in sorted(results.glob("*/gains-*.json")):
+        content = read_json(path)
+        if content["phantom"] and not with_phantoms:
+            continue
+        label = label_of(content)
+        for gain in content["gains"]:
+            if gain["learner"] == SHOWN_LEARNER:
+                shown = {
+                    name.split(" (printed")[0]: value for name, value in gain.items() if name != "learner"
+                }
+                rows.append({"data, profile": label} | shown)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [columns, ["---"] * len(columns)]
+    lines += [[row.get(name, "no grades") for name in columns] for row in rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines) if rows else "None measured yet.\n"
+
+
+def outliers_table(results, with_phantoms=True):
+    """Return the Markdown table of outlier detection: one row per data set, protocol and profile.
+
+    Args:
+        results: Path of the folder with the committed JSON files.
+        with_phantoms: bool, whether synthetic data stand in it too.
+    """
+    groups = {}
+    for path in sorted(results.glob("*/outliers-*.json")):
+        found = read_json(path)
+        if "detection" in found and (with_phantoms or not found["phantom"]):
+            groups.setdefault((label_of(found), found["protocol"]), []).append(found)
+    lines = ["| data, profile | protocol | searched | planted | removed | precision % | recall % | seeds |"]
+    lines += ["|---|---|---|---|---|---|---|---|"]
+    for (label, protocol), found in sorted(groups.items()):
+        cells = [label, protocol, extent(one["num_searched"] for one in found)]
+        cells += [extent(one["detection"]["num_planted"] for one in found)]
+        cells += [extent(one["num_removed"] for one in found)]
+        scores = [{"metrics": one["detection"], "seed": one["seed"]} for one in found]
+        cells += [spread(scores, name, 100, 1) for name in ("precision", "recall")]
+        cells += [", ".join(str(one["seed"]) for one in found)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n" if groups else "None measured yet.\n"
+
+
+def extent(numbers):
+    """Return "5" or "5 to 7": the least and the largest."""
+    numbers = sorted(numbers)
+    return " to ".join(str(number) for number in dict.fromkeys([numbers[0], numbers[-1]]))
+
+
+def robustness_table(results, with_phantoms=True):
+    """Return the Markdown table of accuracy on corrupted test images: one row per data set, profile and variant.
+
+    Args:
+        results: Path of the folder with the committed JSON files.
+        with_phantoms: bool, whether synthetic data stand in it too.
+    """
+    groups = {}
+    for path in sorted(results.glob("*/*/*.json")):
+        run = read_json(path)
+        if "robustness" in run and (with_phantoms or not run["phantom"]):
+            groups.setdefault((label_of(run), run["variant"]), []).append(run)
+    if not groups:
+        return "None measured yet.\n"
+    names = list(next(iter(groups.values()))[0]["robustness"]["corrupted"])
+    columns = ["data, profile", "row", "images", "clean", *names, "mean", "seeds"]
+    lines = [columns, ["---"] * len(columns)]
+    for (label, variant), runs in sorted(groups.items()):
+        seeds = [shares_right(run["robustness"]) | {"seed": run["seed"]} for run in runs]
+        cells = [label, f"`{variant}`", str(runs[0]["robustness"]["num_images"])]
+        cells += [
+            spread([{"metrics": one} for one in seeds], name, 100, 1) for name in ("clean", *names, "mean")
+        ]
+        lines.append([*cells, ", ".join(str(run["seed"]) for run in runs)])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def shares_right(robustness):
+    """Return the accuracy on clean images, under each corruption averaged over severities, and their mean."""
+    by_name = {name: float(np.mean(values)) for name, values in robustness["corrupted"].items()}
+    return {"clean": robustness["clean"]} | by_name | {"mean": float(np.mean(list(by_name.values())))}
+
+
+def label_of(content):
+    """Name data set and profile, synthetic data as such."""
+    return f"{content['data']}{' (synthetic)' if content['phantom'] else ''}, {content['profile']}"
+
+
+def spread(runs, metric, scale, digits):
+    """Return the figure of one seed, or mean and standard deviation over several."""
+    if not runs:
+        return "not run"
+    values = [run["metrics"][metric] for run in runs]
+    if None in values:
+        return "undefined"
+    values = [scale * value for value in values]
+    if len(values) == 1:
+        return f"{values[0]:.{digits}f}"
+    return f"{np.mean(values):.{digits}f} ± {np.std(values, ddof=1):.{digits}f}"
+
+
+def all_results(results):
+    """Return a page with every measured row, as Markdown."""
+    return (
+        "# Every measured row\n\n"
+        "Made by `experiments/results/collect.py` from the files beside this one. Figures from synthetic images "
+        "say how the software behaves, nothing about a disease.\n\n"
+        f"{table(results)}\n## What SMOTE bought\n\n{gains_table(results)}\n"
+        f"## Planted outliers\n\n{outliers_table(results)}\n"
+        f"## Accuracy (%) on corrupted test images\n\n{robustness_table(results)}"
+    )

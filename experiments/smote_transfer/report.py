@@ -1,0 +1,250 @@
+"""The report of the SMOTE runs: every backbone, resampling and learner, and what SMOTE bought.
+
+Reads the run folders and the manifest and trains nothing; `--report-only` of the experiment rebuilds it.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from drcls.metrics import (
+    accuracy,
+    group_bootstrap_difference,
+    macro_f1,
+    macro_recall,
+    macro_specificity,
+    mcnemar_exact,
+    mean_ovr_accuracy,
+    quadratic_kappa,
+)
+from drcls.report import (
+    Measure,
+    Section,
+    Table,
+    class_distribution,
+    confusion_matrices,
+    embedding_map,
+    intervals_table,
+    read_runs,
+    results_table,
+    runs_table,
+    select_runs,
+    write_report,
+)
+from drcls.runs import read_json, write_json
+
+PUBLISHED = Path(__file__).with_name("published.json")
+MEASURES = [
+    Measure("accuracy (%)", "accuracy"),
+    Measure("mean one-vs-rest accuracy (%)", "mean_ovr_accuracy"),
+    Measure("macro recall, sensitivity (%)", "macro_recall"),
+    Measure("macro specificity (%)", "macro_specificity"),
+    Measure("macro F1 (%)", "macro_f1"),
+    Measure("macro AUROC (%)", "macro_auroc"),
+]
+KAPPA = Measure("quadratic kappa", "quadratic_kappa", percent=False)
+COMPARED = (accuracy, mean_ovr_accuracy, macro_recall, macro_specificity, macro_f1, quadratic_kappa)
+DEVIATIONS = """What was chosen where the abstract is silent:
+
+- SMOTE (five neighbours) on scaled embeddings reduced to 64 principal components, on training rows alone.
+- Logistic regression, SVM, k-NN, random forest, gradient boosting, extra trees and a neural head with one
+  hidden layer of 256; soft voting averages logistic regression, SVM, random forest and extra trees.
+- Hyperparameters by three-fold cross-validation that keeps groups whole, macro F1, without resampling.
+- The paper protocol splits at random where the data set brings no split, and keeps the distributed one where it
+  does; the clean protocol drops duplicates and keeps groups whole. The seed decides the split.
+- k-NN and the neural head know no class weights; soft voting does without them anyway.
+- ADASYN makes nothing where no class lacks images; its row then reads unfinished.
+- Only classes in an order have a quadratic kappa."""
+
+
+def write_smote_transfer_report(run_set, manifest, data, profile):
+    """Write `report.md`, `report.html` and the figures for one data set and profile.
+
+    Args:
+        run_set: Path of the experiment's run folders, `runs/smote_transfer`.
+        manifest: the whole data set, a `Manifest`.
+        data, profile: str, which runs to report.
+
+    Returns:
+        Path of `report.html`.
+    """
+    runs = select_runs(read_runs(run_set), data=data, profile=profile)
+    folder = run_set / f"report-{data}-{profile}"
+    published = read_json(PUBLISHED)
+    measures = [*MEASURES, KAPPA] if has_order(manifest) else MEASURES
+    counts = dict(zip(manifest.classes, manifest.counts().tolist(), strict=True))
+    chart = class_distribution(
+        folder / "figures" / "classes.png", {"all": counts}, manifest.info, "Images per class"
+    )
+    notes = "\n".join(f"- {note['where']}: {note['problem']}" for note in published["notes"])
+    sections = [
+        Section("Data", [chart]),
+        results_section(runs, measures),
+        # The printed gains are those on retinopathy.
+        gain_section(folder, runs, published["deltas"] if has_order(manifest) else {}, has_order(manifest)),
+        learners_section(runs, measures),
+        figures_section(folder, runs),
+        Section("Known deviations from the paper", [DEVIATIONS, "About the print:", notes]),
+        Section("Runs", [Table(runs_table(runs), "Every run behind this report.")]),
+    ]
+    return write_report(folder, f"SMOTE on embeddings of {manifest.info['title']}", sections, runs)[1]
+
+
+def has_order(manifest):
+    """Grades are ordered, tumours are not."""
+    return "No_DR" in manifest.classes
+
+
+def results_section(runs, measures):
+    """Soft voting of every backbone and resampling, with intervals."""
+    parts = [
+        "Soft voting on frozen embeddings with every resampling, and the backbone fine-tuned to the end "
+        "(fine_tuned: its own softmax; fine_tuned+none and fine_tuned+SMOTE: learners on its embeddings). "
+        "SMOTE_before_split makes synthetic rows of the whole data set and splits afterwards; its test part "
+        "holds synthetic rows, most of them between training rows.",
+        Table(
+            results_table(runs, [], measures),
+            "By backbone and resampling; the paper's tables are not at hand.",
+        ),
+    ]
+    for run in runs:
+        reason = run["folder"] / "not_possible.txt"
+        if reason.is_file():
+            parts.append(f"{run['variant']}, {run['protocol']} protocol: {reason.read_text()}")
+    for protocol in ("paper", "clean"):
+        chosen = [run for run in select_runs(runs, protocol=protocol) if not is_before_split(run)]
+        for backbone in sorted({run["variant"].split("+")[0] for run in chosen}):
+            own = [run for run in chosen if run["variant"].split("+")[0] == backbone]
+            frame = intervals_table(own, [], f"{backbone}+none", None)
+            caption = f"Accuracy and its intervals, {backbone}, {protocol} protocol."
+            parts.append(Table(frame, caption))
+    return Section("Backbones and resampling", parts)
+
+
+def is_before_split(run):
+    """The test part of these rows holds synthetic rows, so that they compare with no other."""
+    return run["variant"].endswith("before_split")
+
+
+def gain_section(folder, runs, printed, ordered):
+    """SMOTE minus no resampling, learner by learner, on the same test images; kept in `gains.json` too."""
+    compared = COMPARED if ordered else COMPARED[:-1]
+    rows = [
+        gain_row(pairs, learner, protocol, backbone, printed, compared)
+        for protocol in ("paper", "clean")
+        for backbone, pairs in pair_up(select_runs(runs, protocol=protocol, finished=True)).items()
+        for learner in read_json(pairs[0][0]["folder"] / "learners.json")
+    ]
+    text = (
+        "SMOTE minus no resampling on the same test images, in points. Intervals: bootstrap over groups, all "
+        "seeds together, an image that is tested under several seeds counting as one group: a gain whose interval "
+        "leaves out 0 is beyond chance. McNemar's exact test of accuracy for the lowest seed. The printed gains "
+        "are those of the abstract, on diabetic retinopathy."
+    )
+    if not rows:
+        return Section("What SMOTE bought", [text, "Not run: it needs the rows none and SMOTE of one seed."])
+    phantom = any(run["phantom"] for run in runs)
+    write_json(folder / "gains.json", {"phantom": phantom, "gains": rows})
+    label = "SYNTHETIC DATA (phantom). " if phantom else ""
+    table = Table(pd.DataFrame(rows), f"{label}What SMOTE bought, with 95 % intervals.")
+    return Section("What SMOTE bought", [text, table])
+
+
+def pair_up(runs):
+    """Return for every kind of embedding its pairs of runs without resampling and with SMOTE, by seed."""
+    by_name = {(run["variant"], run["seed"]): run for run in runs}
+    pairs = {}
+    for (variant, seed), run in sorted(by_name.items()):
+        backbone, _, resampling = variant.rpartition("+")
+        smote = by_name.get((f"{backbone}+SMOTE", seed))
+        if resampling == "none" and smote:
+            pairs.setdefault(backbone, []).append((run, smote))
+    return pairs
+
+
+def gain_row(pairs, learner, protocol, backbone, printed, compared):
+    """One learner: the difference in every measure over all seeds."""
+    class_names = pairs[0][0]["class_names"]
+    frames = [[read_learners(run) for run in pair] for pair in pairs]
+    without, with_smote = (pd.concat(side, ignore_index=True) for side in zip(*frames, strict=True))
+    index = {name: i for i, name in enumerate(class_names)}
+    labels, pred_a, pred_b = (
+        column.map(index).to_numpy() for column in (without["label"], without[learner], with_smote[learner])
+    )
+    row = {"protocol": protocol, "backbone": backbone, "learner": learner}
+    for statistic in compared:
+        found = group_bootstrap_difference(
+            statistic, labels, pred_a, pred_b, without["group"].to_numpy(), len(class_names)
+        )
+        scale, digits = (1, 3) if statistic is quadratic_kappa else (100, 2)
+        difference, low, high = (f"{scale * value:+.{digits}f}" for value in found)
+        name = statistic.__name__.replace("_", " ")
+        head = (
+            f"{name} (printed {printed[statistic.__name__]:+.2f})" if statistic.__name__ in printed else name
+        )
+        row[head] = f"{difference} ({low} to {high})"
+    first = frames[0]
+    p_value = mcnemar_exact(first[0]["label"], first[0][learner], first[1][learner])["p_value"]
+    row["McNemar exact p"] = "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
+    row["seeds"] = ", ".join(str(pair[0]["seed"]) for pair in pairs)
+    return row
+
+
+def read_learners(run):
+    """What every learner of a run predicted; class names may be words that pandas takes for numbers or gaps."""
+    return pd.read_csv(run["folder"] / "learners.csv", dtype=str, keep_default_na=False)
+
+
+def learners_section(runs, measures):
+    """Every learner with every resampling: mean and deviation over the seeds, accuracy with its interval."""
+    rows = []
+    groups = {}
+    for run in select_runs(runs, finished=True):
+        file = run["folder"] / "learners.json"
+        if file.is_file():
+            groups.setdefault((run["protocol"], run["variant"]), []).append(read_json(file))
+    for (protocol, variant), found in sorted(groups.items()):
+        for learner in found[0]:
+            row = {"protocol": protocol, "embedding and resampling": variant, "learner": learner}
+            for measure in measures:
+                values = [seed[learner]["metrics"][measure.metric] for seed in found]
+                row[measure.title] = spread(values, measure)
+            low, high = found[0][learner]["intervals"]["accuracy"]["bootstrap"]
+            row["accuracy's interval, lowest seed"] = f"{100 * low:.1f} to {100 * high:.1f}"
+            rows.append(row)
+    if not rows:
+        return Section("Every learner", ["No learner was fitted yet."])
+    label = "SYNTHETIC DATA (phantom). " if any(run["phantom"] for run in runs) else ""
+    caption = f"{label}Every learner; mean and standard deviation where there are several seeds."
+    return Section("Every learner", [Table(pd.DataFrame(rows), caption)])
+
+
+def spread(values, measure):
+    """Write one figure, or mean and standard deviation."""
+    scale, digits = (100, 1) if measure.percent else (1, 3)
+    if any(value is None for value in values):
+        return "undefined"
+    mean = f"{scale * np.mean(values):.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ± {scale * np.std(values, ddof=1):.{digits}f}"
+
+
+def figures_section(folder, runs):
+    """Confusion matrices before and after SMOTE, and the map of the embeddings."""
+    parts = []
+    for protocol in ("paper", "clean"):
+        pairs = pair_up(select_runs(runs, protocol=protocol, finished=True))
+        for backbone, [(without, with_smote), *_] in pairs.items():
+            name = backbone.replace("+", "-")
+            path = folder / "figures" / f"confusion-{name}-{protocol}.png"
+            both = [without, with_smote]
+            title = f"Before and after SMOTE, {backbone}, {protocol} protocol"
+            parts.append(confusion_matrices(path, both, [run["variant"] for run in both], title))
+            points = with_smote["folder"] / "embedding_map.csv"
+            if points.is_file():
+                path = folder / "figures" / f"map-{name}-{protocol}.png"
+                title = f"Embeddings of {backbone}, {protocol} protocol"
+                parts.append(
+                    embedding_map(path, with_smote, pd.read_csv(points, keep_default_na=False), title)
+                )
+    return Section("Confusion matrices and embeddings", parts or ["Not run."])

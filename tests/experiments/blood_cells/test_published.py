@@ -1,0 +1,59 @@
+"""The printed figures of the blood-cell paper, and what follows from them."""
+
+import pytest
+
+from data_prep.blood_cells import ACEVEDO_COUNTS, CLASSES
+from drcls.runs import read_json
+from experiments.blood_cells.experiment import CONFIG, PROFILES
+from experiments.blood_cells.report import PUBLISHED
+
+CONTENT = read_json(PUBLISHED)
+NOTES = {note["id"]: note["recomputed"] for note in CONTENT["notes"]}
+
+
+def test_cells_and_planted_images_make_the_set():
+    assert NOTES["planted"]["cells"] + NOTES["planted"]["planted"] == CONTENT["data"]["images"] == 13_759
+
+
+def test_resnet_is_ahead_by_less_than_an_image():
+    rows = {row["model"]: row for row in CONTENT["tables"]["2"]["rows"]}
+    points = rows["ResNet50"]["weighted_f1"] - rows["Xception"]["weighted_f1"]
+    assert points == pytest.approx(NOTES["choice_of_resnet50"]["f1_points"])
+    most = NOTES["choice_of_resnet50"]["validation_images_at_most"]
+    assert most == round(0.2 * CONTENT["data"]["images"]) and points / 100 * most < 1
+    assert rows["Xception"]["accuracy"] > rows["ResNet50"]["accuracy"]
+
+
+def test_recall_is_accuracy_in_every_row():
+    assert all(row["weighted_recall"] == row["accuracy"] for row in CONTENT["tables"]["2"]["rows"])
+
+
+def test_points_lost_and_won():
+    table = CONTENT["tables"]["3"]
+    assert table["validation"] - table["test"] == pytest.approx(NOTES["hidden_test"]["points_lost"])
+    before = CONTENT["tables"]["2"]["rows"][0]["weighted_f1"]
+    after = CONTENT["tables"]["2"]["fine_tuned"]["weighted_f1"]
+    assert after - before == pytest.approx(NOTES["improvement"]["points"])
+    assert 100 * (after / before - 1) == pytest.approx(NOTES["improvement"]["relative_percent"], abs=0.01)
+
+
+def test_own_networks_guess_on_the_hidden_test():
+    assert NOTES["own_networks"]["guessing"] == 100 / CONTENT["data"]["classes"]
+    assert CONTENT["own_networks"]["test"] < NOTES["own_networks"]["guessing"]
+
+
+def test_cleaning_removed_genuine_cells():
+    data, note = CONTENT["data"], NOTES["cleaned_counts"]
+    for entry, name in (("largest_class", "neutrophil"), ("smallest_class", "basophil")):
+        assert CLASSES[data[entry]["class"]] == name
+        assert note[f"{name}s"] == round(0.7 * ACEVEDO_COUNTS[name]) > data[entry]["images"]
+
+
+def test_the_paper_profile_is_as_printed():
+    paper = PROFILES["paper"]
+    assert paper["batch_size"] == 64 and paper["image_size"]["transfer"] == CONTENT["data"]["size"]
+    assert (paper["epochs"]["transfer"], paper["epochs"]["fine_tuned"]) == (30, 70)
+    assert (paper["learning_rate"]["transfer"], paper["learning_rate"]["fine_tuned"]) == (1e-4, 1e-5)
+    assert paper["backbones"] == ["ResNet50", "Xception", "InceptionV3", "InceptionResNetV2"]
+    assert CONFIG["patience"] == 15 and CONFIG["fractions"]["paper"] == (0.8, 0.2)
+    assert not any("shift" in name for name in CONFIG["augmentation"])

@@ -1,0 +1,199 @@
+"""The focal-loss study: its printed figures, its cells, what each protocol may choose by, and its report."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from keras import losses
+
+from drcls.data import imbalance_ratio, load_manifest
+from drcls.metrics import classification_metrics
+from drcls.runs import read_json, write_json
+from experiments.canine_rbc_focal import experiment
+from experiments.canine_rbc_focal.experiment import (
+    METHODS,
+    PROFILES,
+    SWEEP,
+    best_alphas,
+    chosen_by_folds,
+    describe,
+    main,
+    parse,
+    table_1,
+    table_3,
+)
+from experiments.canine_rbc_focal.report import PUBLISHED
+from experiments.canine_rbc_focal.trial import divide, loss_of, new_model, train_cell
+from tests.small_data import write_squares
+
+TINY = {"image_size": 16, "epochs": 1, "num_folds": 2, "backbones": ["miniature_ResNet"], "policy": "float32"}
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """A root of its own with coloured squares for cells, and a study of three methods."""
+    monkeypatch.setattr(experiment, "ROOT", tmp_path)
+    monkeypatch.setitem(PROFILES, "quick", TINY)
+    for method in set(METHODS) - {"focal_0.25", "focal_1.75", "cross_entropy"}:
+        monkeypatch.delitem(METHODS, method)
+    monkeypatch.setattr(experiment, "SWEEP", ["focal_0.25", "focal_1.75"])
+    monkeypatch.setattr(experiment, "MAJORITY_SHARES", (0.5,))
+    write_squares(tmp_path / "data" / "squares", per_class=14)
+    # Compiling takes longer than these trainings.
+    tf.config.run_functions_eagerly(True)
+    yield ["--data", "squares", "--profile", "quick", "--engine", "sequential", "--seeds", "0", "1"]
+    tf.config.run_functions_eagerly(False)
+
+
+def test_printed_accuracies_are_whole_numbers_of_one_test_part():
+    published = read_json(PUBLISHED)
+    possible = 100 * np.arange(published["num_test"] + 1) / published["num_test"]
+    for row in published["table_1"]:
+        # Those of Figure 11's four matrices are printed with one decimal and a zero.
+        assert {
+            np.round(possible, 2).tolist().count(row["accuracy"]),
+            np.round(possible, 1).tolist().count(row["accuracy"]),
+        } != {0}
+
+
+def test_printed_matrices_give_the_printed_accuracies_and_the_true_f1():
+    published = read_json(PUBLISHED)
+    rows = {(row["network"], row["method"]): row for row in published["table_1"]}
+    expected = [(91.26, 0.844), (95.58, 0.924), (91.75, 0.844), (92.83, 0.869)]
+    for figure, (accuracy, f1) in zip(published["figure_11"], expected, strict=True):
+        matrix = np.array(figure["confusion_matrix"])
+        assert matrix.sum() == published["num_test"] and matrix.sum(axis=1).tolist() == [121, 115, 782]
+        y_true, y_pred = np.indices((3, 3)).reshape(2, -1).repeat(matrix.ravel(), axis=1)
+        measured = classification_metrics(y_true, np.eye(3)[y_pred], published["class_names"])
+        assert 100 * measured["accuracy"] == pytest.approx(accuracy, abs=0.005)
+        assert measured["macro_f1"] == pytest.approx(f1, abs=0.0005)
+        printed = rows[(figure["network"], figure["method"])]
+        assert printed["accuracy"] == pytest.approx(accuracy, abs=0.06)
+
+
+def test_printed_ratios_follow_from_the_printed_counts():
+    for row in read_json(PUBLISHED)["table_2"]:
+        assert imbalance_ratio(row["counts"]) == pytest.approx(row["rho"], abs=0.005)
+
+
+def test_always_answering_normal_beats_three_of_the_four_networks_at_the_highest_imbalance():
+    published = read_json(PUBLISHED)
+    counts = published["table_2"][-1]["counts"]
+    constant = 100 * max(counts) / sum(counts)
+    assert constant == pytest.approx(94.99, abs=0.005)
+    last = [row["accuracy"] for row in published["table_3"] if row["rho"] == 37.9]
+    assert sum(accuracy < constant for accuracy in last) == 3
+
+
+def test_the_loss_is_equation_4_by_hand():
+    # p_t = 0.8, alpha 0.25, gamma 2: -0.25 * 0.2^2 * log 0.8
+    y_true, y_pred = np.array([[1.0, 0, 0]]), np.array([[0.8, 0.15, 0.05]])
+    assert float(loss_of(0.25, 2.0)(y_true, y_pred)) == pytest.approx(0.25 * 0.04 * -np.log(0.8), rel=1e-5)
+    # Without the modulating factor it is alpha times cross-entropy (Eq. 1 and 3).
+    assert float(loss_of(1.0, 0.0)(y_true, y_pred)) == pytest.approx(-np.log(0.8), rel=1e-5)
+    by_class = loss_of((3.0, 1.0, 1.0), 2.0)
+    assert float(by_class(y_true, y_pred)) == pytest.approx(3 * 0.04 * -np.log(0.8), rel=1e-5)
+    assert isinstance(by_class, losses.CategoricalFocalCrossentropy)
+
+
+def settings(arguments, **changes):
+    return describe(parse(arguments), "clean", 0, "miniature_ResNet", "focal_0.25") | changes
+
+
+def probabilities(folder):
+    frame = pd.read_csv(folder / "predictions.csv")
+    return frame[[name for name in frame if name.startswith("p_")]].to_numpy()
+
+
+def test_alpha_changes_nothing_under_adam_and_something_under_sgd(study, tmp_path):
+    found = {}
+    for optimizer, rate in (("Adam", 1e-3), ("SGD", 1e-1)):
+        for alpha in (0.25, 1.75):
+            folder = tmp_path / f"{optimizer}{alpha}"
+            changes = {"alpha": alpha, "optimizer": optimizer, "learning_rate": rate, "epochs": 2}
+            train_cell(settings(study, **changes), folder)
+            found[(optimizer, alpha)] = probabilities(folder)
+    assert np.abs(found[("Adam", 0.25)] - found[("Adam", 1.75)]).max() < 1e-3
+    assert np.abs(found[("SGD", 0.25)] - found[("SGD", 1.75)]).max() > 1e-2
+
+
+def test_a_cell_does_not_depend_on_what_was_trained_before(study, tmp_path):
+    settings_a = settings(study, epochs=2)
+    train_cell(settings_a, tmp_path / "first")
+    train_cell(settings(study, seed=5), tmp_path / "other")
+    train_cell(settings_a, tmp_path / "again")
+    np.testing.assert_array_equal(probabilities(tmp_path / "first"), probabilities(tmp_path / "again"))
+    assert not (tmp_path / "first" / "checkpoint").exists()
+
+
+def test_the_network_is_compiled_once_and_its_optimizer_starts_anew(study):
+    train_part = divide(settings(study))["train"]
+    first = new_model(settings(study), train_part)
+    first.optimizer.iterations.assign(7)
+    second = new_model(settings(study), train_part)
+    assert second is first and int(second.optimizer.iterations) == 0
+
+
+def test_every_cell_keeps_smears_whole_under_the_clean_protocol(study):
+    config = settings(study, fold=0)
+    parts = divide(config)
+    assert not set(parts["train"].frame["group"]) & set(parts["test"].frame["group"])
+
+
+def test_the_clean_protocol_tests_only_what_the_folds_chose(study, tmp_path):
+    options = parse(study)
+    methods = {
+        method: {"epochs": 1, "val_loss": 1.0, "val_macro_f1": 0.9 if method == "focal_1.75" else 0.5}
+        for method in METHODS
+    }
+    assert chosen_by_folds(methods) == "focal_1.75"
+    tested = {
+        cell.config["method"] for cell in table_1(options, "clean", {"miniature_ResNet": methods}, tmp_path)
+    }
+    assert tested == set(METHODS) - {"focal_0.25"}
+    tested = {
+        cell.config["method"] for cell in table_1(options, "paper", {"miniature_ResNet": methods}, tmp_path)
+    }
+    assert tested == set(METHODS)
+    for method, f1 in (("focal_0.25", 0.8), ("focal_1.75", 0.7)):
+        folder = tmp_path / "squares-paper-quick-s0" / f"miniature_ResNet+{method}"
+        write_json(folder / "metrics.json", {"metrics": {"macro_f1": f1}})
+    choice = {"miniature_ResNet": methods}
+    assert best_alphas(options, "paper", choice, tmp_path) == {"miniature_ResNet": "focal_0.25"}
+    assert best_alphas(options, "clean", choice, tmp_path) == {"miniature_ResNet": "focal_1.75"}
+    cells = table_3(options, "clean", choice, {"miniature_ResNet": "focal_1.75"}, tmp_path)
+    assert {cell.config["method"] for cell in cells} == {"focal_1.75", "cross_entropy"}
+
+
+def test_the_whole_study_from_cells_to_page(study, tmp_path):
+    main(study)
+    run_set = tmp_path / "runs" / "canine_rbc_focal"
+    assert len(list(run_set.glob("cross_validation/*/*/fold-*/metrics.json"))) == 2 * 3 * 2
+    report = (run_set / "report-squares-quick" / "report.md").read_text()
+    for heading in ("Table 1", "What alpha does", "Tables 2 and 3", "Figures 10 to 12", "Grad-CAM"):
+        assert heading in report
+    assert "miniature_ResNet" in report and "ResNet-50 printed" in report and "SYNTHETIC" in report
+    choice = read_json(run_set / "cross_validation" / "squares-clean-quick-s0" / "choice.json")
+    assert set(choice["miniature_ResNet"]) == set(METHODS)
+    before = sorted((path, path.stat().st_mtime_ns) for path in run_set.glob("**/metrics.json"))
+    main(study)
+    assert sorted((path, path.stat().st_mtime_ns) for path in run_set.glob("**/metrics.json")) == before
+
+
+@pytest.mark.parametrize("option", [["--models", "cross_entropy"], ["--seed", "3"]])
+def test_options_that_would_do_nothing_are_refused(study, option):
+    with pytest.raises(SystemExit):
+        parse([*study, *option])
+
+
+def test_alphas_are_those_of_table_1():
+    assert (
+        len(SWEEP) == 7 and SWEEP[0] == "focal_0.25" and METHODS["focal_1.50"] == {"alpha": 1.5, "gamma": 2.0}
+    )
+
+
+def test_failed_cells_end_the_study_with_their_folders(study, tmp_path):
+    (tmp_path / "data" / "squares" / "images" / "000.png").write_bytes(b"no image")
+    with pytest.raises(SystemExit, match="12 of 12 cells failed"):
+        main(study)
+    assert load_manifest(tmp_path / "data" / "squares")

@@ -1,0 +1,160 @@
+"""The CheXNet-CBAM script: its settings, and one row from data to report."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+from drcls.data import Augmenter, ImageCache, audit_leakage, split
+from drcls.runs import read_json
+from experiments.chexnet_cbam import experiment as chexnet_cbam
+from experiments.chexnet_cbam.experiment import CONFIG, PROFILES, VARIANTS, describe, parse, run, weights_of
+from experiments.chexnet_cbam.report import PUBLISHED
+from tests.small_data import write_squares
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_the_paper_profile_is_the_printed_setting():
+    printed = read_json(PUBLISHED)["training"]
+    assert CONFIG["batch_size"] == printed["batch_size"]
+    assert PROFILES["paper"]["image_size"] == printed["image_size"]
+    assert set(PROFILES["paper"]["epochs"].values()) == {printed["epochs"]}
+    assert CONFIG["augmentation"] == printed["augmentation"]
+    Augmenter(**CONFIG["augmentation"])
+
+
+def test_rows_are_the_printed_rows():
+    assert list(VARIANTS) == read_json(PUBLISHED)["models"]
+
+
+@pytest.mark.parametrize(
+    "experiment",
+    ["chexnet_cbam", "multiscale_attention", "smote_transfer", "canine_rbc_focal", "blood_cells"],
+)
+def test_make_and_the_script_know_the_same_options(experiment):
+    makefile = (ROOT / "Makefile").read_text()
+    variables = dict(re.findall(r"^(\w+) = ((?:.*\\\n)*.*)", makefile, flags=re.MULTILINE))
+    own = variables[experiment].replace("$(PRETRAINED)", variables["PRETRAINED"])
+    offered = set(re.findall(r"--([a-z-]+)", variables["OPTIONS"] + own))
+    shown = subprocess.run(
+        [sys.executable, "-m", f"experiments.{experiment}", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert shown.returncode == 0, shown.stderr
+    assert offered >= {"data", "protocol", "profile", "models", "seed", "runs", "tensorboard"}
+    assert offered <= set(re.findall(r"--([a-z-]+)", shown.stdout))
+    assert experiment in variables["EXPERIMENTS"].split()
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_names_the_papers_it_knows(tmp_path):
+    def planned(target):
+        return subprocess.run(
+            ["make", "-n", target, f"VENV={tmp_path}"], cwd=ROOT, capture_output=True, text=True
+        )
+
+    assert "-m experiments.chexnet_cbam --data auto" in planned("reproduce-chexnet-cbam").stdout
+    assert "-m experiments.canine_rbc_focal --data auto" in planned("reproduce-canine-rbc").stdout
+    assert planned("report-blood-cells").stdout.rstrip().endswith("--report-only")
+    assert "expected one of chexnet-cbam multiscale-attention" in planned("reproduce-nothing").stderr
+
+
+def test_auto_is_the_phantom_on_a_cpu_without_prepared_data(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(chexnet_cbam, "ROOT", tmp_path)
+    options = parse([])
+    assert (options.data, options.protocols, options.profile) == (
+        "fundus_phantom",
+        ["paper", "clean"],
+        "quick",
+    )
+    assert "fundus_phantom" in capsys.readouterr().out
+    (tmp_path / "data" / "aptos2019").mkdir(parents=True)
+    (tmp_path / "data" / "aptos2019" / "manifest.csv").touch()
+    assert parse([]).data == "aptos2019"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--models", "AlexNet"], ["--models", "backbone"], ["--backbone", "no-such.keras"]]
+)
+def test_unknown_rows_and_files_are_named(arguments):
+    with pytest.raises(SystemExit, match=r"AlexNet|'backbone'|no-such\.keras"):
+        parse(arguments)
+
+
+def test_a_weight_file_is_chexnets_alone():
+    assert weights_of("CheXNet", "chexnet.h5") == "chexnet.h5"
+    assert weights_of("VGG19", "chexnet.h5") == "imagenet"
+    assert weights_of("VGG19", "none") == "none"
+
+
+@pytest.fixture
+def setting(tmp_path, monkeypatch):
+    extractor = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(16, 3, strides=4)])
+    extractor.save(tmp_path / "extractor.keras")
+    monkeypatch.setitem(PROFILES["quick"], "image_size", 16)
+    arguments = ["--data", "squares", "--profile", "quick", "--epochs", "1"]
+    options = parse([*arguments, "--backbone", str(tmp_path / "extractor.keras")])
+    manifest = write_squares(tmp_path / "data", per_class=20)
+    parts = split(manifest, (0.6, 0.2, 0.2), 0, "clean")
+    return options, ImageCache(manifest, 16), parts, audit_leakage(parts["train"], parts["test"])
+
+
+@pytest.mark.parametrize("variant", ["backbone_CBAM_DropBlock_Transformer", "ExtraTrees_memoriser"])
+def test_one_row_from_data_to_metrics(setting, tmp_path, variant):
+    options, cache, parts, leakage = setting
+    folder = tmp_path / "runs" / "squares-clean-quick-s0" / variant
+    run(variant, options, "clean", cache, parts, leakage, folder)
+    metrics = read_json(folder / "metrics.json")
+    assert metrics["num_test"] == len(parts["test"]) and metrics["leakage"]["overall"] == 0
+    assert 0 <= metrics["metrics"]["accuracy"] <= 1
+    expected = {"config.json", "env.json", "split.csv", "predictions.csv", "metrics.json"}
+    assert {path.name for path in folder.iterdir()} >= expected
+    written = (folder / "metrics.json").stat().st_mtime_ns
+    run(variant, options, "clean", cache, parts, leakage, folder)
+    assert (folder / "metrics.json").stat().st_mtime_ns == written
+    options.epochs = 2
+    with pytest.raises(ValueError, match="epochs: 1 there, 2 now.*--force"):
+        run(variant, options, "clean", cache, parts, leakage, folder)
+
+
+def test_force_trains_anew_whatever_lies_there(setting, tmp_path):
+    options, cache, parts, leakage = setting
+    folder = tmp_path / "forced"
+    run("backbone", options, "clean", cache, parts, leakage, folder)
+    options.epochs, options.force = 2, True
+    run("backbone", options, "clean", cache, parts, leakage, folder)
+    assert len((folder / "history.csv").read_text().splitlines()) == 3
+    assert read_json(folder / "config.json")["epochs"] == 2
+    afresh = tmp_path / "afresh"
+    run("backbone", options, "clean", cache, parts, leakage, afresh)
+    assert (folder / "predictions.csv").read_text() == (afresh / "predictions.csv").read_text()
+
+
+def test_training_can_be_watched_with_tensorboard(setting, tmp_path):
+    options, cache, parts, leakage = setting
+    options.tensorboard = True
+    run("backbone", options, "clean", cache, parts, leakage, tmp_path / "watched")
+    assert list((tmp_path / "watched" / "tensorboard" / "validation").glob("events*"))
+
+
+def test_two_runs_with_one_seed_measure_the_same(setting, tmp_path):
+    options, cache, parts, leakage = setting
+    measured = []
+    for name in ("first", "second"):
+        run("backbone_CBAM", options, "clean", cache, parts, leakage, tmp_path / name)
+        measured.append((tmp_path / name / "predictions.csv").read_text())
+    assert measured[0] == measured[1]
+
+
+def test_what_a_run_depends_on_is_in_its_configuration(setting):
+    options, cache, _, _ = setting
+    config = describe("backbone_CBAM", options, "clean", cache)
+    assert config["parts"] == ["cbam"] and config["backbone"] == "extractor" and config["seed"] == 0
+    assert config["epochs"] == 1 and config["learning_rate"] == 1e-3 and config["split_seed"] == 1

@@ -1,0 +1,106 @@
+"""The multi-scale attention script: its rows, four classes of five, and one row from data to metrics."""
+
+import numpy as np
+import pytest
+
+from drcls.data import Augmenter, ImageCache, load_manifest, split
+from drcls.models import build_multiscale_attention
+from drcls.runs import read_json
+from experiments.common.run import audit
+from experiments.multiscale_attention import experiment
+from experiments.multiscale_attention.experiment import (
+    CONFIG,
+    PROFILES,
+    SPLITS,
+    VARIANTS,
+    describe,
+    measure_elsewhere,
+    merge,
+    parse,
+    run_all,
+)
+from tests.data.tables import table
+from tests.small_data import write_squares
+
+TINY = {"widths": (4, 8, 12), "blocks_per_stage": 1, "num_heads": 2, "reduction_ratio": 4}
+
+
+def test_every_row_is_a_network():
+    Augmenter(**CONFIG["augmentation"])
+    weights = {}
+    for name, changes in VARIANTS.items():
+        network = {key: value for key, value in changes.items() if key != "balanced"}
+        weights[name] = build_multiscale_attention(64, list("abcde"), **network).count_params()
+    assert weights["lightweight"] < 1_000_000 < weights["MultiScaleAttention"]
+    assert weights["without_balanced_softmax"] == weights["MultiScaleAttention"]
+    assert len({*weights.values()}) == len(weights) - 1
+
+
+def test_five_grades_become_four():
+    grades = {"No_DR": 9, "Mild": 3, "Moderate": 6, "Severe": 2, "Proliferate_DR": 4}
+    merged = merge(table(grades))
+    assert merged.classes == ["No_DR", "Mild", "Moderate", "Severe_or_Proliferate_DR"]
+    np.testing.assert_array_equal(merged.counts(), [9, 3, 6, 6])
+
+
+def test_all_rows_of_the_quick_profile_are_few():
+    assert parse(["--data", "x", "--profile", "quick"]).models == list(experiment.QUICK_MODELS)
+    assert parse(["--data", "x", "--profile", "short"]).models == list(VARIANTS)
+    assert parse(["--data", "x", "--classes", "4"]).classes == [4]
+    with pytest.raises(SystemExit, match="AlexNet"):
+        parse(["--models", "AlexNet"])
+
+
+@pytest.fixture
+def setting(tmp_path, monkeypatch):
+    """Options for two small rows, and squares of three colours."""
+    monkeypatch.setitem(VARIANTS, "tiny", TINY)
+    monkeypatch.setitem(VARIANTS, "tiny_plain", TINY | {"balanced": False})
+    monkeypatch.setitem(PROFILES["quick"], "image_size", 16)
+    manifest = write_squares(tmp_path / "data", per_class=20)
+    monkeypatch.setattr(experiment, "ROOT", tmp_path)
+    arguments = ["--data", "squares", "--profile", "quick", "--epochs", "1", "--protocol", "clean"]
+    return parse([*arguments, "--models", "tiny,tiny_plain"]), manifest
+
+
+def test_rows_from_data_to_metrics_and_to_another_data_set(setting, tmp_path):
+    options, manifest = setting
+    options.external = "squares_elsewhere"
+    write_squares(tmp_path / "data" / "squares_elsewhere", per_class=4, seed=1)
+    run_all(options, manifest, tmp_path / "runs")
+    folder = tmp_path / "runs" / "squares_3_classes-clean-quick-s0"
+    for variant in ("tiny", "tiny_plain"):
+        measured = read_json(folder / variant / "metrics.json")
+        assert measured["leakage"]["overall"] == 0 and "weights" in measured["note"]
+        elsewhere = read_json(folder / variant / "external-squares_elsewhere.json")
+        assert elsewhere["num_test"] == 12
+        assert (folder / variant / "external-squares_elsewhere" / "predictions.csv").is_file()
+    written = (folder / "tiny" / "metrics.json").stat().st_mtime_ns
+    run_all(options, manifest, tmp_path / "runs")
+    assert (folder / "tiny" / "metrics.json").stat().st_mtime_ns == written
+
+
+def test_the_images_trained_on_are_no_other_data_set(setting, tmp_path):
+    _, manifest = setting
+    write_squares(tmp_path / "data" / "again", per_class=4)
+    with pytest.raises(SystemExit, match="--external again holds 12 of the images"):
+        measure_elsewhere(tmp_path / "row", "again", manifest, 16)
+
+
+def test_other_grades_elsewhere_are_refused(setting, tmp_path):
+    _, manifest = setting
+    write_squares(tmp_path / "data" / "others", per_class=4)
+    other = load_manifest(tmp_path / "data" / "others")
+    renamed = manifest.merge_classes(manifest.classes[:2], "one")
+    assert other.classes != renamed.classes
+    with pytest.raises(SystemExit, match="--external others has the classes"):
+        measure_elsewhere(tmp_path / "row", "others", renamed, 16)
+
+
+def test_the_settings_are_recorded(setting):
+    options, manifest = setting
+    config = describe("tiny", options, "paper", "squares", 16)
+    assert config["network"] == TINY and config["epochs"] == 1 and config["split_seed"] == 1
+    parts = split(manifest, CONFIG["fractions"], CONFIG["split_seed"], SPLITS["paper"])
+    assert audit(parts, "paper")["num_test"] == len(parts["test"])
+    assert ImageCache(manifest, 16).size == 16

@@ -1,0 +1,156 @@
+"""The README's table says what the committed results say, and nothing else."""
+
+import pytest
+
+from drcls.runs import read_json, write_json, write_text
+from experiments.results import collect as collecting
+from experiments.results import tables
+from experiments.results.collect import (
+    ALL_RESULTS,
+    BEGIN,
+    BEGIN_GAINS,
+    END,
+    END_GAINS,
+    README,
+    RESULTS,
+    collect,
+    collect_findings,
+)
+from experiments.results.tables import (
+    CLAIMS,
+    Claim,
+    all_results,
+    claims_table,
+    gains_table,
+    outliers_table,
+    robustness_table,
+    runs_of,
+    table,
+)
+
+
+def test_the_readme_shows_the_committed_results():
+    assert README.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0] == claims_table(RESULTS)
+
+
+def numbers(content):
+    """All numbers of a nested JSON value."""
+    if isinstance(content, dict | list):
+        values = content.values() if isinstance(content, dict) else content
+        return {number for value in values for number in numbers(value)}
+    return {content} if isinstance(content, int | float) else set()
+
+
+def test_claims_are_printed_as_published_and_none_stands_beside_synthetic_data():
+    for claim in CLAIMS:
+        published = read_json(RESULTS.parent / claim.experiment / "published.json")
+        assert claim.printed is None or float(claim.printed) in numbers(published)
+        assert not any(run["phantom"] for run in runs_of(RESULTS, claim, "clean"))
+
+
+def test_a_claim_stands_beside_both_protocols(tmp_path, monkeypatch):
+    monkeypatch.setattr(collecting, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(collecting, "ROOT", tmp_path)
+    claim = Claim("their network (Table 9)", "99.9", "paper", "phantom", "quick", "small")
+    monkeypatch.setattr(tables, "CLAIMS", [claim])
+    assert claims_table(tmp_path / "results").count("\n") == 2
+    for seed, accuracy in ((0, 0.6), (1, 0.8)):
+        write_run(tmp_path / "runs" / "paper", seed, accuracy)
+    collect(tmp_path / "runs" / "paper")
+    row = claims_table(tmp_path / "results").splitlines()[2]
+    assert "their network (Table 9) | 99.9 | `small`" in row
+    assert "70.0 ± 14.1" in row and "not run" in row and "0, 1" in row
+
+
+def test_every_row_stands_beside_the_results():
+    assert ALL_RESULTS.read_text(encoding="utf-8") == all_results(RESULTS)
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "made"),
+    [
+        (collecting.BEGIN_OUTLIERS, collecting.END_OUTLIERS, outliers_table),
+        (collecting.BEGIN_ROBUSTNESS, collecting.END_ROBUSTNESS, robustness_table),
+    ],
+)
+def test_the_readme_shows_what_was_measured_of_blood_cells(begin, end, made):
+    shown = README.read_text(encoding="utf-8").split(begin)[1].split(end)[0]
+    assert shown == made(RESULTS, with_phantoms=False)
+
+
+def test_the_readme_shows_the_committed_gains():
+    shown = README.read_text(encoding="utf-8").split(BEGIN_GAINS)[1].split(END_GAINS)[0]
+    assert shown == gains_table(RESULTS, with_phantoms=False)
+
+
+def test_gains_of_soft_voting_are_shown(tmp_path, monkeypatch):
+    monkeypatch.setattr(collecting, "RESULTS", tmp_path / "results")
+    gains = [
+        {"protocol": "clean", "learner": learner, "accuracy (printed +1.97)": "+1.00 (-0.50 to +2.50)"}
+        for learner in ("k-NN", "soft_voting")
+    ]
+    write_json(tmp_path / "smote" / "report-phantom-quick" / "gains.json", {"phantom": True, "gains": gains})
+    collect_findings(tmp_path / "smote")
+    lines = gains_table(tmp_path / "results").splitlines()
+    assert lines[0] == "| data, profile | protocol | accuracy |" and len(lines) == 3
+    assert lines[2] == "| phantom (synthetic), quick | clean | +1.00 (-0.50 to +2.50) |"
+    assert gains_table(tmp_path / "nowhere") == "None measured yet.\n"
+
+
+def write_run(folder, seed, accuracy):
+    run = folder / f"phantom-clean-quick-s{seed}" / "small"
+    identity = {
+        "data": "phantom",
+        "phantom": True,
+        "profile": "quick",
+        "protocol": "clean",
+        "variant": "small",
+    }
+    metrics = {"accuracy": accuracy, "macro_f1": 0.5, "quadratic_kappa": 0.25}
+    measured = {"seed": seed, "num_test": 10, "metrics": metrics, "leakage": {"overall": 0.125}}
+    measured["class_names"] = ["No_DR", "Mild"]
+    write_json(run / "env.json", {"device": "cpu:0"})
+    write_json(run / "config.json", {"epochs": 1})
+    write_text(run / "split.csv", "path\n")
+    write_json(run / "metrics.json", identity | measured)
+
+
+def test_seeds_are_averaged_and_synthetic_data_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(collecting, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(collecting, "ROOT", tmp_path)
+    for seed, accuracy in ((0, 0.6), (1, 0.8)):
+        write_run(tmp_path / "runs" / "paper", seed, accuracy)
+    collect(tmp_path / "runs" / "paper")
+    row = table(tmp_path / "results").splitlines()[2]
+    assert row == (
+        "| paper | phantom (synthetic), quick | `small` | clean | 12.5 % | 10 | 70.0 ± 14.1 | 50.0 ± 0.0 | "
+        "0.250 ± 0.000 | 0, 1 |"
+    )
+
+
+def test_classes_without_an_order_have_no_kappa(tmp_path, monkeypatch):
+    monkeypatch.setattr(collecting, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(collecting, "ROOT", tmp_path)
+    write_run(tmp_path / "runs" / "paper", 0, 0.6)
+    file = tmp_path / "runs" / "paper" / "phantom-clean-quick-s0" / "small" / "metrics.json"
+    write_json(file, read_json(file) | {"class_names": ["glioma", "notumor"]})
+    collect(tmp_path / "runs" / "paper")
+    assert "| no grades | 0 |" in table(tmp_path / "results")
+
+
+def test_many_learners_are_kept_without_their_classes(tmp_path, monkeypatch):
+    monkeypatch.setattr(collecting, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(collecting, "ROOT", tmp_path)
+    write_run(tmp_path / "runs" / "paper", 0, 0.6)
+    folder = tmp_path / "runs" / "paper" / "phantom-clean-quick-s0" / "small"
+    measured = {"accuracy": 0.5, "per_class": {"a": {}}, "confusion_matrix": [[1]]}
+    intervals = {"accuracy": {"wilson": [0.25, 0.75]}}
+    write_json(folder / "learners.json", {"k-NN": {"metrics": measured, "intervals": intervals}})
+    collect(tmp_path / "runs" / "paper")
+    kept = read_json(tmp_path / "results" / "paper" / "phantom-clean-quick-s0" / "small.json")
+    assert kept["learners"] == {"k-NN": {"metrics": {"accuracy": 0.5}, "intervals": intervals}}
+
+
+def test_a_folder_without_runs_is_named(tmp_path):
+    with pytest.raises(SystemExit, match="holds no finished run"):
+        collect(tmp_path)

@@ -1,0 +1,149 @@
+"""The SMOTE script: rows from data to metrics, sealed test rows, the leaky row, gains and report."""
+
+import shutil
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from drcls.metrics import accuracy
+from drcls.models import LEARNERS
+from drcls.runs import read_json
+from experiments.smote_transfer import experiment
+from experiments.smote_transfer.experiment import PROFILES, VARIANTS, describe, main, parse, split_protocol
+from experiments.smote_transfer.report import gain_row, pair_up
+from tests.data.tables import table
+from tests.small_data import write_squares
+
+FEW = ["logistic_regression", "SVM", "k-NN"]
+
+
+def thin_out(manifest):
+    """Leave a class of 20 among classes of 40, and one image twice."""
+    frame = pd.read_csv(manifest.root / "manifest.csv", dtype=str)
+    blue = frame.index[frame["label"] == "blue"]
+    frame = frame.drop(blue[20:])
+    frame.loc[blue[1], ["sha256", "phash"]] = frame.loc[blue[0], ["sha256", "phash"]]
+    shutil.copy(manifest.root / frame["path"][blue[0]], manifest.root / frame["path"][blue[1]])
+    frame.loc[blue[1], "group"] = frame.loc[blue[0], "group"]
+    frame.to_csv(manifest.root / "manifest.csv", index=False)
+
+
+@pytest.fixture
+def setting(tmp_path, monkeypatch):
+    """Squares of three colours, a tiny extractor, three learners."""
+    extractor = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(8, 3, strides=4)])
+    extractor.save(tmp_path / "extractor.keras")
+    thin_out(write_squares(tmp_path / "data" / "squares", per_class=40))
+    monkeypatch.setattr(experiment, "ROOT", tmp_path)
+    monkeypatch.setattr(experiment, "LEARNERS", {name: LEARNERS[name] for name in FEW})
+    monkeypatch.setattr(experiment, "VOTERS", ("logistic_regression", "SVM"))
+    monkeypatch.setitem(experiment.CONFIG, "num_components", 4)
+    monkeypatch.setitem(PROFILES["quick"], "image_size", 16)
+    arguments = ["--data", "squares", "--profile", "quick", "--epochs", "1"]
+    return [*arguments, "--backbone", str(tmp_path / "extractor.keras")]
+
+
+def test_all_rows_from_data_to_report(setting, tmp_path):
+    rows = ["none", "SMOTE", "SMOTE_before_split", "fine_tuned", "fine_tuned+none", "fine_tuned+SMOTE"]
+    main([*setting, "--models", ",".join(rows)])
+    run_set = tmp_path / "runs" / "smote_transfer"
+    clean, paper = (run_set / f"squares-{protocol}-quick-s0" for protocol in ("clean", "paper"))
+    for row in rows:
+        assert (paper / f"extractor+{row}" / "metrics.json").is_file()
+        assert (clean / f"extractor+{row}").is_dir() == (row != "SMOTE_before_split")
+    learners = read_json(clean / "extractor+SMOTE" / "learners.json")
+    assert list(learners) == [*FEW, "soft_voting"]
+    metrics = read_json(clean / "extractor+SMOTE" / "metrics.json")
+    assert metrics["metrics"] == learners["soft_voting"]["metrics"]
+    leaky = read_json(paper / "extractor+SMOTE_before_split" / "metrics.json")
+    assert leaky["note"].startswith("20 synthetic rows") and leaky["num_test"] == 25
+    assert 0 < leaky["leakage"]["synthetic_parent"] <= leaky["leakage"]["overall"] < 1
+    places = pd.read_csv(clean / "extractor+SMOTE" / "embedding_map.csv")
+    assert set(places.loc[places["kind"] == "synthetic", "label"]) == {"blue"}
+    assert set(read_json(clean / "extractor-frozen-hyperparameters.json")["chosen"]) == set(FEW)
+    text = (run_set / "report-squares-quick" / "report.md").read_text()
+    for heading in ("Backbones and resampling", "What SMOTE bought", "Every learner"):
+        assert f"## {heading}" in text
+    assert "(printed" not in text  # the printed gains are those on retinopathy
+    written = (clean / "extractor+SMOTE" / "metrics.json").stat().st_mtime_ns
+    main([*setting, "--models", "SMOTE", "--protocol", "clean"])
+    assert (clean / "extractor+SMOTE" / "metrics.json").stat().st_mtime_ns == written
+
+
+def test_adasyn_on_balanced_classes_is_not_possible_and_stops_nothing(setting, tmp_path, capsys):
+    write_squares(tmp_path / "data" / "even", per_class=50)
+    arguments = ["even" if word == "squares" else word for word in setting]
+    main([*arguments, "--models", "ADASYN,none", "--protocol", "clean"])
+    folder = tmp_path / "runs" / "smote_transfer" / "even-clean-quick-s0"
+    assert "ADASYN makes no row" in (folder / "extractor+ADASYN" / "not_possible.txt").read_text()
+    assert (folder / "extractor+none" / "metrics.json").is_file()
+    report = tmp_path / "runs" / "smote_transfer" / "report-even-quick" / "report.md"
+    assert "extractor+ADASYN, clean protocol: ADASYN makes no row" in report.read_text()
+
+
+def test_rows_of_fine_tuned_embeddings_need_the_fine_tuned_backbone(setting):
+    with pytest.raises(SystemExit, match=r"model.keras does not exist; add fine_tuned to --models"):
+        main([*setting, "--models", "fine_tuned+SMOTE", "--protocol", "clean"])
+
+
+def test_the_test_rows_are_sealed(setting, monkeypatch):
+    """A script that fits on everything is stopped, under the clean protocol."""
+
+    def fit_on_all(config, features, labels, test, sealed, hyperparameters):
+        together = np.concatenate([features, test])
+        classifier = experiment.build_embedding_classifier("k-NN", "none", 0, 4, sealed)
+        return classifier.fit(together, np.zeros(len(together), dtype=int))
+
+    monkeypatch.setattr(experiment, "fit_learners", fit_on_all)
+    with pytest.raises(ValueError, match="sealed test rows"):
+        main([*setting, "--models", "none", "--protocol", "clean"])
+
+
+def test_auto_is_both_data_sets(monkeypatch, tmp_path):
+    monkeypatch.setattr(experiment, "ROOT", tmp_path)
+    resolved = parse(["--profile", "quick"])
+    assert [options.data for options in resolved] == ["fundus_phantom", "brain_phantom"]
+    assert resolved[0].models == VARIANTS
+    with pytest.raises(SystemExit, match="short profile needs --backbone"):
+        parse(["--profile", "short"])
+
+
+def test_a_distributed_split_is_kept():
+    manifest = table({"a": 3, "b": 3})
+    assert split_protocol(manifest, "paper") == "random" and split_protocol(manifest, "clean") == "clean"
+    manifest.frame["source_split"] = ["Training", "Testing"] * 3
+    assert split_protocol(manifest, "paper") == "distributed"
+    assert split_protocol(manifest, "clean") == "distributed_clean"
+
+
+def test_gains_by_hand(tmp_path):
+    """Of ten images SMOTE gets one more right: +10 points of accuracy."""
+    runs = []
+    for variant, right in (("net+none", 5), ("net+SMOTE", 6)):
+        folder = tmp_path / variant
+        folder.mkdir()
+        labels = ["a", "b"] * 5
+        predicted = [label if i < right else {"a": "b", "b": "a"}[label] for i, label in enumerate(labels)]
+        frame = {"path": range(10), "label": labels, "group": range(10), "k-NN": predicted}
+        pd.DataFrame(frame).to_csv(folder / "learners.csv", index=False)
+        runs.append({"variant": variant, "seed": 0, "folder": folder, "class_names": ["a", "b"]})
+    pairs = pair_up(runs)
+    assert list(pairs) == ["net"]
+    row = gain_row(pairs["net"], "k-NN", "clean", "net", {"accuracy": 1.97}, (accuracy,))
+    assert row["accuracy (printed +1.97)"].startswith("+10.00 (")
+    assert row["McNemar exact p"] == "1.000" and row["seeds"] == "0"
+
+
+def test_what_a_row_depends_on_is_recorded(setting):
+    [options] = parse(setting)
+
+    class Cache:
+        size = 16
+
+    config = describe("fine_tuned+SMOTE", options, "clean", options.backbone, Cache)
+    assert config["resampling"] == "SMOTE" and config["weights"] == "file"
+    assert config["variant"] == "extractor+fine_tuned+SMOTE" and config["num_components"] == 4
+    assert describe("fine_tuned", options, "clean", options.backbone, Cache)["resampling"] is None
+    assert set(FEW) <= set(LEARNERS)
