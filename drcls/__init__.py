@@ -7,11 +7,13 @@ loads without `custom_objects`. Keras itself is imported by the modules that nee
 import importlib
 from importlib.metadata import version
 
+from drcls.malloc import keep_freed_memory
 from drcls.registration import register_with_keras
 
 __all__ = ["layers", "losses"]
 __version__ = version("drcls")
 
+keep_freed_memory()
 register_with_keras()
 
 

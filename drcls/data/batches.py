@@ -69,6 +69,19 @@ class Batches(keras.utils.PyDataset):
         seed = np.random.SeedSequence([self.seed, self.epoch, index]).generate_state(1)[0]
         return self.mix(images, labels, int(seed) >> 1)
 
+    def unaugmented(self, num_images=None):
+        """Return batches of the same part without augmentation, in one random order for every epoch.
+
+        Batch-norm statistics are computed from them. The order is random because a part is often sorted by class,
+        and a batch of one class does not vary as training batches do.
+
+        Args:
+            num_images: int, at most so many images; None: all. Rounded down to whole batches.
+        """
+        rows = np.random.default_rng([self.seed, 0]).permutation(len(self.part))[:num_images]
+        whole = max(len(rows) // self.batch_size, 1) * self.batch_size
+        return Batches(self.cache, self.part.select(rows[:whole]), self.batch_size, seed=self.seed)
+
     def on_epoch_end(self):
         """Move on to the next epoch's order and augmentations."""
         self.start(self.epoch + 1)

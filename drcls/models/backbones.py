@@ -10,6 +10,8 @@ import h5py
 import keras
 from keras import ops
 
+from drcls.models.efficientnet_lite import efficientnet_lite0
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STANDARD_DEVIATION = (0.229, 0.224, 0.225)
 CAFFE_MEAN_RGB = (123.68, 116.779, 103.939)
@@ -26,6 +28,11 @@ def _standardise(images):
 def _rescale(images):
     """0..255 to -1..1."""
     return keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(images)
+
+
+def _rescale_lite(images):
+    """0..255 to about -1..1, as EfficientNet-Lite was trained: (x - 127) / 128."""
+    return keras.layers.Rescaling(1 / 128, offset=-127 / 128, name="rescaling")(images)
 
 
 def _centre_bgr(images):
@@ -48,6 +55,7 @@ BACKBONES = {
     "VGG19": (keras.applications.VGG19, _centre_bgr, "block5_conv4"),
     "InceptionResNetV2": (keras.applications.InceptionResNetV2, _rescale, "conv_7b_ac"),
     "ResNet50": (keras.applications.ResNet50, _centre_bgr, "conv5_block3_out"),
+    "EfficientNetLite0": (efficientnet_lite0, _rescale_lite, "top_activation"),
 }
 
 
@@ -58,7 +66,8 @@ def build_backbone(name, image_size, weights="none"):
         name: a key of `BACKBONES`, or the path of a saved `.keras` model that maps images in 0..255 to a
             feature map (its weights come with it).
         image_size: int, height and width of the images in pixels.
-        weights: `"none"` (random; batch normalisation then averages with momentum 0.9), `"imagenet"`, or the
+        weights: `"none"` (random; batch normalisation then averages with momentum 0.9), `"imagenet"` (in this
+            package for EfficientNetLite0; Keras downloads the others), or the
             path of a `.keras`, `.weights.h5` or legacy `.h5` file. The public CheXNet file (DenseNet121 with
             14 chest findings) is a legacy `.h5`; its head is dropped.
 

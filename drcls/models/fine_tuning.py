@@ -10,6 +10,7 @@ LAST_BLOCK = {
     "InceptionResNetV2": ("block8_9_ac", "output"),
     "MobileNet": ("conv_pw_12_relu", "output"),
     "MobileNetV2": ("block_15_add", "output"),
+    "EfficientNetLite0": ("block6d_add", "output"),
 }
 
 

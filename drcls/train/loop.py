@@ -4,6 +4,7 @@ import csv
 import math
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
@@ -12,13 +13,20 @@ import pandas as pd
 from keras import ops
 
 from drcls.runs import read_json, write_csv, write_json
+from drcls.train.batch_norm import BatchNormReestimation
 
 # Writing the weights of a small network takes longer than an epoch of it.
 SECONDS_BETWEEN = 20
+# Enough that the mean of a channel is known to a few percent of its standard deviation, cheap beside an epoch.
+STATISTICS_IMAGES = 2048
 
 
 def train(model, batches, validation_batches, folder, epochs, monitor="val_macro_f1", callbacks=()):
     """Fit a compiled model, keep the epoch that is best on validation (or the last), and leave a history.
+
+    Before each validation and before weights are kept, the statistics of batch normalisation are computed anew from
+    un-augmented training images (`BatchNormReestimation`). An optimizer with `use_ema=True` is validated and kept
+    with its averaged weights.
 
     After every epoch the weights, the optimizer and the random states are written to `folder/checkpoint`; where
     the last epoch is kept, at most every 20 seconds.
@@ -42,12 +50,11 @@ def train(model, batches, validation_batches, folder, epochs, monitor="val_macro
         FloatingPointError: where the loss is no longer finite.
         ValueError: where a checkpoint is of another network or `monitor` is not logged.
     """
-    checkpoint = Checkpoint(Path(folder), monitor)
+    checkpoint = Checkpoint(Path(folder), monitor, batches.unaugmented(STATISTICS_IMAGES), validation_batches)
     create_variables(model, validation_batches or batches)
     first = checkpoint.restore(model)
     model.fit(
         batches,
-        validation_data=validation_batches,
         epochs=epochs,
         initial_epoch=first,
         callbacks=[EpochOfBatches(batches), StopOnNonFiniteLoss(), checkpoint, *callbacks],
@@ -117,7 +124,7 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Write each epoch's weights, keep the last and the best, and the history of all.
+    """Validate and write each epoch's weights, keep the last and the best, and the history of all.
 
     `checkpoint/state.json` names the two weight files and is replaced after they are written, so whatever
     moment the process dies at, it names complete files.
@@ -125,12 +132,17 @@ class Checkpoint(keras.callbacks.Callback):
     Args:
         folder: Path of the variant's run folder.
         monitor: str, the logged quantity whose largest value marks the best epoch; None: the last is kept.
+        statistics_batches: training images without augmentation, for the statistics of batch normalisation; None
+            leaves them as training left them.
+        validation_batches: `Batches` of the validation part, or None.
     """
 
-    def __init__(self, folder, monitor):
+    def __init__(self, folder, monitor, statistics_batches=None, validation_batches=None):
         super().__init__()
         self.folder, self.monitor = folder / "checkpoint", monitor
         self.history_path = folder / "history.csv"
+        self.statistics_batches, self.validation_batches = statistics_batches, validation_batches
+        self.reestimate = None
         self.state = {"epoch": 0, "last": None, "best": None, "best_epoch": 0, "best_value": None}
         self.history, self.saved = [], time.monotonic()
 
@@ -148,34 +160,60 @@ class Checkpoint(keras.callbacks.Callback):
 
     def restore_best(self, model):
         """Load the best epoch into the model, unless it is the last, and return its number."""
-        if self.state["best"] != self.state["last"]:
+        if self.state["best"] != self.state["last"] or _averages(model):
             self._load(model, self.state["best"])
         return self.state["best_epoch"]
 
+    def on_train_begin(self, logs=None):
+        if self.statistics_batches is not None:
+            self.reestimate = BatchNormReestimation(self.model, self.statistics_batches)
+
     def on_epoch_end(self, epoch, logs=None):
-        if self.monitor and self.monitor not in (logs or {}):
-            raise ValueError(f"monitor {self.monitor!r} is not logged; logged are {sorted(logs or {})}")
+        is_last = epoch + 1 == self.params["epochs"]
+        due = self.monitor or is_last or time.monotonic() - self.saved >= SECONDS_BETWEEN
+        best = f"best-{epoch + 1:03d}.weights.h5"
+        with averaged_weights(self.model):
+            if self.reestimate and (due or self.validation_batches is not None):
+                self.reestimate()
+            logs.update(self._validate())
+            is_best = self._is_best(epoch, logs)
+            if due and is_best and _averages(self.model):
+                self._save(best)
         self.history.append({"epoch": epoch + 1, **{key: float(value) for key, value in logs.items()}})
         write_csv(self.history_path, pd.DataFrame(self.history))
-        is_last = epoch + 1 == self.params["epochs"]
-        if not self.monitor and not is_last and time.monotonic() - self.saved < SECONDS_BETWEEN:
+        if not due:
             return
-        name = f"epoch-{epoch + 1:03d}.weights.h5"
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.model.save_weights(self.folder / name, overwrite=True)
+        last = f"epoch-{epoch + 1:03d}.weights.h5"
+        self._save(last)
         self.saved = time.monotonic()
-        value = float(logs[self.monitor]) if self.monitor else epoch
-        if self.state["best"] is None or value > self.state["best_value"]:
-            self.state |= {"best": name, "best_epoch": epoch + 1, "best_value": value}
+        if is_best:
+            self.state |= {"best": best if _averages(self.model) else last, "best_epoch": epoch + 1}
+            self.state["best_value"] = float(logs[self.monitor]) if self.monitor else epoch
         self.state |= {
             "epoch": epoch + 1,
-            "last": name,
+            "last": last,
             "random_states": [ops.convert_to_numpy(state).tolist() for state in _random_states(self.model)],
         }
         write_json(self.folder / "state.json", self.state)
         for file in self.folder.glob("*.weights.h5"):
             if file.name not in (self.state["last"], self.state["best"]):
                 file.unlink()
+
+    def _validate(self):
+        if self.validation_batches is None:
+            return {}
+        measured = self.model.evaluate(self.validation_batches, verbose=0, return_dict=True)
+        return {f"val_{name}": value for name, value in measured.items()}
+
+    def _is_best(self, epoch, logs):
+        if self.monitor and self.monitor not in logs:
+            raise ValueError(f"monitor {self.monitor!r} is not logged; logged are {sorted(logs)}")
+        value = float(logs[self.monitor]) if self.monitor else epoch
+        return self.state["best"] is None or value > self.state["best_value"]
+
+    def _save(self, name):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.model.save_weights(self.folder / name, overwrite=True)
 
     def _load(self, model, name):
         path = self.folder / name
@@ -186,6 +224,29 @@ class Checkpoint(keras.callbacks.Callback):
                 f"{path} does not fit this network ({error}); "
                 f"remove {self.folder.parent} or train with --force"
             ) from error
+
+
+@contextmanager
+def averaged_weights(model):
+    """Give a model the moving average of its weights for a while, where its optimizer keeps one.
+
+    Args:
+        model: compiled keras.Model; with `use_ema=False` it keeps its weights.
+    """
+    if not _averages(model):
+        yield
+        return
+    swap = keras.callbacks.SwapEMAWeights()
+    swap.set_model(model)
+    swap.on_test_begin()
+    try:
+        yield
+    finally:
+        swap.on_test_end()
+
+
+def _averages(model):
+    return model.optimizer.use_ema
 
 
 def _random_states(model):
