@@ -129,7 +129,7 @@ def test_one_server_to_a_folder(folder):
 
 
 def test_the_demonstration_is_what_make_leaves():
-    from experiments.chexnet_cbam import VARIANTS
+    from experiments.chexnet_cbam.experiment import VARIANTS
 
     assert DEMONSTRATION.parts[-2] in VARIANTS
 
