@@ -1,0 +1,338 @@
+"""drcls.data.image_files: a file is read whole or refused, and a header is believed only where the content fits it."""
+
+import io
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, TiffImagePlugin
+
+from drcls.data.image_files import FORMATS, ImageFileError, decode_file, read_header
+from drcls.data.image_files.jpeg import MAX_SCANS, MAX_SEGMENTS
+from drcls.data.image_files.png import MAX_CHUNKS, SIGNATURE
+
+SIDES = (96, 120)
+
+
+def picture(seed=0, sides=SIDES):
+    """Return structure at all scales, uint8 (height, width, 3)."""
+    rng = np.random.default_rng(seed)
+    scales = [rng.normal(0, 160 / n, (n, n, 3)) for n in (4, 8, 16, 32)]
+    layers = [cv2.resize(scale, sides[::-1], interpolation=cv2.INTER_CUBIC) for scale in scales]
+    return np.clip(128 + sum(layers), 0, 255).astype(np.uint8)
+
+
+def written(image, name, **options):
+    """Return the bytes that Pillow writes."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, name, **options)
+    return buffer.getvalue()
+
+
+def chunk(kind, content, length=None):
+    """Return a PNG chunk; `length` is what it says of its length."""
+    length = len(content) if length is None else length
+    return struct.pack(">I", length) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png_of(width, height, raw, bits=8, colour=2, interlaced=0, more=b""):
+    """Return a PNG whose header announces one size and whose pixels are `raw`."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, interlaced))
+    return SIGNATURE + header + more + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b"")
+
+
+def with_frame_size(jpeg, width, height):
+    """Return a baseline JPEG whose frame header announces another size."""
+    place = jpeg.index(b"\xff\xc0")
+    return jpeg[: place + 5] + struct.pack(">HH", height, width) + jpeg[place + 9 :]
+
+
+KINDS = {
+    "baseline": ("JPEG", {}),
+    "progressive": ("JPEG", {"progressive": True}),
+    "restart markers": ("JPEG", {"restart_marker_blocks": 3}),
+    "no subsampling": ("JPEG", {"subsampling": 0}),
+    "PNG": ("PNG", {}),
+    "BMP": ("BMP", {}),
+    "plain TIFF": ("TIFF", {}),
+    "LZW TIFF": ("TIFF", {"compression": "tiff_lzw"}),
+    "deflate TIFF": ("TIFF", {"compression": "tiff_adobe_deflate"}),
+    "WebP": ("WEBP", {}),
+    "lossless WebP": ("WEBP", {"lossless": True}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_whole_file_is_decoded_as_pillow_does(kind, mode):
+    name, options = KINDS[kind]
+    image = picture() if mode == "RGB" else picture()[..., 0]
+    data = written(image, name, **options)
+    assert read_header(data) == read_header(data, formats=[name])
+    header = read_header(data)
+    assert (header.format, header.width, header.height) == (name, SIDES[1], SIDES[0])
+    expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), int)
+    assert np.abs(decode_file(data) - expected).max() <= (3 if name == "JPEG" else 0)
+    np.testing.assert_array_equal(decode_file(data + b"bytes after the end" * 40), decode_file(data))
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize("mode", ["1", "P", "L", "RGB"])
+@pytest.mark.parametrize("sides", [(8, 9), (33, 10), (61, 8)])
+def test_png_of_every_kind(mode, interlaced, sides):
+    image = Image.fromarray(picture(3, sides)).convert(mode)
+    if interlaced:  # Pillow writes none; OpenCV neither
+        raw = interlace(np.asarray(image.convert("RGB")))
+        data = png_of(sides[1], sides[0], raw, interlaced=1)
+    else:
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG")
+        data = buffer.getvalue()
+    np.testing.assert_array_equal(decode_file(data), np.asarray(image.convert("RGB")))
+
+
+def interlace(image):
+    """Write the seven passes of Adam7 as the PNG specification lists them, each row unfiltered."""
+    starts = [
+        (0, 0, 8, 8),
+        (0, 4, 8, 8),
+        (4, 0, 8, 4),
+        (0, 2, 4, 4),
+        (2, 0, 4, 2),
+        (0, 1, 2, 2),
+        (1, 0, 2, 1),
+    ]
+    passes = [image[row::row_step, column::column_step] for row, column, row_step, column_step in starts]
+    return b"".join(b"\0" + line.tobytes() for part in passes if part.size for line in part)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "TIFF"])
+def test_the_exif_orientation_is_applied(name, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = written(picture(), name, exif=exif)
+    turned = np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB))
+    np.testing.assert_array_equal(decode_file(data), turned)
+    assert decode_file(data).shape[:2] == (SIDES if orientation < 5 else SIDES[::-1])
+
+
+@pytest.mark.parametrize("kind", ["baseline", "progressive", "restart markers", "no subsampling"])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9, 0.99])
+def test_half_a_jpeg_is_refused_however_it_is_closed(kind, share):
+    name, options = KINDS[kind]
+    data = written(picture(1, (400, 400)), name, quality=95, **options)
+    cut = int(share * len(data))
+    for damage in (data[:cut], data[:cut] + b"\xff\xd9", data[:cut] + bytes(400) + data[cut + 400 :],
+                   data[:cut] + data[cut + 400 :]):  # fmt: skip
+        with pytest.raises(ImageFileError, match="truncated or damaged"):
+            decode_file(damage)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "plain TIFF", "LZW TIFF", "deflate TIFF", "BMP", "WebP"])
+def test_half_a_file_of_another_kind_is_refused(kind):
+    name, options = KINDS[kind]
+    data = written(picture(), name, **options)
+    for share in (0.3, 0.6, 0.9):
+        with pytest.raises(ImageFileError, match="truncated or damaged"):
+            decode_file(data[: int(share * len(data))])
+
+
+@pytest.mark.parametrize("width, height", [(120, 140), (120, 60), (160, 96), (60, 96), (240, 192)])
+def test_a_jpeg_header_that_lies_is_refused(width, height):
+    with pytest.raises(ImageFileError, match="truncated or damaged"):
+        decode_file(with_frame_size(written(picture(), "JPEG"), width, height))
+
+
+@pytest.mark.parametrize("width, height", [(120, 97), (120, 95), (121, 96), (119, 96), (96, 120)])
+def test_a_png_header_that_lies_is_refused(width, height):
+    raw = b"".join(b"\0" + row.tobytes() for row in picture())
+    np.testing.assert_array_equal(decode_file(png_of(120, 96, raw)), picture())
+    with pytest.raises(ImageFileError, match="than its header announces"):
+        decode_file(png_of(width, height, raw))
+
+
+@pytest.mark.parametrize("place, letter", [(18, "i"), (22, "i")])
+@pytest.mark.parametrize("change", [-40, 40])
+def test_a_bmp_header_that_lies_is_refused(place, letter, change):
+    data = bytearray(written(picture(), "BMP"))
+    struct.pack_into(letter, data, place, struct.unpack_from(letter, data, place)[0] + change)
+    with pytest.raises(ImageFileError, match="does not fit its pixels"):
+        decode_file(bytes(data))
+
+
+@pytest.mark.parametrize(
+    "compression, tag, value",
+    [
+        *((None, tag, value) for tag, value in ((256, 60), (256, 300), (257, 60), (257, 200))),
+        *(("tiff_lzw", tag, value) for tag, value in ((256, 300), (257, 60), (257, 200))),
+    ],
+)
+def test_a_tiff_header_that_lies_is_refused(tag, value, compression):
+    options = {"compression": compression, "tiffinfo": {278: 16}}
+    data = bytearray(written(picture(), "TIFF", **options))
+    (start,) = struct.unpack_from("<I", data, 4)
+    for place in range(start + 2, start + 2 + 12 * struct.unpack_from("<H", data, start)[0], 12):
+        if struct.unpack_from("<H", data, place)[0] == tag:
+            struct.pack_into("<H", data, place + 8, value)
+    with pytest.raises(ImageFileError, match="truncated or damaged"):
+        decode_file(bytes(data))
+
+
+def test_a_damaged_png_is_refused_by_its_checksums():
+    data = written(picture(), "PNG")
+    cut = len(data) // 2
+    with pytest.raises(ImageFileError, match="checksum"):
+        decode_file(data[:cut] + bytes(40) + data[cut + 40 :])
+    raw = b"".join(b"\0" + row.tobytes() for row in picture())
+    packed = bytearray(zlib.compress(raw))
+    packed[-1] ^= 1
+    with pytest.raises(ImageFileError, match="inflated"):
+        decode_file(data[:33] + chunk(b"IDAT", bytes(packed)) + chunk(b"IEND", b""))
+
+
+@pytest.mark.parametrize("name", ["PNG", "WEBP", "TIFF"])
+def test_several_pictures_in_one_file_are_refused(name):
+    buffer = io.BytesIO()
+    frames = [Image.fromarray(picture(seed)) for seed in range(3)]
+    frames[0].save(buffer, name, save_all=True, append_images=frames[1:])
+    with pytest.raises(ImageFileError, match="several pictures in one file"):
+        decode_file(buffer.getvalue())
+
+
+def multi_picture(kind):
+    """Write a JPEG with another one after it, of this type in the MPEntry of its index."""
+    first, second = written(picture(0), "JPEG"), written(picture(1), "JPEG")
+    entry = struct.pack("<IIIHH", 0x20030000, len(first), 0, 0, 0) + struct.pack(
+        "<IIIHH", kind, len(second), 8, 0, 0
+    )
+    index = struct.pack(
+        "<4sIHHHI4sHHIII", b"II*\0", 8, 2, 0xB001, 4, 1, b"\2\0\0\0", 0xB002, 7, len(entry), 38, 0
+    )
+    content = b"MPF\0" + index + entry
+    return first[:2] + b"\xff\xe2" + struct.pack(">H", len(content) + 2) + content + first[2:] + second
+
+
+def test_a_preview_after_a_picture_is_no_second_picture():
+    assert Image.open(io.BytesIO(multi_picture(0x010001))).n_frames == 2
+    np.testing.assert_array_equal(
+        decode_file(multi_picture(0x010001)), decode_file(written(picture(0), "JPEG"))
+    )
+    for panorama in (0x020001, 0x020002, 0x020003):
+        with pytest.raises(ImageFileError, match="several pictures in one file"):
+            decode_file(multi_picture(panorama))
+
+
+def test_what_a_decoder_would_choke_on_is_refused_by_the_header():
+    jpeg = written(picture(), "JPEG", progressive=True)
+    scan = jpeg.rindex(b"\xff\xda")
+    many_scans = jpeg[:-2] + (jpeg[scan:-2]) * MAX_SCANS + b"\xff\xd9"
+    many_segments = jpeg[:2] + b"\xff\xfe\0\2" * MAX_SEGMENTS + jpeg[2:]
+    raw = b"".join(b"\0" + row.tobytes() for row in picture())
+    long_chunk = png_of(120, 96, raw, more=chunk(b"tEXt", b"", length=2**32 - 1))
+    many_chunks = png_of(120, 96, raw, more=chunk(b"teSt", b"") * MAX_CHUNKS)
+    bomb = png_of(120, 96, bytes(2**26))
+    for data, reason in (
+        (many_scans, "more than 64 scans"),
+        (many_segments, "more than 10000 segments"),
+        (long_chunk, "a PNG chunk of 4294967295 bytes"),
+        (many_chunks, "more than 100000 chunks"),
+        (bomb, "more pixels than its header announces"),
+        (jpeg.replace(b"\xff\xc2", b"\xff\xc9"), "a JPEG of kind 0xc9"),
+        (written(picture(), "TIFF", compression="jpeg"), "a TIFF of compression 7"),
+        (png_of(60_000, 60_000, b""), "bomb"),
+        (with_frame_size(written(picture(), "JPEG"), 60_000, 60_000), "bomb"),
+    ):
+        with pytest.raises(ImageFileError, match=reason):
+            decode_file(data)
+
+
+def test_text_that_inflates_to_much_never_reaches_a_decoder(monkeypatch):
+    raw = b"".join(b"\0" + row.tobytes() for row in picture())
+    bomb = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(2**26)))
+    given_on, decode = [], cv2.imdecode
+    monkeypatch.setattr(cv2, "imdecode", lambda data, flags: given_on.append(data) or decode(data, flags))
+    np.testing.assert_array_equal(decode_file(png_of(120, 96, raw, more=bomb)), picture())
+    assert b"zTXt" not in given_on[0].tobytes()
+
+
+def test_a_tag_directory_that_names_more_than_there_is_is_refused():
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    for number in range(20):
+        tags[50000 + number] = b"x" * 5000
+        tags.tagtype[50000 + number] = 7
+    data = bytearray(written(picture(), "TIFF", tiffinfo=tags))
+    decode_file(bytes(data))
+    (start,) = struct.unpack_from("<I", data, 4)
+    number = struct.unpack_from("<H", data, start)[0]
+    for place in range(start + 2, start + 2 + 12 * number, 12):
+        if struct.unpack_from("<H", data, place)[0] >= 50000:
+            struct.pack_into("<II", data, place + 4, len(data) // 3, 8)
+    with pytest.raises(ImageFileError, match="more bytes than the file has"):
+        decode_file(bytes(data))
+
+
+@pytest.mark.parametrize(
+    "data, reason",
+    [
+        (b"", "empty"),
+        (b"id_code,diagnosis\n", "not an image of a known format"),
+        (SIGNATURE, "ends early"),
+        (b"\xff\xd8\xff", "no JPEG marker|longer than the file"),
+        (b"BM" + bytes(10), "ends early"),
+        (b"II*\0\x08\0\0\0", "ends early"),
+        (b"RIFF\x04\0\0\0WEBP", "ends early"),
+        (written(picture(0, (4, 40)), "PNG"), "too small"),
+        (png_of(120, 96, b"", bits=16), "16 bits"),
+        (png_of(120, 96, b"", colour=6), "alpha"),
+        (png_of(120, 96, b"", colour=4), "alpha"),
+    ],
+)
+def test_what_is_no_image_to_take(data, reason):
+    with pytest.raises(ImageFileError, match=reason):
+        decode_file(data)
+
+
+def test_colours_that_are_refused():
+    rgb = Image.fromarray(picture())
+    for mode, name, reason in (
+        ("CMYK", "JPEG", "CMYK"), ("RGBA", "PNG", "alpha"), ("RGBA", "WEBP", "alpha"), ("RGBA", "TIFF", "alpha"),
+        ("CMYK", "TIFF", "TIFF kind 5"), ("I;16", "TIFF", "16 bits"),
+    ):  # fmt: skip
+        image = Image.fromarray(picture()[..., 0].astype(np.uint16)) if mode == "I;16" else rgb.convert(mode)
+        if mode == "RGBA":
+            image.putalpha(128)
+        buffer = io.BytesIO()
+        image.save(buffer, name)
+        with pytest.raises(ImageFileError, match=reason):
+            decode_file(buffer.getvalue())
+
+
+WHOLE = {kind: written(picture(0, (24, 30)), name, **options) for kind, (name, options) in KINDS.items()}
+
+
+@settings(max_examples=300)
+@given(
+    st.sampled_from(list(WHOLE)),
+    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=4),
+    st.floats(0, 1),
+)
+def test_a_damaged_file_is_refused_by_name_or_read(kind, changes, share):
+    data = bytearray(WHOLE[kind])
+    for place, byte in changes:
+        data[int(place * len(data))] = byte
+    for content in (bytes(data), bytes(data[: int(share * len(data))])):
+        try:
+            assert decode_file(content).dtype == np.uint8
+        except ImageFileError as error:
+            assert str(error)
+
+
+def test_only_the_formats_asked_for():
+    with pytest.raises(ImageFileError, match="one of JPEG, PNG expected"):
+        decode_file(WHOLE["BMP"], formats=("JPEG", "PNG"))
+    assert set(FORMATS) == {"JPEG", "PNG", "BMP", "TIFF", "WEBP"}
