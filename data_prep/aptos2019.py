@@ -55,6 +55,7 @@ APTOS2019 = DataSet(
     name="aptos2019",
     title="APTOS 2019",
     classes=DR_CLASSES,
+    ordered=True,
     licence="Kaggle competition rules of APTOS 2019 Blindness Detection (research use)",
     expected_counts=dict(zip(DR_CLASSES, (1805, 370, 999, 193, 295), strict=True)),
     counts_source="Table 1 of the CheXNet-CBAM paper",

@@ -15,16 +15,13 @@ drawn here, one of ten of that number once more as they are. `planted.csv` besid
 
 import hashlib
 import io
-import zipfile
-import zlib
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
-import cv2
-import numpy as np
 from PIL import Image
 
 from data_prep import prepare
+from data_prep.arrays import ArrayFile, encode_png
 from data_prep.labels import match_labels
 from data_prep.planting import DUPLICATE, blend, plan_planting
 from data_prep.prepare import DataSet, LabelledFile, build_parser
@@ -45,112 +42,6 @@ ACEVEDO_COUNTS = dict(zip(CLASSES, (1218, 3117, 1551, 2895, 1214, 1420, 3329, 23
 PAPER_SIZE = 96
 # Pictures of one camera differ by a few pixels (360 x 363, 366 x 369); more is another magnification.
 SIDE_TOLERANCE = 0.1
-HOMEWORK_KEYS = ("images", "labels")
-MEDMNIST_PARTS = ("train", "val", "test")
-EXPECTED_ARRAYS = "an .npz of uint8 images of one size and integer labels"
-
-
-class ArrayFile:
-    """The images of a NumPy file seen as PNG files of their labels; what `prepare` asks of a source.
-
-    Args:
-        path: an `.npz` of `images` and `labels`, or of MedMNIST's `train_images`, `train_labels`, `val_...`,
-            `test_...`: images uint8 (N, H, W, 3), labels integers (N,) or (N, 1) in 0..7.
-
-    Raises:
-        PreparationError: The file is missing or damaged, has other keys, holds pickled objects (they are never
-            unpickled), other shapes or types, or labels out of range.
-    """
-
-    def __init__(self, path):
-        self.path = Path(path)
-        if not self.path.is_file():
-            raise PreparationError(f"{path} does not exist; an .npz file was expected")
-        arrays = self._read()
-        self.files, self._images = [], {}
-        for part, (images, labels) in arrays.items():
-            for number, (image, label) in enumerate(zip(images, labels, strict=True)):
-                image_id = f"{part}/{number:05d}" if part else f"{number:05d}"
-                self._images[f"{image_id}.png"] = image
-                self.files.append(
-                    LabelledFile(f"{image_id}.png", image_id, CLASSES[label], source_split=part)
-                )
-        self.names = sorted(self._images)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        """Nothing is open: the arrays are in memory."""
-
-    def size(self, name):
-        """Return the number of bytes of an image's pixels."""
-        return self._images[name].nbytes
-
-    def read(self, name):
-        """Return an image as the bytes of a PNG file."""
-        return encode_png(self._images[name])
-
-    def fingerprint(self):
-        """Return a digest of all pixels and labels, which tells a changed source."""
-        digest = hashlib.sha256(repr([(file.name, file.label) for file in self.files]).encode())
-        for file in self.files:
-            digest.update(np.ascontiguousarray(self._images[file.name]))
-        return digest.hexdigest()
-
-    def _read(self):
-        """Return dict, part ("" where there is but one) -> (images, labels)."""
-        if not zipfile.is_zipfile(self.path):
-            raise PreparationError(
-                f"{self.path} cannot be read: it is no zip archive; expected {EXPECTED_ARRAYS}"
-            )
-        try:
-            with np.load(self.path, allow_pickle=False) as file:
-                keys = sorted(file.files)
-                parts = {"": ""} if set(HOMEWORK_KEYS) <= set(keys) else {}
-                parts |= {name: f"{name}_" for name in MEDMNIST_PARTS if f"{name}_images" in keys}
-                wanted = [f"{prefix}{key}" for prefix in parts.values() for key in HOMEWORK_KEYS]
-                if not wanted or not set(wanted) <= set(keys):
-                    raise PreparationError(
-                        f"{self.path} has the keys {keys}; expected images, labels or MedMNIST's train_images, "
-                        "train_labels, val_images, ..."
-                    )
-                # A member that is no array comes as bytes; `_check` then names its type.
-                arrays = {
-                    part: [np.asarray(file[f"{prefix}{key}"]) for key in HOMEWORK_KEYS]
-                    for part, prefix in parts.items()
-                }
-        except (ValueError, EOFError, OSError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-            pickled = "pickle" in str(error)
-            reason = "it holds pickled Python objects, which are never loaded" if pickled else str(error)
-            raise PreparationError(
-                f"{self.path} cannot be read: {reason}; expected {EXPECTED_ARRAYS}"
-            ) from error
-        return {
-            part: (images, self._check(part, images, labels)) for part, (images, labels) in arrays.items()
-        }
-
-    def _check(self, part, images, labels):
-        """Return the labels as a flat list, or raise the error that says what is wrong."""
-        where = f"{self.path}{f', {part}' if part else ''}"
-        if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8 or not len(images):
-            raise PreparationError(
-                f"{where}: images are {images.dtype} {images.shape}, expected uint8 (N, H, W, 3) with N > 0"
-            )
-        labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-        if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
-            raise PreparationError(
-                f"{where}: labels are {labels.dtype} {labels.shape}, expected integers, one for each of "
-                f"{len(images)} images"
-            )
-        wrong = np.flatnonzero((labels < 0) | (labels >= len(CLASSES)))
-        if len(wrong):
-            listed = shorten(f"image {row}: {labels[row]}" for row in wrong)
-            raise PreparationError(f"{where}: labels must be 0..{len(CLASSES) - 1}; others, {listed}")
-        return labels.tolist()
 
 
 class PlantedSource:
@@ -212,11 +103,6 @@ class PlantedSource:
     def fingerprint(self):
         """Return a digest of the source and of what is planted in it."""
         return hashlib.sha256(f"{self._source.fingerprint()} {self._task}".encode()).hexdigest()
-
-
-def encode_png(image):
-    """Encode uint8 (H, W, 3), RGB, as PNG."""
-    return cv2.imencode(".png", image[..., ::-1])[1].tobytes()
 
 
 def list_files(source):
@@ -308,7 +194,7 @@ def open_source(path, args):
         raise PreparationError(
             f"--plant-outliers {args.plant_outliers} --seed {args.seed}: at least 0 expected"
         )
-    source = ArrayFile(path) if Path(path).suffix == ".npz" else Source(path)
+    source = ArrayFile(path, CLASSES) if Path(path).suffix == ".npz" else Source(path)
     if not args.plant_outliers:
         return source
     return PlantedSource(source, list_files(source)[0], args.plant_outliers, args.seed)

@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
+from data_prep.arrays import encode_png
 from data_prep.cell_detection import (
     LARGE_CELL,
     CircleSearch,
@@ -36,11 +36,6 @@ from drcls.data.duplicates import clusters, identical_pairs, perceptual_hash, un
 
 PAPER_DIAMETER = 224  # pixels of a cell in the paper
 CENTRES = ("detected", "labelled")
-
-
-def encode_png(image):
-    """Return the bytes of a PNG: uint8 (H, W, 3), RGB."""
-    return cv2.imencode(".png", image[..., ::-1])[1].tobytes()
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ and is what `--source kaggle` downloads.
 
 from pathlib import PurePosixPath
 
-from data_prep.labels import DR_CLASSES, DR_GRADES, match_labels, read_label_table
+from data_prep.labels import DR_CLASSES, DR_GRADES, match_labels, read_label_table, read_text
 from data_prep.prepare import DataSet, LabelledFile, main
 from data_prep.sources import PreparationError, shorten
 
@@ -80,11 +80,7 @@ def _find_root(source):
 
 def _read_labels(source, path, split):
     """Read `NAME.jpg GRADE` lines as (split/NAME.jpg, grade)."""
-    lines = [
-        line.split()
-        for line in source.read(str(path)).decode("utf-8", "replace").splitlines()
-        if line.strip()
-    ]
+    lines = [line.split() for line in read_text(source, str(path)).splitlines() if line.strip()]
     odd = [" ".join(line) for line in lines if len(line) != 2]
     if odd:
         raise PreparationError(f"{path}: lines that are not 'NAME.jpg GRADE', {shorten(odd)}")
@@ -95,6 +91,7 @@ DDR = DataSet(
     name="ddr",
     title="DDR",
     classes=DR_CLASSES,
+    ordered=True,
     licence="MIT, Li et al. 2019, https://github.com/nkicsl/DDR-dataset",
     expected_counts=dict(zip(DR_CLASSES, (6266, 630, 4477, 236, 913), strict=True)),
     counts_source="Table 2 of the CheXNet-CBAM paper",

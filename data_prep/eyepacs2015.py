@@ -44,6 +44,7 @@ EYEPACS2015 = DataSet(
     name="eyepacs2015",
     title="EyePACS 2015",
     classes=DR_CLASSES,
+    ordered=True,
     licence="Kaggle competition rules of Diabetic Retinopathy Detection (2015)",
     expected_counts=dict(zip(DR_CLASSES, (25810, 2443, 5292, 873, 708), strict=True)),
     counts_source="the whole training set of the competition",

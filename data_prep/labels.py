@@ -1,5 +1,6 @@
 """Bring label files and the images that they name together."""
 
+import codecs
 import io
 from collections import Counter
 from pathlib import PurePosixPath
@@ -11,6 +12,36 @@ from data_prep.sources import PreparationError, shorten
 # The international scale of diabetic retinopathy, under the names of the folders of the public APTOS copy.
 DR_CLASSES = ["No_DR", "Mild", "Moderate", "Severe", "Proliferate_DR"]
 DR_GRADES = {str(grade): name for grade, name in enumerate(DR_CLASSES)}
+# A table of a million images has a few dozen megabytes; a small archive can hold one of gigabytes.
+MAX_TABLE_BYTES, MAX_TABLE_ROWS, MAX_COLUMNS = 2**26, 2_000_000, 1000
+SEPARATORS = ",;\t|"
+
+
+def in_natural_order(names):
+    """Sort class names, numbers by their value: "2" before "10"; others by their letters."""
+    return sorted(names, key=lambda name: (not name.isdecimal(), int(name) if name.isdecimal() else 0, name))
+
+
+def check_classes(found, classes, where):
+    """Return the class names in the order of the network's outputs.
+
+    Args:
+        found: iterable of str, the names that the labels use.
+        classes: list of str, the order that the user asks for, or None for the natural one.
+        where: what to call the labels in the error.
+
+    Raises:
+        PreparationError: There are fewer than two classes, two differ in capitals alone, or those asked for are
+            not those found.
+    """
+    found = set(found)
+    if len(found) < 2:
+        raise PreparationError(f"{where}: at least two classes expected, {sorted(found)} found")
+    if len({name.casefold() for name in found}) < len(found):
+        raise PreparationError(f"{where}: class names that differ in capitals alone, {sorted(found)}")
+    if classes is not None and (set(classes) != found or len(classes) > len(found)):
+        raise PreparationError(f"{where}: the classes {list(classes)} were asked for, {sorted(found)} found")
+    return list(classes) if classes is not None else in_natural_order(found)
 
 
 def find_file(source, name):
@@ -26,6 +57,67 @@ def find_file(source, name):
     return found[0]
 
 
+def read_text(source, name):
+    """Read a text file of a source, without the byte order mark that Windows programs write.
+
+    Raises:
+        PreparationError: The file is too large, unreadable, or neither UTF-8 nor UTF-16 with its mark.
+    """
+    if source.size(name) > MAX_TABLE_BYTES:
+        raise PreparationError(
+            f"{source.path}: {name} has {source.size(name)} bytes; at most {MAX_TABLE_BYTES} expected of a "
+            "label file"
+        )
+    return decode_text(source.read(name), name)
+
+
+def decode_text(data, name):
+    """Decode the bytes of a label file; see `read_text`."""
+    encoding = "utf-16" if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise PreparationError(
+            f"{name} is not a readable CSV or text file ({error}); save it as UTF-8"
+        ) from error
+
+
+def parse_table(text, name, separators=SEPARATORS):
+    """Parse the text of a CSV file; the separator is the one that is most frequent in the first line.
+
+    Returns:
+        DataFrame of str, without surrounding blanks; an empty cell is "".
+
+    Raises:
+        PreparationError: The text is no table, a column name is repeated, or it has too many rows or columns.
+    """
+    first = text.split("\n", 1)[0]
+    separator = max(separators, key=first.count)
+    if first.count(separator) >= MAX_COLUMNS or text.count("\n") > MAX_TABLE_ROWS:
+        raise PreparationError(
+            f"{name} has {first.count(separator) + 1} columns and {text.count(chr(10))} lines; at most "
+            f"{MAX_COLUMNS} and {MAX_TABLE_ROWS} expected of a label file"
+        )
+    try:
+        table = pd.read_csv(
+            io.StringIO(text),
+            sep=separator,
+            dtype=str,
+            keep_default_na=False,
+            header=None,
+            index_col=False,
+            skipinitialspace=True,
+        )
+    except ValueError as error:
+        raise PreparationError(f"{name} is not a readable CSV file ({error})") from error
+    table = table.fillna("").apply(lambda column: column.str.strip())
+    header = list(table.iloc[0])
+    repeated = [column for column, count in Counter(header).items() if count > 1 and column]
+    if repeated:
+        raise PreparationError(f"{name} has the column names {repeated} more than once: {header}")
+    return table.iloc[1:].set_axis(header, axis=1).reset_index(drop=True)
+
+
 def read_label_table(source, name, id_column, label_column):
     """Read a CSV of labels.
 
@@ -36,16 +128,12 @@ def read_label_table(source, name, id_column, label_column):
         PreparationError: The file is missing, is no CSV or lacks a column.
     """
     path = find_file(source, name)
-    try:
-        table = pd.read_csv(io.BytesIO(source.read(path)), dtype=str, keep_default_na=False)
-    except ValueError as error:
-        raise PreparationError(f"{path} is not a readable CSV file ({error})") from error
+    table = parse_table(read_text(source, path), path)
     if not {id_column, label_column} <= set(table.columns):
         raise PreparationError(
             f"{path} has the columns {list(table.columns)}, {id_column},{label_column} expected"
         )
-    ids, labels = table[id_column].str.strip(), table[label_column].str.strip()
-    return list(zip(ids, labels, strict=True))
+    return list(zip(table[id_column], table[label_column], strict=True))
 
 
 def match_labels(images, labels, classes, label_file):

@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 
@@ -28,12 +28,15 @@ import pandas as pd
 from tqdm import tqdm
 
 from data_prep.journal import Journal, check_same_task, write_atomically
-from data_prep.sources import PreparationError, Source, download
+from data_prep.sources import PreparationError, Source, UnreadableFileError, download, shorten
 from data_prep.verify import RejectedImageError, decode_verified
 from drcls.data.duplicates import conflicting, find_duplicates, perceptual_hash, unite_groups
 from drcls.data.image_ops import CROPS, FILTERS, check_options, prepare_image
 
-MAX_FILE_BYTES = 2**28
+# File systems allow 255 for a name; an ending and a temporary name need some of them.
+MAX_NAME_BYTES = 240
+# Preparation options of images that are only resized.
+PLAIN = {"crop": "none", "size": 224, "filter": "none", "clahe": False}
 COLUMNS = ["path", "label", "group", "sha256", "phash", "width", "height", "source_split"]
 
 
@@ -58,46 +61,90 @@ class LabelledFile:
     planted: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DataSet:
-    """What a data-set module knows.
+    """What is known of a data set before its images are read.
 
     Args:
         name: folder name under `data/`.
         title: for tables and figures.
         classes: class names in the order of the network's outputs.
         licence: terms of the original.
-        expected_counts: images per class in the publication that is reproduced.
-        counts_source: which table these stand in.
         list_files: function, Source -> (list of LabelledFile, dict of notes for dataset.json).
+        expected_counts: images per class in the publication that is reproduced, or None.
+        counts_source: which table these stand in.
         kaggle: keyword arguments of `sources.download`, or None where Kaggle does not have it.
         expected_splits: the same counts by the distributor's split, {split: {class name: count}}, or None.
         phantom: whether the images are drawn, not real.
+        ordered: whether the classes are grades, from least to most.
+        labelling: what a preparation that goes on must have labelled alike, besides its source and options.
     """
 
     name: str
     title: str
     classes: list[str]
     licence: str
-    expected_counts: dict[str, int]
-    counts_source: str
     list_files: Callable
-    kaggle: dict | None = field(default=None)
-    expected_splits: dict[str, dict[str, int]] | None = field(default=None)
+    expected_counts: dict[str, int] | None = None
+    counts_source: str = ""
+    kaggle: dict | None = None
+    expected_splits: dict[str, dict[str, int]] | None = None
     phantom: bool = False
+    ordered: bool = False
+    labelling: dict = field(default_factory=dict)
+
+
+def with_distinct_ids(files):
+    """Give files that would be stored under one name, `a.jpg` and `a.png`, ids that keep their endings.
+
+    Capitals are not told apart, as on the disks of Windows and macOS.
+
+    Args:
+        files: list of LabelledFile.
+
+    Returns:
+        The list, in the same order.
+
+    Raises:
+        PreparationError: Two files differ in capitals alone.
+    """
+    count = Counter(file.image_id.casefold() for file in files)
+    files = [
+        replace(file, image_id=file.image_id + PurePosixPath(file.name).suffix)
+        if count[file.image_id.casefold()] > 1
+        else file
+        for file in files
+    ]
+    count = Counter(file.image_id.casefold() for file in files)
+    repeated = [file.name for file in files if count[file.image_id.casefold()] > 1]
+    if repeated:
+        raise PreparationError(
+            f"files whose names differ in nothing but capitals, {shorten(repeated)}; rename them"
+        )
+    return files
+
+
+def _check_name(image_id):
+    """Reject a name that cannot be a file's, or not a row's in a table."""
+    longest = max(len(part.encode("utf-8", "surrogateescape")) for part in image_id.split("/"))
+    if longest > MAX_NAME_BYTES:
+        raise RejectedImageError(f"name of {longest} bytes, at most {MAX_NAME_BYTES} expected")
+    if not image_id.isprintable():
+        raise RejectedImageError("name with control or undecodable characters")
 
 
 def _prepare_file(source, file, options, folder):
     """Verify, prepare and store one image; return its line of the journal."""
     try:
         if file.label is None:
-            raise RejectedImageError("no label for it in the label file")
-        if source.size(file.name) > MAX_FILE_BYTES:
-            raise RejectedImageError(f"{source.size(file.name)} bytes, at most {MAX_FILE_BYTES} expected")
+            raise RejectedImageError("no label for it")
+        _check_name(file.image_id)
         data = source.read(file.name)
         image = decode_verified(data, file.name)
     except RejectedImageError as error:
         return {"name": file.name, "reason": str(error)}
+    except UnreadableFileError as error:
+        return {"name": file.name, "reason": error.reason}
     prepared = prepare_image(image, options)
     suffix = ".png"
     if prepared is image or np.array_equal(prepared, image):
@@ -114,6 +161,7 @@ def _prepare_file(source, file, options, folder):
         "phash": perceptual_hash(prepared),
         "width": prepared.shape[1],
         "height": prepared.shape[0],
+        "grey": bool((prepared == prepared[..., :1]).all()),
     }
 
 
@@ -138,15 +186,22 @@ def prepare(data_set, source, folder, options, workers=None):
     task = {
         "name": data_set.name,
         "preparation": check_options(options),
-        "source": source.path.name,
+        "source": source.path.resolve().name,
         "source_fingerprint": source.fingerprint(),
+        **data_set.labelling,
     }
+    if source.path.is_dir() and folder.resolve().is_relative_to(source.path.resolve()):
+        raise PreparationError(
+            f"{folder} lies in the source {source.path}, where its images would be taken for more of the source; "
+            "choose an output elsewhere"
+        )
     if (folder / "dataset.json").is_file():
         info = json.loads((folder / "dataset.json").read_text())
         check_same_task(folder, info, task)
         print(f"{folder} is prepared already, nothing to do")
         return info
     files, notes = data_set.list_files(source)
+    files = with_distinct_ids(files)
     folder.mkdir(parents=True, exist_ok=True)
     journal = Journal(folder, task)
     started, todo = time.perf_counter(), [file for file in files if file.name not in journal.done]
@@ -165,21 +220,59 @@ def prepare(data_set, source, folder, options, workers=None):
     finally:
         pool.shutdown(cancel_futures=True)
         journal.close()
-    info = _finish(data_set, files, journal.done, folder, task | notes)
+    try:
+        info = _finish(data_set, files, journal.done, folder, task | notes)
+    except PreparationError:
+        # Nothing to go on with: the source must change first.
+        discard(folder)
+        raise
     journal.path.unlink()
     seconds = time.perf_counter() - started
     print(f"{len(todo)} images in {seconds:.1f} s, {len(todo) / seconds:.0f} images/s")
     return info
 
 
+def prepare_labelled(
+    source, files, folder, classes, *, ordered=False, title=None, licence="", options=None, workers=None
+):
+    """Prepare images that nobody has published a table of: `prepare` for anybody's own.
+
+    Args:
+        source: what the files are read from.
+        files: list of LabelledFile.
+        folder: output folder; its name is the data set's.
+        classes: list of str in the order of the network's outputs.
+        ordered: whether the classes are grades, from least to most.
+        title: for tables and figures; None for the name of the folder.
+        licence: terms of the images.
+        options: dict, those of `PLAIN` that differ.
+        workers: number of threads; None for the number of cores.
+
+    Returns:
+        The content of `dataset.json`.
+    """
+    listing = json.dumps([asdict(file) for file in files])
+    data_set = DataSet(
+        name=Path(folder).resolve().name,
+        title=title or Path(folder).resolve().name,
+        classes=classes,
+        licence=licence,
+        list_files=lambda _: (files, {}),
+        ordered=ordered,
+        labelling={
+            "classes": classes,
+            "ordered": ordered,
+            "labels_fingerprint": hashlib.sha256(listing.encode()).hexdigest(),
+        },
+    )
+    return prepare(data_set, source, folder, PLAIN | (options or {}), workers)
+
+
 def _finish(data_set, files, done, folder, info):
     """Write the two tables and, last, dataset.json; return its content."""
     rejected = [(file.name, done[file.name]["reason"]) for file in files if "reason" in done[file.name]]
     kept = [file for file in files if "reason" not in done[file.name]]
-    if not kept:
-        raise PreparationError(
-            f"none of the {len(files)} images can be used; {folder / 'journal.jsonl'} says why"
-        )
+    _check_classes(data_set, kept, rejected)
     frame = pd.DataFrame([asdict(file) | done[file.name] for file in kept])
     frame["group"] = frame["group"].where(frame["group"] != "", frame["image_id"])
     frame["group"] = unite_groups(list(frame["group"]), list(frame["sha256"]), list(frame["phash"]))
@@ -194,9 +287,11 @@ def _finish(data_set, files, done, folder, info):
         "classes": data_set.classes,
         "counts": counts,
         **({"source_splits": splits} if splits else {}),
-        "counts_check": _check_counts(data_set, counts, splits),
+        **({"counts_check": _check_counts(data_set, counts, splits)} if data_set.expected_counts else {}),
         "licence": data_set.licence,
         "phantom": data_set.phantom,
+        "ordered": data_set.ordered,
+        "grey": int(frame["grey"].sum()),
         "rejected": len(rejected),
         "drcls_version": version("drcls"),
         "duplicates": _describe_duplicates(frame),
@@ -210,6 +305,18 @@ def _finish(data_set, files, done, folder, info):
     write_atomically(folder / "rejected.csv", table.to_csv(index=False).encode())
     write_atomically(folder / "dataset.json", f"{json.dumps(info, indent=2)}\n".encode())
     return info
+
+
+def _check_classes(data_set, kept, rejected):
+    """Refuse a set of which a class, or all, has no image that can be used."""
+    reasons = shorten(f"{name} ({reason})" for name, reason in rejected)
+    if not kept:
+        raise PreparationError(f"none of the {len(rejected)} images can be used, {reasons}")
+    empty = sorted(set(data_set.classes) - {file.label for file in kept})
+    if empty:
+        raise PreparationError(
+            f"no image of the classes {empty} can be used; rejected {reasons if rejected else 'none'}"
+        )
 
 
 def _count(data_set, labels):
@@ -276,25 +383,33 @@ def discard(folder):
     Raises:
         PreparationError: The folder is not empty and holds no preparation.
     """
-    if folder.exists() and any(folder.iterdir()):
+    if folder.is_dir() and any(folder.iterdir()):
         if not any((folder / name).is_file() for name in ("dataset.json", "journal.jsonl")):
             raise PreparationError(f"{folder} holds other files but no preparation; choose another --output")
         for name in ("dataset.json", "manifest.csv", "rejected.csv", "planted.csv", "journal.jsonl"):
             (folder / name).unlink(missing_ok=True)
         shutil.rmtree(folder / "images", ignore_errors=True)
+        if not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def summary(info, folder):
     """Say in a few lines what was prepared."""
-    check, doubles = info["counts_check"], info["duplicates"]
+    check, doubles = info.get("counts_check", {}), info["duplicates"]
     lines = [f"{info['title']} in {folder}: {sum(info['counts'].values())} images"]
     for name, count in info["counts"].items():
-        remark = f"  ({check['expected'][name]} in {check['source']})" if name in check["differences"] else ""
+        remark = (
+            f"  ({check['expected'][name]} in {check['source']})"
+            if name in check.get("differences", {})
+            else ""
+        )
         lines.append(f"  {name:<15}{count:>7}{remark}")
     for split, counts in info.get("source_splits", {}).items():
         lines.append(
             f"  in {split}: {_describe_split(counts, check.get('split_differences', {}).get(split, {}))}"
         )
+    if info.get("grey"):
+        lines.append(f"grey, stored with three equal channels: {info['grey']}")
     if "ungradable_dropped" in info:
         lines.append(f"  ungradable, dropped: {info['ungradable_dropped']}")
     lines += [
@@ -355,7 +470,7 @@ def main(data_set, arguments=None, parser=None, open_source=lambda path, _: Sour
         open_source: function (path, parsed arguments) -> what `prepare` reads from, a context manager.
 
     Returns:
-        Exit status: 0 done, 1 some files were rejected, 2 nothing could be prepared.
+        Exit status: 0 done, 1 some files were rejected, 2 nothing could be prepared, 130 interrupted.
     """
     parser = parser or build_parser(data_set)
     args = parser.parse_args(arguments)
@@ -370,6 +485,9 @@ def main(data_set, arguments=None, parser=None, open_source=lambda path, _: Sour
     except (PreparationError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"\ninterrupted; the same command goes on where it stopped ({args.output})", file=sys.stderr)
+        return 130
     print(summary(info, args.output))
     return 1 if info["rejected"] and not args.allow_rejected else 0
 

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from data_prep.labels import read_text
 from data_prep.sources import PreparationError, shorten
 
 CLASSES = ["normal", "codocyte", "hypochromia"]
@@ -57,7 +58,7 @@ def has_smears(source):
 def read_description(source):
     """Return what a phantom says of itself in `smears.json`, or None for real smears."""
     found = [name for name in source.names if PurePosixPath(name).name == DESCRIPTION]
-    return json.loads(source.read(found[0])) if found else None
+    return json.loads(read_text(source, found[0])) if found else None
 
 
 def list_smears(source):
@@ -96,7 +97,7 @@ def _by_stem(source, folder):
 def _read_labels(source, name):
     """Read `x y type` lines; return float64 (L, 2) and the names of the types."""
     centres, types, odd, unknown = [], [], [], []
-    for number, line in enumerate(source.read(name).decode("utf-8", "replace").splitlines(), 1):
+    for number, line in enumerate(read_text(source, name).splitlines(), 1):
         fields = line.split()
         if not fields:
             continue

@@ -7,16 +7,33 @@ never becomes a path on disk.
 import hashlib
 import importlib
 import io
+import os
 import zipfile
 import zlib
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
 LISTED = 20
+# No photograph needs more; what claims more is refused before it is unpacked.
+MAX_FILE_BYTES = 2**27
+_CHUNK = 2**20
 
 
 class PreparationError(Exception):
     """The source, its labels or the output folder are not as they must be; the message says which and why."""
+
+
+class UnreadableFileError(PreparationError):
+    """One file of a source cannot be read; the others can.
+
+    Args:
+        name: of the file, with that of its archive.
+        reason: why.
+    """
+
+    def __init__(self, name, reason):
+        super().__init__(f"{name} {reason}")
+        self.reason = reason
 
 
 def shorten(items):
@@ -75,7 +92,10 @@ class _FolderFile:
         self.size = path.stat().st_size
 
     def read(self):
-        return self.path.read_bytes()
+        try:
+            return self.path.read_bytes()
+        except PermissionError as error:
+            raise UnreadableFileError(self.path, f"may not be read ({error.strerror})") from error
 
 
 class _ZipFile:
@@ -86,22 +106,36 @@ class _ZipFile:
         self.size = entry.file_size
 
     def read(self):
+        """Unpack in chunks: an entry that is larger than it says is never in memory as a whole."""
+        name, method = f"{self.archive_name}: {self.entry.filename}", self.entry.compress_type
+        if method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise UnreadableFileError(name, f"is packed by method {method}; stored or deflated expected")
         try:
-            return self.archive.read(self.entry)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-            raise PreparationError(
-                f"{self.archive_name} is damaged or encrypted: {self.entry.filename} cannot be read ({error})"
-            ) from error
+            with self.archive.open(self.entry) as file:
+                return b"".join(iter(lambda: file.read(_CHUNK), b""))
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            NotImplementedError,
+            RuntimeError,
+            ValueError,
+        ) as error:
+            raise UnreadableFileError(name, f"is damaged or encrypted in its archive ({error})") from error
 
 
 class Source:
     """The files of a folder or an archive by their names, open for reading; a context manager.
 
-    Archives that lie in a folder, also in parts as Kaggle packs them (`train.zip.001`), are looked into.
-    Hidden files and what macOS adds to archives are left out.
+    Archives that lie in a folder, also in parts as Kaggle packs them (`train.zip.001`), are looked into, and
+    linked folders are followed. Hidden files and what macOS adds to archives are left out.
 
     Args:
         path: a folder or a zip.
+
+    Attributes:
+        names: sorted names of the files.
+        folders: set of the names of all folders, empty ones included; the source itself is "".
 
     Raises:
         PreparationError: The path does not exist, an archive is damaged, or a name in it points out of it.
@@ -109,7 +143,7 @@ class Source:
 
     def __init__(self, path):
         self.path = Path(path)
-        self._files, self._open = {}, []
+        self._files, self._open, self.folders = {}, [], {""}
         try:
             if self.path.is_dir():
                 self._add_folder()
@@ -141,8 +175,10 @@ class Source:
         """Return the bytes of a file.
 
         Raises:
-            PreparationError: The archive is damaged there.
+            UnreadableFileError: The file is too large, may not be read, or the archive is damaged there.
         """
+        if self.size(name) > MAX_FILE_BYTES:
+            raise UnreadableFileError(name, f"has {self.size(name)} bytes, at most {MAX_FILE_BYTES} expected")
         return self._files[name].read()
 
     def fingerprint(self):
@@ -151,14 +187,15 @@ class Source:
         return hashlib.sha256(listing.encode()).hexdigest()
 
     def _add_folder(self):
-        for path in sorted(self.path.rglob("*")):
-            name = path.relative_to(self.path).as_posix()
-            if path.name.endswith((".zip", ".zip.001")):
-                self._add_archive(
-                    sorted(path.parent.glob(f"{path.stem}.[0-9]*")) if path.suffix == ".001" else [path]
-                )
-            elif path.is_file() and not _is_hidden(name) and not zipfile_part(path.name):
-                self._files[name] = _FolderFile(path)
+        for folder, names in _walk(self.path):
+            inner = folder.relative_to(self.path).as_posix()
+            self.folders.add("" if inner == "." else inner)
+            for path in (folder / name for name in names):
+                if path.name.lower().endswith((".zip", ".zip.001")):
+                    parts = sorted(folder.glob(f"{path.stem}.[0-9]*")) if path.suffix == ".001" else [path]
+                    self._add_archive(parts)
+                elif path.is_file() and not zipfile_part(path.name):
+                    self._files[path.relative_to(self.path).as_posix()] = _FolderFile(path)
 
     def _add_archive(self, parts):
         file = parts[0].open("rb") if len(parts) == 1 else io.BufferedReader(JoinedFile(parts))
@@ -175,11 +212,38 @@ class Source:
         repeated = [name for name, count in Counter(entry.filename for entry in entries).items() if count > 1]
         if repeated:
             raise PreparationError(f"{parts[0]} holds names more than once, {shorten(repeated)}")
-        self._files |= {
-            entry.filename: _ZipFile(archive, entry, parts[0])
-            for entry in entries
-            if not _is_hidden(entry.filename)
-        }
+        shown = [entry for entry in archive.infolist() if not _is_hidden(entry.filename)]
+        for entry in shown:
+            folder = PurePosixPath(entry.filename) if entry.is_dir() else PurePosixPath(entry.filename).parent
+            self.folders |= {str(inner) for inner in (folder, *folder.parents) if inner.name}
+        files = {entry.filename: _ZipFile(archive, entry, parts[0]) for entry in shown if not entry.is_dir()}
+        twice = sorted(set(files) & set(self._files))
+        if twice:
+            raise PreparationError(
+                f"{parts[0]} holds names that other files of {self.path} have too, {shorten(twice)}"
+            )
+        self._files |= files
+
+
+def _walk(root):
+    """List (folder, sorted file names) of a folder and all in it that is not hidden; links are followed.
+
+    A link to a folder that holds it would go on for ever, and is left out.
+    """
+
+    def refuse(error):
+        raise PreparationError(f"{error.filename} may not be read ({error.strerror})") from error
+
+    listed = []
+    for folder, inner, names in os.walk(root, followlinks=True, onerror=refuse):
+        above = {os.path.realpath(path) for path in (Path(folder), *Path(folder).parents)}
+        inner[:] = sorted(
+            name
+            for name in inner
+            if not _is_hidden(name) and os.path.realpath(Path(folder, name)) not in above
+        )
+        listed.append((Path(folder), sorted(name for name in names if not _is_hidden(name))))
+    return listed
 
 
 def zipfile_part(name):

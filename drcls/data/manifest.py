@@ -7,6 +7,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+# What distributors call their parts, in small letters.
+PART_OF_SPLIT = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+}
 COLUMNS = ["path", "label", "group", "sha256", "phash", "width", "height", "source_split"]
 
 

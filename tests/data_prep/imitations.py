@@ -83,9 +83,9 @@ def write_folder(folder, files):
     return Path(folder)
 
 
-def write_zip(path, files):
+def write_zip(path, files, method=zipfile.ZIP_STORED):
     """Write dict, name -> bytes, into a zip; return its path."""
-    with zipfile.ZipFile(path, "w") as archive:
+    with zipfile.ZipFile(path, "w", method) as archive:
         for name, data in files.items():
             archive.writestr(name, data)
     return Path(path)

@@ -156,13 +156,13 @@ def test_smears_of_one_field_are_one_group(smears, tmp_path):
 
 
 def test_a_cell_is_what_lies_about_its_circle(tmp_path):
-    smear = np.full((120, 160, 3), 220, np.uint8)
-    for x, y in ((40, 60), (80, 60), (120, 60)):
+    smear = np.full((120, 200, 3), 220, np.uint8)
+    for x, y in ((40, 60), (80, 60), (120, 60), (160, 60)):
         cv2.circle(smear, (x, y), 15, (150, 70, 100), -1)
-    files = {"Dataset/1.png": encode(smear), "Label/1.txt": b"42 61 0\n80 60 4\n"}
+    files = {"Dataset/1.png": encode(smear), "Label/1.txt": b"42 61 0\n80 60 4\n121 60 11\n"}
     assert run(write_folder(tmp_path / "s", files), tmp_path / "cells", "--size", "64") == 0
     manifest = load_manifest(tmp_path / "cells")
-    assert sorted(manifest.frame["label"]) == ["codocyte", "normal"]
+    assert sorted(manifest.frame["label"]) == ["codocyte", "hypochromia", "normal"]
     assert cells_of(tmp_path / "cells")["unlabelled"] == 1
     for path in manifest.paths:
         cell = read_image(path)

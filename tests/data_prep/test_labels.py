@@ -3,7 +3,8 @@
 import pytest
 from imitations import write_zip
 
-from data_prep.labels import match_labels, read_label_table
+from data_prep import labels
+from data_prep.labels import match_labels, read_label_table, read_text
 from data_prep.sources import PreparationError, Source
 
 CLASSES = {"0": "No_DR", "1": "Mild"}
@@ -70,3 +71,42 @@ def test_table_is_read_as_text_at_any_depth(tmp_path):
 def test_unreadable_table_is_one_clear_error(tmp_path, files, message):
     with pytest.raises(PreparationError, match=message):
         table(tmp_path, files)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeffid,grade\r\na,1\r\nb,0\r\n".encode(),
+        b"id;grade\na;1\nb;0\n",
+        b"id\tgrade\na\t1\nb\t0\n",
+        "id\tgrade\r\na\t1\r\nb\t0\r\n".encode("utf-16"),
+        b'"id", "grade"\n"a", "1"\n"b", "0"',
+    ],
+    ids=["windows", "semicolons", "tabs", "utf-16", "quotes"],
+)
+def test_tables_of_any_program_are_read(tmp_path, text):
+    assert table(tmp_path, {"train.csv": text}) == [("a", "1"), ("b", "0")]
+
+
+def test_byte_order_mark_of_a_text_file_is_no_part_of_its_first_word(tmp_path):
+    with Source(write_zip(tmp_path / "f.zip", {"train.txt": "\ufeffa.jpg 0\r\n".encode()})) as source:
+        assert read_text(source, "train.txt").split() == ["a.jpg", "0"]
+
+
+def test_huge_table_is_refused_unread(tmp_path, monkeypatch):
+    monkeypatch.setattr(labels, "MAX_TABLE_BYTES", 20)
+    with pytest.raises(PreparationError, match="train.csv has 32 bytes; at most 20 expected"):
+        table(tmp_path, {"train.csv": b"id,grade\n" + b"a,1\n" * 5 + b"b,0"})
+
+
+@pytest.mark.parametrize("text", [b"id,grade\n" + b"\n" * 101, b"id,grade" + b"," * 100])
+def test_table_of_too_many_rows_or_columns_is_refused(tmp_path, monkeypatch, text):
+    monkeypatch.setattr(labels, "MAX_TABLE_ROWS", 100)
+    monkeypatch.setattr(labels, "MAX_COLUMNS", 100)
+    with pytest.raises(PreparationError, match="at most 100 and 100 expected"):
+        table(tmp_path, {"train.csv": text})
+
+
+def test_repeated_column_names_are_refused(tmp_path):
+    with pytest.raises(PreparationError, match=r"column names \['id'\] more than once"):
+        table(tmp_path, {"train.csv": b"id,grade,id\na,1,b\n"})

@@ -15,8 +15,10 @@ import pytest
 from imitations import aptos_files, bad_files, encode, picture, write_folder, write_zip
 
 from data_prep import prepare as module
+from data_prep import sources
 from data_prep.aptos2019 import APTOS2019
-from data_prep.prepare import main
+from data_prep.prepare import LabelledFile, main, with_distinct_ids
+from data_prep.sources import PreparationError
 from drcls.data.image_ops import prepare_image, read_image
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -256,20 +258,75 @@ def test_killed_preparation_goes_on(tmp_path, output, capsys):
     assert not [path for path in output.rglob("*") if path.name.endswith((".part", ".jsonl"))]
 
 
-def test_damaged_zip_stops_with_one_line(tmp_path, output, capsys):
+def test_one_damaged_entry_is_rejected_and_the_rest_prepared(tmp_path, output):
     files = aptos_files(10)
     path = write_zip(tmp_path / "aptos.zip", files)
     pixels = files["gaussian_filtered_images/Mild/img001.png"][60:70]
     path.write_bytes(path.read_bytes().replace(pixels, bytes(10), 1))
-    assert run(path, output) == 2
-    error = capsys.readouterr().err
-    assert error.splitlines()[-1].startswith("error: ") and "img001.png" in error and "Traceback" not in error
+    assert run(path, output) == 1
+    rejected = pd.read_csv(output / "rejected.csv")
+    assert rejected["path"].tolist() == ["gaussian_filtered_images/Mild/img001.png"]
+    assert "damaged or encrypted" in rejected["reason"][0]
+    assert len(manifest(output)) == 9
 
 
-def test_oversized_file_is_rejected_unread(source, output, monkeypatch):
-    monkeypatch.setattr(module, "MAX_FILE_BYTES", 10)
+def test_oversized_file_is_rejected_unread(source, output, monkeypatch, capsys):
+    monkeypatch.setattr(sources, "MAX_FILE_BYTES", 500)
     assert run(source, output) == 2  # every image is rejected, so that nothing is left
-    assert "10 expected" in (output / "journal.jsonl").read_text()
+    error = capsys.readouterr().err
+    assert "none of the 10 images can be used" in error and "at most 500 expected" in error
+    assert not output.exists()
+
+
+def test_class_whose_images_are_all_rejected_is_an_error(tmp_path, output, capsys):
+    files = aptos_files(10)
+    mild = [name for name in files if "/Mild/" in name]
+    source = write_zip(tmp_path / "aptos.zip", files | dict.fromkeys(mild, b""))
+    assert run(source, output) == 2
+    error = capsys.readouterr().err
+    assert "['Mild']" in error and "img001.png (empty file)" in error
+    assert not output.exists()
+
+
+def test_names_that_no_file_system_takes_are_rejected(tmp_path, output):
+    long = "x" * 245
+    files = aptos_files(10)
+    for name in (long, "a\nb"):
+        files[f"gaussian_filtered_images/Mild/{name}.png"] = encode(picture(len(name)))
+        files["train.csv"] += f'"{name}",1\n'.encode()
+    assert run(write_zip(tmp_path / "aptos.zip", files), output) == 1
+    reasons = sorted(pd.read_csv(output / "rejected.csv")["reason"])
+    assert reasons == [
+        "name of 245 bytes, at most 240 expected",
+        "name with control or undecodable characters",
+    ]
+    assert len(manifest(output)) == 10
+
+
+def test_files_of_one_name_and_two_endings_keep_both():
+    files = [
+        LabelledFile(name, name.rpartition(".")[0], "x") for name in ("a.jpg", "a.png", "b.png", "A/a.png")
+    ]
+    assert [file.image_id for file in with_distinct_ids(files)] == ["a.jpg", "a.png", "b", "A/a"]
+    with pytest.raises(PreparationError, match="capitals, 2: a.jpg, A.JPG"):
+        with_distinct_ids([LabelledFile("a.jpg", "a", "x"), LabelledFile("A.JPG", "A", "x")])
+
+
+def test_output_inside_the_source_is_refused(tmp_path, capsys):
+    folder = write_folder(tmp_path / "photos", aptos_files(5))
+    assert run(folder, folder / "prepared") == 2
+    assert "lies in the source" in capsys.readouterr().err and not (folder / "prepared").exists()
+
+
+def test_interrupting_says_in_one_line_how_to_go_on(source, output, monkeypatch, capsys):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "perceptual_hash", stop)
+        assert run(source, output) == 130
+    assert "the same command goes on" in capsys.readouterr().err.splitlines()[-1]
+    assert run(source, output) == 0
 
 
 @pytest.mark.parametrize("arguments", [["--size", "4"], ["--workers", "0"], ["--crop", "left"]])

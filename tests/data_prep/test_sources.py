@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+import tracemalloc
 import types
 import zipfile
 
@@ -9,7 +10,7 @@ import pytest
 from imitations import write_folder, write_zip
 
 from data_prep import sources
-from data_prep.sources import JoinedFile, PreparationError, Source
+from data_prep.sources import JoinedFile, PreparationError, Source, UnreadableFileError
 
 FILES = {"a/one.png": b"1", "a/two.png": b"22", "labels.csv": b"x,y\n"}
 
@@ -103,8 +104,59 @@ def test_truncated_zip_is_one_clear_error(tmp_path):
 def test_damaged_member_is_one_clear_error(tmp_path):
     path = write_zip(tmp_path / "f.zip", {"one.png": b"pixels" * 100})
     path.write_bytes(path.read_bytes().replace(b"pixels", b"pixelz", 1))
-    with pytest.raises(PreparationError, match="f.zip is damaged.*one.png"):
+    with pytest.raises(PreparationError, match="f.zip: one.png is damaged"):
         contents(path)
+
+
+def test_entry_that_lies_about_its_size_is_never_unpacked_as_a_whole(tmp_path):
+    path = write_zip(tmp_path / "f.zip", {}, zipfile.ZIP_DEFLATED)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive, archive.open("bomb.png", "w") as file:
+        for _ in range(256):
+            file.write(bytes(2**20))
+    # The size stands in the central directory, before the name.
+    data = path.read_bytes()
+    path.write_bytes(data.replace((2**28).to_bytes(4, "little"), (1000).to_bytes(4, "little")))
+    with Source(path) as source:
+        assert source.size("bomb.png") == 1000
+        tracemalloc.start()
+        with pytest.raises(UnreadableFileError, match="f.zip: bomb.png is damaged"):
+            source.read("bomb.png")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 2**23
+
+
+def test_methods_other_than_stored_and_deflated_are_refused(tmp_path):
+    path = write_zip(tmp_path / "f.zip", {"one.png": b"1" * 100}, zipfile.ZIP_LZMA)
+    with pytest.raises(UnreadableFileError, match="one.png is packed by method 14"):
+        contents(path)
+
+
+def test_linked_folders_are_followed_and_circles_are_not(tmp_path):
+    write_folder(tmp_path / "store", {"mild/x.png": b"x"})
+    folder = write_folder(tmp_path / "f", {"severe/y.png": b"y"})
+    (folder / "mild").symlink_to(tmp_path / "store" / "mild", target_is_directory=True)
+    (folder / "severe" / "up").symlink_to(folder, target_is_directory=True)
+    assert contents(folder) == {"mild/x.png": b"x", "severe/y.png": b"y"}
+
+
+def test_empty_folders_are_known(tmp_path):
+    folder = write_folder(tmp_path / "f", {"a/b/x.png": b"x", ".git/x": b""})
+    (folder / "empty").mkdir()
+    with zipfile.ZipFile(tmp_path / "f.zip", "w") as archive:
+        archive.writestr("a/b/x.png", b"x")
+        archive.mkdir("empty")
+    for path in (folder, tmp_path / "f.zip"):
+        with Source(path) as source:
+            assert source.folders == {"", "a", "a/b", "empty"}
+
+
+def test_capital_ending_of_an_archive_and_names_in_two_archives(tmp_path):
+    write_zip(tmp_path / "one.ZIP", {"a.png": b"1"})
+    assert contents(tmp_path) == {"a.png": b"1"}
+    write_zip(tmp_path / "two.zip", {"a.png": b"2"})
+    with pytest.raises(PreparationError, match="two.zip holds names that other files.*a.png"):
+        contents(tmp_path)
 
 
 def test_repeated_name_in_a_zip_is_refused(tmp_path):

@@ -1,0 +1,182 @@
+"""Anybody's images with a table of their labels: CSV or TSV of any program, with any column names."""
+
+from collections import defaultdict
+from pathlib import Path, PurePosixPath
+
+from data_prep.folder import is_image
+from data_prep.labels import MAX_TABLE_BYTES, check_classes, decode_text, parse_table, read_text
+from data_prep.prepare import LabelledFile, prepare_labelled
+from data_prep.sources import PreparationError, Source, shorten
+from drcls.data.manifest import PART_OF_SPLIT
+
+TABLE_ENDINGS = (".csv", ".tsv", ".txt")
+
+
+def prepare_table(
+    source,
+    target,
+    table=None,
+    *,
+    image_column=None,
+    label_column=None,
+    group_column=None,
+    split_column=None,
+    size=None,
+    ordered=False,
+    classes=None,
+    **described,
+):
+    """Prepare images whose labels stand in a table.
+
+    Args:
+        source: path of a folder or a zip of images, at any depth.
+        target: output folder; its name is the data set's.
+        table: path of the table, on the disk or inside the source; None for the one table of the source.
+        image_column: column of file names or ids, with or without folders and endings; None for the column that
+            names most images.
+        label_column: column of the classes; None where the table has one column besides the others named here.
+        group_column: column of what a split must not tear apart, for example the patient; None for none.
+        split_column: column of train, validation (val, valid) or test; None for none.
+        size: side in pixels; None for 224.
+        ordered: whether the classes are grades, from least to most in the order of `classes`.
+        classes: list of str in the order of the network's outputs; None for their natural order.
+        described: `title`, `licence`, `options`, `workers`; see `data_prep.prepare.prepare_labelled`.
+
+    Returns:
+        The content of `dataset.json`. Images that the table does not name are rejected, and listed.
+
+    Raises:
+        PreparationError: The table cannot be read or lacks a column; a row names no image or several; or two
+            rows name the same.
+    """
+    with Source(source) as opened:
+        name, rows = _read(opened, table)
+        images = sorted(filter(is_image, opened.names))
+        finder = ImageFinder(images)
+        named = [column for column in (image_column, label_column, group_column, split_column) if column]
+        unknown = [column for column in named if column not in rows.columns]
+        if unknown:
+            raise PreparationError(f"{name} has no columns {unknown}; it has {list(rows.columns)}")
+        image_column = image_column or _image_column(rows, finder, name)
+        label_column = label_column or _label_column(rows, [image_column, group_column, split_column], name)
+        found = _match(rows[image_column], finder, f"{name}, column {image_column}")
+        classes = check_classes(filter(None, rows[label_column]), classes, f"{name}, column {label_column}")
+        splits = (
+            _splits(rows[split_column], f"{name}, column {split_column}")
+            if split_column
+            else [""] * len(rows)
+        )
+        groups = rows[group_column] if group_column else [""] * len(rows)
+        known = {
+            image: (label or None, group, split)
+            for image, label, group, split in zip(found, rows[label_column], groups, splits, strict=True)
+        }
+        files = [
+            LabelledFile(image, str(PurePosixPath(image).with_suffix("")), *known.get(image, (None, "", "")))
+            for image in images
+        ]
+        options = described.pop("options", None) or {}
+        return prepare_labelled(
+            opened,
+            files,
+            target,
+            classes,
+            ordered=ordered,
+            options=options | {"size": size or 224},
+            **described,
+        )
+
+
+def _read(source, table):
+    """Return the name of the table and its rows."""
+    if table is not None and Path(table).is_file():
+        if Path(table).stat().st_size > MAX_TABLE_BYTES:
+            raise PreparationError(
+                f"{table} has more than {MAX_TABLE_BYTES} bytes, too many for a label file"
+            )
+        return str(table), parse_table(decode_text(Path(table).read_bytes(), table), table)
+    tables = [name for name in source.names if PurePosixPath(name).suffix.lower() in TABLE_ENDINGS]
+    wanted = [name for name in tables if table is None or str(table) in (name, PurePosixPath(name).name)]
+    if len(wanted) != 1:
+        raise PreparationError(
+            f"{source.path}: {table or 'one table of labels'} expected, on the disk or in the source; "
+            f"tables in it, {shorten(tables)}"
+        )
+    return wanted[0], parse_table(read_text(source, wanted[0]), wanted[0])
+
+
+class ImageFinder:
+    """Finds images by what a table calls them: the end of their path, with or without the ending.
+
+    Args:
+        names: list of str, full names of the images in their source.
+
+    >>> finder = ImageFinder(["top/left/a.jpg", "top/right/a.jpg", "top/b.PNG"])
+    >>> finder.find("b"), finder.find("b.png"), finder.find("left\\a"), finder.find("a.jpg")
+    (['top/b.PNG'], ['top/b.PNG'], ['top/left/a.jpg'], ['top/left/a.jpg', 'top/right/a.jpg'])
+    """
+
+    def __init__(self, names):
+        self._names = defaultdict(list)
+        for name in names:
+            parts = PurePosixPath(name).parts
+            for start in range(len(parts)):
+                end = PurePosixPath(*parts[start:])
+                for key in (_with_small_ending(end), str(end.with_suffix(""))):
+                    self._names[key].append(name)
+
+    def find(self, called):
+        """Return the images that may be meant: a list of full names."""
+        path = PurePosixPath(called.replace("\\", "/"))
+        # `.` of an id such as 10.2 is no ending.
+        return self._names.get(_with_small_ending(path)) or self._names.get(str(path), [])
+
+
+def _with_small_ending(path):
+    return str(path.with_suffix(path.suffix.lower())) if path.name else ""
+
+
+def _image_column(rows, finder, name):
+    """Return the column whose cells name the most images."""
+    counts = {column: sum(len(finder.find(cell)) == 1 for cell in rows[column]) for column in rows.columns}
+    if not counts or max(counts.values()) == 0:
+        raise PreparationError(f"{name}: no column names the images; the columns are {list(rows.columns)}")
+    return max(counts, key=counts.get)
+
+
+def _label_column(rows, others, name):
+    """Return the only column besides others."""
+    left = [column for column in rows.columns if column not in others]
+    if len(left) != 1:
+        raise PreparationError(f"{name}: which of the columns {left} holds the label? name it")
+    return left[0]
+
+
+def _match(called, finder, where):
+    """Return the image that each row means."""
+    found = [finder.find(cell) if cell else [] for cell in called]
+    rows_of = defaultdict(list)
+    for row, images in enumerate(found):
+        if len(images) == 1:
+            rows_of[images[0]].append(row + 1)
+    problems = {
+        "missing images": [repr(cell) for cell, images in zip(called, found, strict=True) if not images],
+        "names of several images": [
+            f"{cell} -> {images[:3]}" for cell, images in zip(called, found, strict=True) if len(images) > 1
+        ],
+        "images named more than once": [
+            f"{image} in rows {rows}" for image, rows in rows_of.items() if len(rows) > 1
+        ],
+    }
+    messages = [f"{what}, {shorten(items)}" for what, items in problems.items() if items]
+    if messages:
+        raise PreparationError(f"{where}: " + "; ".join(messages))
+    return [images[0] for images in found]
+
+
+def _splits(cells, where):
+    """Return the part that every row is in."""
+    wrong = sorted({cell for cell in cells if cell.lower() not in PART_OF_SPLIT})
+    if wrong:
+        raise PreparationError(f"{where}: {shorten(map(repr, wrong))}; expected {', '.join(PART_OF_SPLIT)}")
+    return [PART_OF_SPLIT[cell.lower()] for cell in cells]

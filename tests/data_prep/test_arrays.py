@@ -1,0 +1,70 @@
+"""data_prep.arrays: MedMNIST's files and plain arrays, never unpickled, never larger than they look."""
+
+import numpy as np
+import pytest
+from imitations import picture
+
+from data_prep.arrays import prepare_arrays
+from data_prep.sources import PreparationError
+from drcls.data.image_ops import read_image
+from drcls.data.manifest import load_manifest
+
+
+def stack(count, start=0):
+    return np.stack([picture(start + number, 28) for number in range(count)])
+
+
+def write(path, **arrays):
+    np.savez_compressed(path, **arrays)
+    return path
+
+
+def test_medmnist_keeps_its_parts_and_its_size(tmp_path):
+    parts = {
+        f"{part}_{key}": value
+        for number, part in enumerate(("train", "val", "test"))
+        for key, value in (("images", stack(4, 10 * number)), ("labels", np.array([[0], [1], [1], [0]])))
+    }
+    info = prepare_arrays(
+        write(tmp_path / "a.npz", **parts), tmp_path / "out", classes=["benign", "malignant"]
+    )
+    assert info["preparation"]["size"] == 28 and info["counts"] == {"benign": 6, "malignant": 6}
+    manifest = load_manifest(tmp_path / "out")
+    assert set(manifest.frame["source_split"]) == {"train", "val", "test"}
+    row = manifest.frame.index[manifest.frame["path"] == "images/val/00002.png"][0]
+    np.testing.assert_array_equal(read_image(manifest.paths[row]), picture(12, 28))
+
+
+@pytest.mark.parametrize("shape", [(6, 28, 28), (6, 28, 28, 1)])
+def test_grey_is_stored_three_times(tmp_path, shape):
+    images = stack(6)[..., 0].reshape(shape)
+    info = prepare_arrays(
+        write(tmp_path / "a.npz", images=images, labels=np.arange(6) % 2),
+        tmp_path / "out",
+        size=32,
+        ordered=True,
+    )
+    assert (info["grey"], info["classes"], info["ordered"]) == (6, ["0", "1"], True)
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "message"),
+    [
+        (np.array([0, 2, 0, 2]), None, r"\['0', '1', '2'\] were asked for, \['0', '2'\] found"),
+        (np.array([0, 1, 0, 2]), ["x", "y"], "must be 0..1; others, 1: image 3: 2"),
+        (np.zeros((4, 14), int), None, r"labels are int64 \(4, 14\)"),
+        (np.zeros(4, int), None, "at least two classes"),
+    ],
+)
+def test_labels_that_do_not_fit_are_one_clear_error(tmp_path, labels, classes, message):
+    path = write(tmp_path / "a.npz", images=stack(4), labels=labels)
+    with pytest.raises(PreparationError, match=message):
+        prepare_arrays(path, tmp_path / "out", classes=classes)
+
+
+def test_small_file_of_gigantic_arrays_is_refused_unread(tmp_path):
+    path = write(
+        tmp_path / "a.npz", images=np.zeros((20_000, 64, 64), np.uint8), labels=np.arange(20_000) % 2
+    )
+    with pytest.raises(PreparationError, match="more than 30 times as many"):
+        prepare_arrays(path, tmp_path / "out")

@@ -1,0 +1,133 @@
+"""data_prep.folder: class folders of any shape become a manifest, and what is missing is named."""
+
+import numpy as np
+import pytest
+from imitations import encode, picture, write_folder, write_zip
+from PIL import Image
+
+from data_prep.folder import prepare_folder
+from data_prep.sources import PreparationError
+from drcls.data.image_ops import read_image
+from drcls.data.manifest import load_manifest
+
+
+def images(*names):
+    """Return dict, name -> a picture of its own, encoded as the ending says."""
+    files = {}
+    for number, name in enumerate(names):
+        suffix = f".{name.rpartition('.')[2].lower()}"
+        files[name] = encode(picture(number), suffix)
+    return files
+
+
+def rows(folder):
+    frame = load_manifest(folder).frame
+    return sorted(zip(frame["path"], frame["label"], frame["source_split"], strict=True))
+
+
+@pytest.mark.parametrize("write", [write_folder, write_zip])
+@pytest.mark.parametrize("around", ["", "photographs/2024/"])
+def test_class_folders(tmp_path, write, around):
+    files = images(
+        f"{around}ill/a.JPG", f"{around}ill/eye/b.tif", f"{around}well/c.png", f"{around}well/d.BMP"
+    )
+    source = write(tmp_path / "source", files | {f"{around}notes.txt": b"?"})
+    info = prepare_folder(source, tmp_path / "mine", size=32)
+    assert (info["classes"], info["counts"], info["ordered"]) == (
+        ["ill", "well"],
+        {"ill": 2, "well": 2},
+        False,
+    )
+    assert (info["name"], info["preparation"]["size"]) == ("mine", 32) and "counts_check" not in info
+    assert rows(tmp_path / "mine") == [
+        ("images/ill/a.png", "ill", ""),
+        ("images/ill/eye/b.png", "ill", ""),
+        ("images/well/c.png", "well", ""),
+        ("images/well/d.png", "well", ""),
+    ]
+
+
+def test_parts_of_a_split_around_the_class_folders(tmp_path):
+    names = [
+        f"{part}/{label}/{part}{label}.png"
+        for part in ("Train", "valid", "TEST")
+        for label in ("1", "10", "2")
+    ]
+    info = prepare_folder(
+        write_folder(tmp_path / "s", images(*names)), tmp_path / "out", size=32, ordered=True
+    )
+    assert info["classes"] == ["1", "2", "10"] and info["ordered"]
+    assert {split for *_, split in rows(tmp_path / "out")} == {"train", "validation", "test"}
+    assert ("images/TEST/10/TEST10.png", "10", "test") in rows(tmp_path / "out")
+
+
+def test_linked_class_folders_are_read(tmp_path):
+    write_folder(tmp_path / "store", images("x/a.png", "y/b.png"))
+    (tmp_path / "source").mkdir()
+    for name in "xy":
+        (tmp_path / "source" / name).symlink_to(tmp_path / "store" / name, target_is_directory=True)
+    assert prepare_folder(tmp_path / "source", tmp_path / "out")["counts"] == {"x": 1, "y": 1}
+
+
+def test_grey_images_are_stored_with_three_channels_and_counted(tmp_path):
+    grey = Image.fromarray(picture(7)).convert("L")
+    source = write_folder(tmp_path / "s", images("x/a.png", "y/b.png"))
+    grey.save(source / "y" / "grey.png")
+    assert prepare_folder(source, tmp_path / "out", size=48)["grey"] == 1
+    stored = read_image(tmp_path / "out" / "images" / "y" / "grey.png")
+    np.testing.assert_array_equal(stored, np.repeat(np.asarray(grey)[..., None], 3, axis=2))
+
+
+def test_names_that_collide_after_resizing_are_both_kept(tmp_path):
+    source = write_folder(tmp_path / "s", images("x/a.jpg", "x/a.png", "y/b.png"))
+    prepare_folder(source, tmp_path / "out", size=32)
+    assert [path for path, *_ in rows(tmp_path / "out")] == [
+        "images/x/a.jpg.png",
+        "images/x/a.png.png",
+        "images/y/b.png",
+    ]
+    assert len(list((tmp_path / "out" / "images").rglob("*.png"))) == 3
+
+
+def test_image_outside_the_class_folders_is_rejected(tmp_path):
+    source = write_folder(tmp_path / "s", images("x/a.png", "y/b.png", "overview.png"))
+    assert prepare_folder(source, tmp_path / "out")["rejected"] == 1
+    assert "overview.png,no label" in (tmp_path / "out" / "rejected.csv").read_text()
+
+
+def test_classes_in_the_order_that_is_asked_for(tmp_path):
+    source = write_folder(tmp_path / "s", images("mild/a.png", "none/b.png", "severe/c.png"))
+    info = prepare_folder(source, tmp_path / "out", ordered=True, classes=["none", "mild", "severe"])
+    assert info["classes"] == ["none", "mild", "severe"]
+    with pytest.raises(
+        PreparationError, match=r"\['a', 'b'\] were asked for, \['mild', 'none', 'severe'\] found"
+    ):
+        prepare_folder(source, tmp_path / "other", classes=["a", "b"])
+    # Another order is another preparation.
+    with pytest.raises(PreparationError, match="was prepared with.*classes"):
+        prepare_folder(source, tmp_path / "out", ordered=True)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["a.png", "b.png"], "no class folders among 2 files"),
+        (["x/a.png"], "no class folders among 1 files"),
+        (["x/a.png", "y/notes.txt"], "class folders without an image.*1: y"),
+        (["train/x/a.png", "train/y/b.png", "test/x/c.png", "more/x/d.png"], r"\['more'\] are not"),
+        (["train/x/a.png", "test/x/b.png"], r"at least two classes expected, \['x'\] found"),
+        (["Mild/a.png", "mild/b.png"], "differ in capitals alone"),
+    ],
+)
+def test_what_is_no_set_of_class_folders_is_one_clear_error(tmp_path, names, message):
+    files = {name: b"x" if name.endswith("txt") else encode(picture(1)) for name in names}
+    with pytest.raises(PreparationError, match=message):
+        prepare_folder(write_zip(tmp_path / "s.zip", files), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_empty_class_folder_is_an_error(tmp_path):
+    source = write_folder(tmp_path / "s", images("x/a.png", "y/b.png"))
+    (source / "z").mkdir()
+    with pytest.raises(PreparationError, match="without an image.*1: z"):
+        prepare_folder(source, tmp_path / "out")

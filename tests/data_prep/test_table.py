@@ -1,0 +1,112 @@
+"""data_prep.table: labels in any table, ids in any form; what does not fit is listed."""
+
+import pytest
+from imitations import encode, picture, write_folder, write_zip
+
+from data_prep.sources import PreparationError
+from data_prep.table import ImageFinder, prepare_table
+from drcls.data.manifest import load_manifest
+
+FILES = {
+    f"photos/{name}.png": encode(picture(number))
+    for number, name in enumerate(["p1_l", "p1_r", "p2_l", "p3_l"])
+}
+
+
+def columns(folder, *names):
+    frame = load_manifest(folder).frame.sort_values("path")
+    return list(zip(*(frame[name] for name in names), strict=True))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"eye,grade\np1_l,0\np1_r,1\np2_l,0\np3_l,1\n",
+        "\ufeffeye;grade\r\np1_l.png;0\r\np1_r.png;1\r\np2_l.png;0\r\np3_l.PNG;1\r\n".encode(),
+        b"grade\teye\n0\tphotos\\p1_l.png\n1\tphotos/p1_r\n0\t./photos/p2_l.png\n1\tp3_l\n",
+    ],
+    ids=["ids", "windows", "paths"],
+)
+@pytest.mark.parametrize("write", [write_folder, write_zip])
+def test_labels_of_any_table_find_their_images(tmp_path, text, write):
+    source = write(tmp_path / "source", FILES | {"labels.csv": text})
+    info = prepare_table(source, tmp_path / "out", size=32)
+    assert info["counts"] == {"0": 2, "1": 2} and info["rejected"] == 0
+    assert columns(tmp_path / "out", "path", "label") == [
+        ("images/photos/p1_l.png", "0"),
+        ("images/photos/p1_r.png", "1"),
+        ("images/photos/p2_l.png", "0"),
+        ("images/photos/p3_l.png", "1"),
+    ]
+
+
+def test_groups_and_parts_are_columns(tmp_path):
+    table = tmp_path / "labels.csv"
+    table.write_text(
+        "patient,age,eye,grade,part\n1,60,p1_l,0,Train\n1,60,p1_r,1,train\n2,5,p2_l,0,val\n3,7,p3_l,1,test\n"
+    )
+    source = write_folder(tmp_path / "source", FILES)
+    prepare_table(
+        source, tmp_path / "out", table, image_column="eye", label_column="grade", group_column="patient",
+        split_column="part", ordered=True,
+    )  # fmt: skip
+    assert columns(tmp_path / "out", "group", "source_split") == [
+        ("1", "train"),
+        ("1", "train"),
+        ("2", "validation"),
+        ("3", "test"),
+    ]
+
+
+def test_images_without_a_row_or_a_label_are_rejected_and_listed(tmp_path):
+    table = b"eye,grade\np1_l,0\np1_r,1\np2_l,\n"
+    source = write_zip(tmp_path / "s.zip", FILES | {"labels.csv": table})
+    assert prepare_table(source, tmp_path / "out")["rejected"] == 2
+    rejected = (tmp_path / "out" / "rejected.csv").read_text()
+    assert "p2_l.png,no label" in rejected and "p3_l.png,no label" in rejected
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "message"),
+    [
+        ("eye,grade\np1_l,0\nlost,1\n", {}, "column eye: missing images, 1: 'lost'"),
+        ("eye,grade\np1_l,0\np1_l.png,0\n", {}, r"named more than once, 1: photos/p1_l.png in rows \[1, 2\]"),
+        ("eye,grade\np1_l,0\np1_r,0\n", {}, r"at least two classes expected, \['0'\]"),
+        ("eye,grade,age\np1_l,0,3\n", {}, r"which of the columns \['grade', 'age'\] holds the label"),
+        (
+            "eye,grade\np1_l,0\n",
+            {"label_column": "level"},
+            r"no columns \['level'\]; it has \['eye', 'grade'\]",
+        ),
+        ("a,b\n1,0\n", {}, "no column names the images"),
+        (
+            "eye,grade,part\np1_l,0,x\np1_r,1,test\n",
+            {"label_column": "grade", "split_column": "part"},
+            "1: 'x'; expected train",
+        ),
+        ("", {}, "not a readable CSV"),
+    ],
+)
+def test_table_that_does_not_fit_is_one_clear_error(tmp_path, text, arguments, message):
+    source = write_zip(tmp_path / "s.zip", FILES | {"labels.csv": text.encode()})
+    with pytest.raises(PreparationError, match=message):
+        prepare_table(source, tmp_path / "out", **arguments)
+    assert not (tmp_path / "out").exists()
+
+
+def test_which_table_must_be_clear(tmp_path):
+    text = b"eye,grade\np1_l,0\np1_r,1\np2_l,0\np3_l,1\n"
+    source = write_zip(tmp_path / "s.zip", FILES | {"a.csv": text, "more/b.csv": b"x,y\n"})
+    with pytest.raises(PreparationError, match="one table of labels.*2: a.csv, more/b.csv"):
+        prepare_table(source, tmp_path / "out")
+    with pytest.raises(PreparationError, match="c.csv expected.*a.csv"):
+        prepare_table(source, tmp_path / "out", "c.csv")
+    assert prepare_table(source, tmp_path / "out", "a.csv")["counts"] == {"0": 2, "1": 2}
+
+
+def test_ambiguous_and_dotted_names():
+    finder = ImageFinder(["left/a.jpg", "right/a.jpg", "x/10.2.png"])
+    assert finder.find("a") == ["left/a.jpg", "right/a.jpg"]
+    assert finder.find("left/a") == ["left/a.jpg"]
+    assert finder.find("10.2") == finder.find("10.2.png") == ["x/10.2.png"]
+    assert finder.find("10") == finder.find("ft/a.jpg") == []
