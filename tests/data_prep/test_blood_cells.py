@@ -96,7 +96,7 @@ def test_bloodmnist_keeps_its_parts(tmp_path):
 def test_other_numpy_files_are_refused(tmp_path, content, message):
     np.savez(tmp_path / "cells.npz", **content)
     with pytest.raises(PreparationError, match=message):
-        ArrayFile(tmp_path / "cells.npz")
+        ArrayFile(tmp_path / "cells.npz", CLASSES)
 
 
 class Bomb:
@@ -119,7 +119,7 @@ def test_pickled_objects_are_never_loaded(tmp_path, capsys):
 def test_damaged_numpy_files_are_refused(tmp_path, data):
     (tmp_path / "cells.npz").write_bytes(data)
     with pytest.raises(PreparationError, match=r"cells.npz cannot be read.*expected an .npz"):
-        ArrayFile(tmp_path / "cells.npz")
+        ArrayFile(tmp_path / "cells.npz", CLASSES)
 
 
 def write_array(path):
@@ -161,12 +161,12 @@ def write_claim_of_terabytes(path):
 def test_files_that_only_claim_to_hold_arrays_are_refused(tmp_path, write, message):
     write(tmp_path / "cells.npz")
     with pytest.raises(PreparationError, match=message):
-        ArrayFile(tmp_path / "cells.npz")
+        ArrayFile(tmp_path / "cells.npz", CLASSES)
 
 
 def test_a_missing_numpy_file_is_named(tmp_path):
     with pytest.raises(PreparationError, match=r"nowhere.npz does not exist; an .npz file was expected"):
-        ArrayFile(tmp_path / "nowhere.npz")
+        ArrayFile(tmp_path / "nowhere.npz", CLASSES)
 
 
 def test_an_empty_class_folder_is_named(tmp_path, capsys):
