@@ -1,7 +1,6 @@
 """The output layer that knows the names of its classes."""
 
 import keras
-from keras import ops
 
 
 @keras.saving.register_keras_serializable(package="drcls")
@@ -44,7 +43,7 @@ class ClassProbabilities(keras.layers.Layer):
             )
 
     def call(self, logits):
-        return ops.softmax(logits, axis=-1)
+        return keras.activations.softmax(logits)
 
     def compute_output_shape(self, input_shape):
         return input_shape

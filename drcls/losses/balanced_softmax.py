@@ -4,6 +4,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from drcls.losses.class_targets import (
+    check_label_smoothing,
+    class_targets,
+    number_per_class,
+    warn_of_a_softmax,
+)
+
 
 @keras.saving.register_keras_serializable(package="drcls")
 class BalancedSoftmaxCrossentropy(keras.losses.Loss):
@@ -19,78 +26,83 @@ class BalancedSoftmaxCrossentropy(keras.losses.Loss):
     The poster that this loss is reproduced from prints `- sum y log(p + log n)`, which adds log n a second
     time, to a probability: that is negative for counts above 2 and is no likelihood. It is not offered.
 
-    At test time nothing is added: the softmax of the plain scores is already the one for equally frequent
-    classes. Subtracting log n_c there too (logit adjustment) would count the frequencies twice.
+    With `tau` other than 1 it is the logit-adjusted loss, which adds tau log n_c: 0 is the plain cross-entropy,
+    and above 1 the rare classes are favoured beyond equal frequency.
+
+    At test time nothing is added: with `tau=1` the softmax of the plain scores is already the one for equally
+    frequent classes. Subtracting log n_c there too would count the frequencies twice.
 
     Args:
-        class_counts: Sequence of positive numbers, images per class in training, in the order of the scores.
-            Only their ratios matter.
-        from_logits: Whether `y_pred` holds scores `z`. With `False` it holds their softmax, from which the
-            scores are known up to a constant that cancels: for models that end in `ClassProbabilities`.
-            Defaults to `True`.
+        class_counts: Positive numbers, images per class in training: a sequence in the order of the scores, or
+            `{class: count}`. Only their ratios matter.
+        from_logits: Whether `y_pred` holds scores `z`. With `False`, the default, it holds their softmax, from
+            which the scores are known up to a constant that cancels: for models that end in
+            `ClassProbabilities`.
+        label_smoothing: Number s in 0..1; a class's probability y_c becomes (1 - s) y_c + s / C. Defaults to
+            `0.0`.
+        tau: Number of 0 or more, the power of the counts. Defaults to `1.0`: the balanced softmax.
         reduction: As in `keras.losses.Loss`.
         name: Optional name of the loss.
         dtype: As in `keras.losses.Loss`.
 
     Call arguments:
-        y_true: One-hot or class probabilities (N, C), or integer labels (N,) or (N, 1) in 0..C-1. A label
+        y_true: One-hot or class probabilities (..., C), or integer labels (...) or (..., 1) in 0..C-1. A label
             out of range contributes nothing.
-        y_pred: Float tensor (N, C), any values, or in 0..1 without `from_logits`.
+        y_pred: Float tensor (..., C), probabilities in 0..1, or any values when `from_logits`.
 
     Raises:
-        ValueError: If `class_counts` is not a sequence of at least two positive finite numbers, or the
-            columns of `y_true` or `y_pred` are not as many.
+        ValueError: If `class_counts` is not one positive finite number for each of at least two classes, the
+            columns of `y_true` or `y_pred` are not as many, or another argument is out of its range.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from drcls.losses import BalancedSoftmaxCrossentropy
+    >>> loss = BalancedSoftmaxCrossentropy([3, 1], from_logits=True)
+    >>> value = loss(np.array([1]), np.array([[0.0, 0.0]]))
+    >>> round(float(value), 4)  # at equal scores the rare class has probability 1 / 4
+    1.3863
 
     Reference:
 
     - [Ren et al., 2020](https://arxiv.org/abs/2007.10740), section 3
+    - [Menon et al., 2021](https://arxiv.org/abs/2007.07314), Eq. 10, for `tau`
     - The loss of the multi-scale attention residual network (Tong, poster, Oxford Brookes University)
     """
 
     def __init__(
         self,
         class_counts,
-        from_logits=True,
+        from_logits=False,
+        label_smoothing=0.0,
+        tau=1.0,
         reduction="sum_over_batch_size",
         name="balanced_softmax_crossentropy",
         dtype=None,
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
-        counts = np.asarray(class_counts)
-        if (
-            counts.ndim != 1
-            or counts.size < 2
-            or counts.dtype.kind not in "fiu"
-            or not np.all(np.isfinite(counts) & (counts > 0))
-        ):
-            raise ValueError(
-                "class_counts must be a sequence of at least two positive finite numbers, one per class. "
-                f"Received: class_counts={class_counts!r}"
-            )
-        self.class_counts = class_counts
+        check_label_smoothing(label_smoothing)
+        if not isinstance(tau, (int, float)) or not 0 <= tau < np.inf:
+            raise ValueError(f"tau must be a finite number of 0 or more. Received: {tau=!r}")
+        self.class_counts = number_per_class(class_counts, "class_counts")
         self.from_logits = from_logits
+        self.label_smoothing = label_smoothing
+        self.tau = tau
 
     def call(self, y_true, y_pred):
-        num_classes = len(self.class_counts)
-        is_label = len(y_true.shape) < len(y_pred.shape) or y_true.shape[-1] == 1
-        if y_pred.shape[-1] != num_classes or not (is_label or y_true.shape[-1] == num_classes):
-            raise ValueError(
-                f"y_pred must have one column for each of the {num_classes} class counts, and y_true as many "
-                "or integer labels. "
-                f"Received: y_true.shape={tuple(y_true.shape)}, y_pred.shape={tuple(y_pred.shape)}"
-            )
-        if is_label:
-            y_true = ops.one_hot(ops.cast(ops.reshape(y_true, (-1,)), "int32"), num_classes)
-        y_true = ops.cast(y_true, y_pred.dtype)
+        warn_of_a_softmax(y_pred, self.from_logits)
+        y_true = class_targets(y_true, y_pred, len(self.class_counts), self.label_smoothing)
         # A probability of 0 has no logarithm; the smallest float still has a gradient.
         scores = y_pred if self.from_logits else ops.log(ops.maximum(y_pred, np.finfo("float32").tiny))
-        shares = np.asarray(self.class_counts, dtype="float64") / np.sum(self.class_counts)
-        adjusted = scores + ops.convert_to_tensor(np.log(shares), dtype=y_pred.dtype)  # (N, C)
-        return -ops.sum(y_true * ops.log_softmax(adjusted), axis=-1)  # (N,)
+        log_shares = np.log(self.class_counts) - np.log(np.sum(self.class_counts))
+        adjusted = scores + ops.convert_to_tensor(self.tau * log_shares, dtype=y_pred.dtype)  # (..., C)
+        return -ops.sum(y_true * ops.log_softmax(adjusted), axis=-1)  # (...)
 
     def get_config(self):
         return {
             **super().get_config(),
-            "class_counts": [float(count) for count in self.class_counts],
+            "class_counts": self.class_counts,
             "from_logits": self.from_logits,
+            "label_smoothing": self.label_smoothing,
+            "tau": self.tau,
         }

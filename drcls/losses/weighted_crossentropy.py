@@ -1,8 +1,14 @@
 """Cross-entropy in which every class has its own weight."""
 
 import keras
-import numpy as np
 from keras import ops
+
+from drcls.losses.class_targets import (
+    check_label_smoothing,
+    class_targets,
+    number_per_class,
+    warn_of_a_softmax,
+)
 
 
 @keras.saving.register_keras_serializable(package="drcls")
@@ -18,21 +24,34 @@ class WeightedCategoricalCrossentropy(keras.losses.Loss):
     belong to the loss and not to `fit(class_weight=...)`, so that the validation loss uses them too.
 
     Args:
-        class_weights: Sequence of positive numbers, one per class in the order of the one-hot columns.
+        class_weights: Positive numbers, one per class: a sequence in the order of the columns, or
+            `{class: weight}` as `fit` takes it.
         from_logits: Whether `y_pred` holds scores before the softmax. Defaults to `False`: probabilities
             that sum to 1.
+        label_smoothing: Number s in 0..1; a class's probability y_c becomes (1 - s) y_c + s / C. Defaults to
+            `0.0`.
         reduction: As in `keras.losses.Loss`. The default, `"sum_over_batch_size"`, divides by the number
             of samples and not by the sum of their weights.
         name: Optional name of the loss.
         dtype: As in `keras.losses.Loss`.
 
     Call arguments:
-        y_true: Float tensor (N, C), one-hot or class probabilities.
-        y_pred: Float tensor (N, C), probabilities in 0..1, or any values when `from_logits`.
+        y_true: One-hot or class probabilities (..., C), or integer labels (...) or (..., 1) in 0..C-1. A label
+            out of range contributes nothing.
+        y_pred: Float tensor (..., C), probabilities in 0..1, or any values when `from_logits`.
 
     Raises:
-        ValueError: If `class_weights` is not a sequence of positive finite numbers, or if the number of
-            columns of `y_true` or `y_pred` is not the number of weights.
+        ValueError: If `class_weights` is not one positive finite number for each of at least two classes, the
+            columns of `y_true` or `y_pred` are not as many, or `label_smoothing` is not in 0..1.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from drcls.losses import WeightedCategoricalCrossentropy
+    >>> loss = WeightedCategoricalCrossentropy({0: 2.0, 1: 5.0, 2: 3.0})
+    >>> value = loss(np.array([0, 2]), np.array([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25]]))
+    >>> round(float(value), 4)  # (2 ln 2 + 3 ln 4) / 2
+    2.7726
 
     Reference:
 
@@ -43,43 +62,32 @@ class WeightedCategoricalCrossentropy(keras.losses.Loss):
         self,
         class_weights,
         from_logits=False,
+        label_smoothing=0.0,
         reduction="sum_over_batch_size",
         name="weighted_categorical_crossentropy",
         dtype=None,
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
-        weights = np.asarray(class_weights)
-        if (
-            weights.ndim != 1
-            or weights.size == 0
-            or weights.dtype.kind not in "fiu"
-            or not np.all(np.isfinite(weights) & (weights > 0))
-        ):
-            raise ValueError(
-                "class_weights must be a sequence of positive finite numbers, one per class. "
-                f"Received: class_weights={class_weights!r}"
-            )
-        self.class_weights = class_weights
+        check_label_smoothing(label_smoothing)
+        self.class_weights = number_per_class(class_weights, "class_weights")
         self.from_logits = from_logits
+        self.label_smoothing = label_smoothing
 
     def call(self, y_true, y_pred):
-        num_classes = len(self.class_weights)
-        if y_true.shape[-1] != num_classes or y_pred.shape[-1] != num_classes:
-            raise ValueError(
-                f"y_true (one-hot) and y_pred must have one column for each of the {num_classes} class "
-                f"weights. Received: y_true.shape={y_true.shape}, y_pred.shape={y_pred.shape}"
-            )
+        warn_of_a_softmax(y_pred, self.from_logits)
+        y_true = class_targets(y_true, y_pred, len(self.class_weights), self.label_smoothing)
         if self.from_logits:
             log_probabilities = ops.log_softmax(y_pred)
         else:
             # Bounded as in Keras: one sure mistake would otherwise cost infinity.
             log_probabilities = ops.log(ops.maximum(y_pred, keras.config.epsilon()))
         class_weights = ops.convert_to_tensor(self.class_weights, dtype=y_pred.dtype)  # (C,)
-        return -ops.sum(class_weights * y_true * log_probabilities, axis=-1)  # (N,), Eq. 18
+        return -ops.sum(class_weights * y_true * log_probabilities, axis=-1)  # (...), Eq. 18
 
     def get_config(self):
         return {
             **super().get_config(),
-            "class_weights": [float(weight) for weight in self.class_weights],
+            "class_weights": self.class_weights,
             "from_logits": self.from_logits,
+            "label_smoothing": self.label_smoothing,
         }

@@ -18,6 +18,7 @@ from drcls.data import (
     with_majority_share,
 )
 from drcls.evaluate import predict
+from drcls.losses import FocalCrossentropy
 from drcls.models import (
     build_backbone,
     build_miniature_densenet,
@@ -142,8 +143,7 @@ def loss_of(alpha, gamma):
     """Eq. 1 or Eq. 4; an alpha for each class is our own addition, the weight of its rarity."""
     if gamma is None:
         return "categorical_crossentropy"
-    alpha = list(alpha) if isinstance(alpha, tuple) else alpha
-    return keras.losses.CategoricalFocalCrossentropy(alpha=alpha, gamma=gamma)
+    return FocalCrossentropy(alpha, gamma)
 
 
 def training_batches(config, cache, part):

@@ -97,31 +97,13 @@ def test_half_precision_predictions_are_summed_in_float32():
         2.0,
         "12",
         ["a", "b"],
-        {0: 1.0, 1: 2.0},
+        {0: 1.0, 2: 2.0},
+        {"a": 1.0, "b": 2.0},
         [],
+        [1.0],
         None,
     ],
 )
 def test_bad_weights_are_refused(weights):
-    with pytest.raises(ValueError, match="positive finite numbers, one per class. Received: class_weights="):
+    with pytest.raises(ValueError, match="positive finite numbers.*Received: class_weights="):
         WeightedCategoricalCrossentropy(weights)
-
-
-@pytest.mark.parametrize("y_true, y_pred", [(Y_TRUE[:, :1], Y_PRED), (Y_TRUE, Y_PRED[:, :2])])
-def test_columns_that_are_not_the_classes_are_refused(y_true, y_pred):
-    with pytest.raises(
-        ValueError, match=r"one column for each of the 3 class weights. Received: y_true.shape="
-    ):
-        WeightedCategoricalCrossentropy([1, 2, 3])(y_true, y_pred)
-
-
-@pytest.mark.parametrize("weights", [[1.0, 2.5], (1, 2), np.array([1.0, 2.5])])
-def test_config_round_trip(weights):
-    arguments = {"from_logits": True, "reduction": "sum", "name": "weighted"}
-    loss = WeightedCategoricalCrossentropy(weights, **arguments)
-    assert loss.class_weights is weights
-    config = loss.get_config()
-    assert (arguments | {"class_weights": list(weights)}).items() <= config.items()
-    restored = keras.losses.deserialize(keras.losses.serialize(loss))
-    assert isinstance(restored, WeightedCategoricalCrossentropy)
-    assert restored.get_config() == config

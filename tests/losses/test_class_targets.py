@@ -1,0 +1,126 @@
+"""What all losses over classes share: how labels are given, smoothing, numbers per class, saved settings."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drcls.layers import ClassProbabilities
+from drcls.losses import BalancedSoftmaxCrossentropy, FocalCrossentropy, WeightedCategoricalCrossentropy
+
+NUMBERS = [4.0, 2.0, 1.0]
+LOSSES = [BalancedSoftmaxCrossentropy, FocalCrossentropy, WeightedCategoricalCrossentropy]
+
+
+def softmax(scores):
+    exponentials = np.exp(scores)
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def per_sample(loss_class, **arguments):
+    return loss_class(NUMBERS, reduction="none", **arguments)
+
+
+@pytest.mark.parametrize("loss_class", LOSSES)
+@settings(max_examples=10, deadline=None)
+@given(shape=st.lists(st.integers(1, 4), min_size=1, max_size=3), seed=st.integers(0, 2**16))
+def test_labels_of_any_rank_are_their_one_hot_rows(loss_class, shape, seed):
+    rng = np.random.default_rng(seed)
+    labels, scores = rng.integers(3, size=shape), rng.normal(size=(*shape, 3))
+    for from_logits in (False, True):
+        loss = per_sample(loss_class, from_logits=from_logits)
+        y_pred = scores if from_logits else softmax(scores)
+        flat = loss(np.eye(3)[labels.ravel()], y_pred.reshape(-1, 3))
+        expected = np.reshape(flat, shape)
+        for y_true in (labels, labels[..., None], np.eye(3)[labels]):
+            np.testing.assert_allclose(loss(y_true, y_pred), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss_class", LOSSES)
+def test_scores_and_their_softmax_cost_the_same(loss_class):
+    scores = np.random.default_rng(0).normal(size=(5, 3))
+    labels = np.arange(5) % 3
+    of_probabilities = per_sample(loss_class)(labels, softmax(scores))
+    np.testing.assert_allclose(
+        per_sample(loss_class, from_logits=True)(labels, scores), of_probabilities, rtol=1e-4
+    )
+
+
+@pytest.mark.parametrize("loss_class", LOSSES)
+def test_smoothing_mixes_in_the_uniform_distribution(loss_class):
+    y_pred = softmax(np.random.default_rng(0).normal(size=(4, 3)))
+    labels = np.array([0, 1, 2, 1])
+    mixed = 0.9 * np.eye(3)[labels] + 0.1 / 3
+    np.testing.assert_allclose(
+        per_sample(loss_class, label_smoothing=0.1)(labels, y_pred),
+        per_sample(loss_class)(mixed, y_pred),
+        rtol=1e-5,
+    )
+
+
+def test_with_equal_numbers_smoothing_is_that_of_keras():
+    y_pred, labels = softmax(np.random.default_rng(0).normal(size=(4, 3))), np.array([0, 1, 2, 1])
+    expected = float(keras.losses.CategoricalCrossentropy(label_smoothing=0.2)(np.eye(3)[labels], y_pred))
+    for loss_class in (BalancedSoftmaxCrossentropy, WeightedCategoricalCrossentropy):
+        loss = loss_class([1, 1, 1], label_smoothing=0.2)
+        assert float(loss(labels, y_pred)) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("loss_class", LOSSES)
+def test_numbers_may_be_a_sequence_an_array_or_a_dictionary(loss_class):
+    labels, y_pred = np.arange(3), softmax(np.random.default_rng(0).normal(size=(3, 3)))
+    expected = np.asarray(per_sample(loss_class)(labels, y_pred))
+    for numbers in (tuple(NUMBERS), np.array(NUMBERS), {2: 1, 0: 4.0, 1: 2}):
+        loss = loss_class(numbers, reduction="none")
+        np.testing.assert_array_equal(loss(labels, y_pred), expected)
+    assert len(set(expected.round(4))) == 3
+
+
+@pytest.mark.parametrize("loss_class", LOSSES)
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan"), "0.1", None])
+def test_a_bad_label_smoothing_is_refused(loss_class, share):
+    with pytest.raises(
+        ValueError, match="label_smoothing must be a number in 0..1. Received: label_smoothing="
+    ):
+        loss_class(NUMBERS, label_smoothing=share)
+
+
+@pytest.mark.parametrize("loss_class", LOSSES)
+@pytest.mark.parametrize("true_shape, pred_shape", [((2, 2), (2, 3)), ((2, 3), (2, 2)), ((2,), (2, 4))])
+def test_columns_that_are_not_the_classes_are_refused(loss_class, true_shape, pred_shape):
+    with pytest.raises(ValueError, match=r"each of the 3 classes.*Received: y_true.shape="):
+        loss_class(NUMBERS)(np.zeros(true_shape), np.zeros(pred_shape))
+
+
+@pytest.mark.parametrize("loss_class", LOSSES)
+@pytest.mark.parametrize("end", ["softmax", "class_probabilities"])
+def test_a_softmax_taken_twice_is_warned_of(loss_class, end):
+    if keras.backend.backend() == "jax":
+        pytest.skip("JAX arrays do not tell that they are a softmax")
+    inputs = keras.Input((3,))
+    scores = keras.layers.Dense(3)(inputs)
+    last = keras.layers.Softmax() if end == "softmax" else ClassProbabilities(["a", "b", "c"])
+    network = keras.Model(inputs, last(scores))
+    x, labels = np.random.default_rng(0).normal(size=(4, 3)), np.array([0, 1, 2, 1])
+    network.compile("sgd", loss_class(NUMBERS, from_logits=True))
+    with pytest.warns(UserWarning, match="from_logits=True, but y_pred comes from a softmax"):
+        network.train_on_batch(x, labels)
+    network.compile("sgd", loss_class(NUMBERS))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="the loss was built")
+        network.train_on_batch(x, labels)
+
+
+@pytest.mark.parametrize("loss_class", LOSSES)
+@pytest.mark.parametrize("numbers", [NUMBERS, np.array([3, 4]), {0: 1, 1: 2}])
+def test_config_round_trip(loss_class, numbers):
+    arguments = {"from_logits": True, "label_smoothing": 0.1, "reduction": "sum", "name": "loss"}
+    loss = loss_class(numbers, **arguments)
+    config = loss.get_config()
+    assert arguments.items() <= config.items()
+    restored = keras.losses.deserialize(keras.losses.serialize(loss))
+    assert isinstance(restored, loss_class)
+    assert restored.get_config() == config
