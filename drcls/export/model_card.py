@@ -1,0 +1,281 @@
+"""The model card: what a colleague must know of a model before using it, as Markdown and as JSON.
+
+Source: Mitchell et al., "Model Cards for Model Reporting" (FAT* 2019), section 4.
+"""
+
+import hashlib
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import keras
+
+from drcls.models.input_range import expects_bytes
+from drcls.runs import read_json, write_json, write_text
+
+NOT_RECORDED = "not recorded"
+INTENDED_USE = (
+    "Research and teaching. The model is no medical device: no diagnosis or treatment may rest on its output. "
+    "It was measured on the data named here alone; other cameras, laboratories and populations need their own test."
+)
+PACKAGES = ("drcls", "keras", "tensorflow-cpu", "tensorflow", "onnxruntime", "tf2onnx", "numpy")
+
+
+def describe(model):
+    """Gather what is known of a model from the run folder that it lies in.
+
+    Args:
+        model: path of a `.keras` file or a run folder; or a `keras.Model`, of which no run is known.
+
+    Returns:
+        dict of the card's fields; None where nothing is recorded: "run", "data", "protocol", "leakage",
+        "metrics", "intervals", "num_test", "training", "trained_with", "source_sha256".
+    """
+    fields = dict.fromkeys(
+        (
+            "run",
+            "data",
+            "protocol",
+            "leakage",
+            "metrics",
+            "intervals",
+            "num_test",
+            "training",
+            "trained_with",
+            "source_sha256",
+        )
+    )
+    if isinstance(model, keras.Model):
+        return fields
+    path = Path(model)
+    folder, file = (path, path / "model.keras") if path.is_dir() else (path.parent, path)
+    config, measured, env, info = (
+        _read(folder / f"{name}.json") for name in ("config", "metrics", "env", "dataset")
+    )
+    digest = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None
+    return fields | {
+        "run": "/".join(folder.resolve().parts[-2:]) if config else None,
+        "data": _data(config, info),
+        "protocol": config.get("protocol"),
+        "leakage": measured.get("leakage"),
+        "metrics": measured.get("metrics"),
+        "intervals": measured.get("intervals"),
+        "num_test": measured.get("num_test"),
+        "training": config or None,
+        "trained_with": env.get("versions"),
+        "source_sha256": digest,
+    }
+
+
+def write_model_card(folder, model, facts):
+    """Write `model_card.json` and `model_card.md`.
+
+    Args:
+        folder: path of the folder.
+        model: the `keras.Model` that was exported: classes, inputs and preprocessing are read off it.
+        facts: dict, from `describe`, with "file", "format", "bytes" and "int8" of the export, and anything else that
+            the card shall hold; "data" may hold `title`, `source`, `licence`, `counts` and `preparation`.
+
+    Returns:
+        list of the two paths, Markdown first.
+    """
+    content = {
+        "name": model.name,
+        "classes": class_names(model),
+        "inputs": [_input(tensor, model) for tensor in model.inputs],
+        "preprocessing": preprocessing(model),
+        "parameters": int(model.count_params()),
+        "intended_use": INTENDED_USE,
+        "versions": {name: _version(name) for name in PACKAGES if _version(name)},
+        **facts,
+    }
+    folder = Path(folder)
+    write_json(folder / "model_card.json", content)
+    write_text(folder / "model_card.md", render(content))
+    return [folder / "model_card.md", folder / "model_card.json"]
+
+
+def class_names(model):
+    """Return the class names that the last layer carries, or None."""
+    for layer in reversed(model.layers):
+        names = getattr(layer, "class_names", None)
+        if names:
+            return list(names)
+        if isinstance(layer, keras.Model):
+            return class_names(layer)
+    return None
+
+
+def preprocessing(model):
+    """Return what the network does to an image first: list of str, its scaling and normalising layers."""
+    found = []
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            found += preprocessing(layer)
+        elif isinstance(layer, keras.layers.Rescaling):
+            found.append(f"Rescaling: image * {layer.scale} + {layer.offset}")
+        elif isinstance(layer, keras.layers.Normalization):
+            found.append(f"Normalization: {_numbers(layer)}")
+    return found
+
+
+def render(card):
+    """Return the card as Markdown.
+
+    Args:
+        card: dict, as `model_card.json` holds it.
+    """
+    data, metrics, int8 = card.get("data") or {}, card.get("metrics") or {}, card.get("int8")
+    sections = [
+        f"# Model card: {card['name']}",
+        _list(
+            File=f"{card.get('file')} ({card.get('format')}, {card.get('bytes')} bytes)",
+            Classes=", ".join(card["classes"]) if card["classes"] else None,
+            Inputs="; ".join(
+                f"`{one['name']}`, {one['dtype']} {tuple(one['shape'])}, {one['values']}"
+                for one in card["inputs"]
+            ),
+            Preprocessing_inside_the_model="; ".join(card["preprocessing"]) or "none",
+            Preparation_before_the_model=data.get("preparation"),
+            Parameters=card["parameters"],
+        ),
+        "## Intended use",
+        card["intended_use"],
+        "## Data",
+        _list(
+            Data=data.get("title") or data.get("name"),
+            Synthetic=data.get("phantom"),
+            Source=data.get("source"),
+            Licence=data.get("licence"),
+            Images_per_class=data.get("counts"),
+        ),
+        "## How it was measured",
+        _list(
+            Run=card.get("run"),
+            Protocol=card.get("protocol"),
+            Test_images=card.get("num_test"),
+            Leak_audit=_leakage(card.get("leakage")),
+        ),
+        _metrics_table(metrics, card.get("intervals") or {}),
+    ]
+    if metrics.get("per_class"):
+        sections.append(_per_class_table(metrics["per_class"]))
+    if int8:
+        sections += ["## int8", _int8(int8)]
+    sections += [
+        "## Training and versions",
+        _list(
+            Settings=card.get("training"),
+            Trained_with=card.get("trained_with"),
+            Exported_with=card["versions"],
+        ),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _read(path):
+    return read_json(path) if path.is_file() else {}
+
+
+def _data(config, info):
+    """What the run's configuration, or a `dataset.json` beside the model, says of the data."""
+    known = {
+        key: info[key]
+        for key in ("title", "source", "licence", "counts", "preparation", "phantom")
+        if key in info
+    }
+    named = {"name": config["data"], "phantom": config.get("phantom")} if "data" in config else {}
+    return (named | known) or None
+
+
+def _input(tensor, model):
+    return {
+        "name": tensor.name,
+        "shape": [None, *tensor.shape[1:]],
+        "dtype": keras.backend.standardize_dtype(tensor.dtype),
+        "values": "0..255" if expects_bytes(model) else NOT_RECORDED,
+    }
+
+
+def _numbers(layer):
+    if layer.input_mean is None:
+        return "by the mean and variance of the training images"
+    return f"(image - {layer.input_mean}) / sqrt({layer.input_variance})"
+
+
+def _version(package):
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _list(**fields):
+    """One bullet a field; what nobody recorded is said, not left out."""
+    return "\n".join(
+        f"- {name.replace('_', ' ')}: {NOT_RECORDED if value is None else _shown(value)}"
+        for name, value in fields.items()
+    )
+
+
+def _shown(value):
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_shown(one)}" for key, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_shown, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return NOT_RECORDED if value is None else str(value)
+
+
+def _leakage(leakage):
+    if leakage is None:
+        return None
+    return (
+        f"{leakage['overall']:.2%} of the test images have an identical or near-identical image in training"
+    )
+
+
+def _metrics_table(metrics, intervals):
+    rows = [
+        f"| {name} | {value:.4f} | {_interval(intervals.get(name))} |"
+        for name, value in metrics.items()
+        if isinstance(value, float)
+    ]
+    if not rows:
+        return f"Metrics: {NOT_RECORDED}."
+    return "\n".join(["| metric | value | 95 % interval |", "|---|---|---|", *rows])
+
+
+def _interval(kinds):
+    if not kinds:
+        return ""
+    kind = "bootstrap" if "bootstrap" in kinds else next(iter(kinds))
+    low, high = kinds[kind] or (None, None)
+    return "" if low is None else f"{low:.4f} to {high:.4f} ({kind})"
+
+
+def _per_class_table(per_class):
+    names = list(next(iter(per_class.values())))
+    rows = [
+        f"| {name} | " + " | ".join(_cell(values[measure]) for measure in names) + " |"
+        for name, values in per_class.items()
+    ]
+    return "\n".join([f"| class | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|", *rows])
+
+
+def _cell(value):
+    if value is None:
+        return "undefined"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _int8(int8):
+    lines = {
+        "Calibration images": int8["calibration_images"],
+        "Compared on": f"{int8['images']} {int8['measured_on']}",
+        "Same predicted class as float32": f"{int8['same_class']:.2%}",
+        "Mean difference of the outputs": f"{int8['mean_difference']:.5f}",
+    }
+    if int8["accuracy_int8"] is not None:
+        lines["Accuracy"] = f"{int8['accuracy_float32']:.4f} in float32, {int8['accuracy_int8']:.4f} in int8"
+    return "\n".join(f"- {name}: {value}" for name, value in lines.items())
