@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from drcls.layers.feature_map import feature_map_channels
+from drcls.layers.feature_map import FeatureMapLayer
 
 OPEN_SCORE = 2.1972245773362196  # its sigmoid is 0.9: nearly open, with a third of the largest gradient
 
@@ -25,7 +25,7 @@ def _check_near_identity(near_identity):
 
 
 @keras.saving.register_keras_serializable(package="drcls")
-class ChannelAttention(keras.layers.Layer):
+class ChannelAttention(FeatureMapLayer):
     """Scales every channel of a feature map by how much it matters for this image.
 
     The average tells how present a feature is over the whole image and the maximum whether it is there at
@@ -40,18 +40,30 @@ class ChannelAttention(keras.layers.Layer):
         near_identity: Whether the gates `M_c` start at 0.9 for every input, so that pretrained features are
             kept and no gate begins closed: the last kernel of the perceptron then starts at zero and its bias
             at `logit(0.9) / 2`. The equations stay the same. Defaults to `False`: a random start.
+        data_format: `"channels_last"` or `"channels_first"`. Defaults to `None`: Keras' setting.
 
     Call arguments:
         inputs: Float tensor of rank 4, any values.
 
     Input shape:
-        `(batch, height, width, channels)`; height and width may be unknown, channels may not.
+        `(batch, height, width, channels)`, or with the channels second as `data_format` says; height and width
+        may be unknown, channels may not.
 
     Output shape:
         Same as the input.
 
     Raises:
         ValueError: If `reduction_ratio` is not a positive integer or exceeds the number of channels.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from drcls.layers import ChannelAttention
+    >>> features = np.ones((1, 7, 7, 4), "float32")
+    >>> ChannelAttention(reduction_ratio=2)(features).shape == (1, 7, 7, 4)
+    True
+    >>> round(float(np.max(ChannelAttention(reduction_ratio=2, near_identity=True)(features))), 4)
+    0.9
 
     Reference:
 
@@ -69,8 +81,8 @@ class ChannelAttention(keras.layers.Layer):
         self.reduction_ratio = reduction_ratio
         self.near_identity = near_identity
 
-    def build(self, input_shape):
-        channels = feature_map_channels(self, input_shape)
+    def build_map(self, shape):
+        channels = shape[-1]
         if self.reduction_ratio > channels:
             raise ValueError(
                 f"reduction_ratio must not exceed the number of channels ({channels}): it would leave no "
@@ -79,23 +91,19 @@ class ChannelAttention(keras.layers.Layer):
         self.hidden = keras.layers.Dense(
             channels // self.reduction_ratio, activation="relu", dtype=self.dtype_policy, name="hidden"
         )
-        self.hidden.build((input_shape[0], channels))
+        self.hidden.build((shape[0], channels))
         # Eq. 7 adds two outputs of the perceptron.
         start = _gate_initializers(self.near_identity, num_terms=2)
         self.score = keras.layers.Dense(channels, **start, dtype=self.dtype_policy, name="score")
-        self.score.build((input_shape[0], channels // self.reduction_ratio))
-        self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})
+        self.score.build((shape[0], channels // self.reduction_ratio))
 
-    def call(self, inputs):
+    def call_map(self, maps, training):
         # A half-precision sum over all places overflows at 65504, so the mean is taken in float32.
         mean_dtype = keras.backend.result_type(self.compute_dtype, "float32")
-        average = ops.mean(ops.cast(inputs, mean_dtype), axis=(1, 2), keepdims=True)  # (N, 1, 1, C)
-        maximum = ops.max(inputs, axis=(1, 2), keepdims=True)  # (N, 1, 1, C)
+        average = ops.mean(ops.cast(maps, mean_dtype), axis=(1, 2), keepdims=True)  # (N, 1, 1, C)
+        maximum = ops.max(maps, axis=(1, 2), keepdims=True)  # (N, 1, 1, C)
         attention = ops.sigmoid(self.score(self.hidden(average)) + self.score(self.hidden(maximum)))  # Eq. 7
-        return attention * inputs  # Eq. 8
-
-    def compute_output_shape(self, input_shape):
-        return input_shape
+        return attention * maps  # Eq. 8
 
     def get_config(self):
         return {
@@ -106,7 +114,7 @@ class ChannelAttention(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="drcls")
-class SpatialAttention(keras.layers.Layer):
+class SpatialAttention(FeatureMapLayer):
     """Scales every place of a feature map by how much it matters for this image.
 
     The mean and the maximum over the channels give two maps, and one convolution turns them into a weight
@@ -122,18 +130,30 @@ class SpatialAttention(keras.layers.Layer):
         kernel_size: Positive odd integer, the side of the convolution's window. Defaults to `7`.
         near_identity: Whether the gates `M_s` start at 0.9 for every input: the kernel then starts at zero,
             and the convolution has a bias that starts at `logit(0.9)`. Defaults to `False`: a random start.
+        data_format: `"channels_last"` or `"channels_first"`. Defaults to `None`: Keras' setting.
 
     Call arguments:
         inputs: Float tensor of rank 4, any values.
 
     Input shape:
-        `(batch, height, width, channels)`; height and width may be unknown, channels may not.
+        `(batch, height, width, channels)`, or with the channels second as `data_format` says; height and width
+        may be unknown, channels may not.
 
     Output shape:
         Same as the input.
 
     Raises:
         ValueError: If `kernel_size` is not a positive odd integer (an even window has no centre).
+
+    Example:
+
+    >>> import numpy as np
+    >>> from drcls.layers import SpatialAttention
+    >>> features = np.ones((1, 7, 7, 4), "float32")
+    >>> SpatialAttention(kernel_size=3)(features).shape == (1, 7, 7, 4)
+    True
+    >>> round(float(np.max(SpatialAttention(kernel_size=3, near_identity=True)(features))), 4)
+    0.9
 
     Reference:
 
@@ -151,8 +171,7 @@ class SpatialAttention(keras.layers.Layer):
         self.kernel_size = kernel_size
         self.near_identity = near_identity
 
-    def build(self, input_shape):
-        channels = feature_map_channels(self, input_shape)
+    def build_map(self, shape):
         self.convolution = keras.layers.Conv2D(
             filters=1,
             kernel_size=self.kernel_size,
@@ -164,19 +183,15 @@ class SpatialAttention(keras.layers.Layer):
             dtype=self.dtype_policy,
             name="convolution",
         )
-        self.convolution.build((*input_shape[:-1], 2))
-        self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})
+        self.convolution.build((*shape[:-1], 2))
 
-    def call(self, inputs):
+    def call_map(self, maps, training):
         # A half-precision sum over all channels overflows at 65504, so the mean is taken in float32.
         mean_dtype = keras.backend.result_type(self.compute_dtype, "float32")
-        average = ops.mean(ops.cast(inputs, mean_dtype), axis=-1, keepdims=True)  # (N, H, W, 1)
-        maximum = ops.max(inputs, axis=-1, keepdims=True)  # (N, H, W, 1)
-        pooled = ops.concatenate([ops.cast(average, inputs.dtype), maximum], axis=-1)  # (N, H, W, 2)
-        return self.convolution(pooled) * inputs  # Eq. 9 and 10
-
-    def compute_output_shape(self, input_shape):
-        return input_shape
+        average = ops.mean(ops.cast(maps, mean_dtype), axis=-1, keepdims=True)  # (N, H, W, 1)
+        maximum = ops.max(maps, axis=-1, keepdims=True)  # (N, H, W, 1)
+        pooled = ops.concatenate([ops.cast(average, maps.dtype), maximum], axis=-1)  # (N, H, W, 2)
+        return self.convolution(pooled) * maps  # Eq. 9 and 10
 
     def get_config(self):
         return {
@@ -187,7 +202,7 @@ class SpatialAttention(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="drcls")
-class CBAM(keras.layers.Layer):
+class CBAM(FeatureMapLayer):
     """Convolutional block attention module: channel attention, then spatial attention.
 
     It lets a network stress the features and the places of a lesion without any lesion annotation, at the
@@ -198,18 +213,30 @@ class CBAM(keras.layers.Layer):
         kernel_size: Positive odd integer, see `SpatialAttention`. Defaults to `7`.
         near_identity: Whether both gates start at 0.9, so that the layer starts as a scaling by 0.81. Random
             gates silence random channels and places of a pretrained backbone. Defaults to `False`.
+        data_format: `"channels_last"` or `"channels_first"`. Defaults to `None`: Keras' setting.
 
     Call arguments:
         inputs: Float tensor of rank 4, any values.
 
     Input shape:
-        `(batch, height, width, channels)`; height and width may be unknown, channels may not.
+        `(batch, height, width, channels)`, or with the channels second as `data_format` says; height and width
+        may be unknown, channels may not.
 
     Output shape:
         Same as the input.
 
     Raises:
         ValueError: As `ChannelAttention` and `SpatialAttention` do.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from drcls.layers import CBAM
+    >>> features = np.ones((1, 7, 7, 4), "float32")
+    >>> CBAM(reduction_ratio=2)(features).shape == (1, 7, 7, 4)
+    True
+    >>> round(float(np.max(CBAM(reduction_ratio=2, near_identity=True)(features))), 4)
+    0.81
 
     Reference:
 
@@ -223,22 +250,26 @@ class CBAM(keras.layers.Layer):
         self.kernel_size = kernel_size
         self.near_identity = near_identity
         self.channel_attention = ChannelAttention(
-            reduction_ratio, near_identity, dtype=self.dtype_policy, name="channel_attention"
+            reduction_ratio,
+            near_identity,
+            data_format="channels_last",
+            dtype=self.dtype_policy,
+            name="channel_attention",
         )
         self.spatial_attention = SpatialAttention(
-            kernel_size, near_identity, dtype=self.dtype_policy, name="spatial_attention"
+            kernel_size,
+            near_identity,
+            data_format="channels_last",
+            dtype=self.dtype_policy,
+            name="spatial_attention",
         )
 
-    def build(self, input_shape):
-        self.channel_attention.build(input_shape)
-        self.spatial_attention.build(input_shape)
-        self.input_spec = self.channel_attention.input_spec
+    def build_map(self, shape):
+        self.channel_attention.build(shape)
+        self.spatial_attention.build(shape)
 
-    def call(self, inputs):
-        return self.spatial_attention(self.channel_attention(inputs))
-
-    def compute_output_shape(self, input_shape):
-        return input_shape
+    def call_map(self, maps, training):
+        return self.spatial_attention(self.channel_attention(maps))
 
     def get_config(self):
         return {

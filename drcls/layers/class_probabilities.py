@@ -22,6 +22,14 @@ class ClassProbabilities(keras.layers.Layer):
 
     Raises:
         ValueError: where class_names is empty or repeats a name, or the scores are not one per class.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from drcls.layers import ClassProbabilities
+    >>> layer = ClassProbabilities(["healthy", "ill"])
+    >>> np.round(layer(np.log([[1.0, 3.0]])), 3).tolist()
+    [[0.25, 0.75]]
     """
 
     def __init__(self, class_names, explain_layer=None, **kwargs):

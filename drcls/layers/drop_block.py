@@ -3,11 +3,11 @@
 import keras
 from keras import ops
 
-from drcls.layers.feature_map import feature_map_channels
+from drcls.layers.feature_map import FeatureMapLayer
 
 
 @keras.saving.register_keras_serializable(package="drcls")
-class DropBlock2D(keras.layers.Layer):
+class DropBlock2D(FeatureMapLayer):
     """Sets square blocks of a feature map to zero during training.
 
     Neighbouring activations carry nearly the same information, so dropping single ones removes little; a
@@ -34,19 +34,33 @@ class DropBlock2D(keras.layers.Layer):
         schedule_steps: Optional positive integer. The rate rises linearly from 0 to `rate` over so many
             training steps; the step is counted in a weight and so is saved with the model. `None`, the
             default, uses `rate` from the first step.
+        data_format: `"channels_last"` or `"channels_first"`. Defaults to `None`: Keras' setting.
 
     Call arguments:
         inputs: Float tensor of rank 4, any values.
         training: Boolean, whether to drop blocks.
 
     Input shape:
-        `(batch, height, width, channels)`; height and width may be unknown, channels may not.
+        `(batch, height, width, channels)`, or with the channels second as `data_format` says; height and width
+        may be unknown, channels may not.
 
     Output shape:
         Same as the input.
 
     Raises:
         ValueError: If `rate`, `block_size`, `schedule_steps` or `seed` is not of the kind above.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from drcls.layers import DropBlock2D
+    >>> features = np.ones((1, 7, 7, 64), "float32")
+    >>> layer = DropBlock2D(rate=0.3, block_size=3, seed=0)
+    >>> bool(np.all(layer(features) == features))  # inference
+    True
+    >>> dropped = np.asarray(layer(features, training=True)) == 0
+    >>> bool(0.2 < dropped.mean() < 0.3)
+    True
 
     Reference:
 
@@ -70,22 +84,20 @@ class DropBlock2D(keras.layers.Layer):
         self.schedule_steps = schedule_steps
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def build(self, input_shape):
-        channels = feature_map_channels(self, input_shape)
+    def build_map(self, shape):
         if self.schedule_steps is not None:
             self.step = self.add_weight(
                 shape=(), dtype="int", initializer="zeros", trainable=False, name="step"
             )
-        self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})
 
-    def call(self, inputs, training=False):
+    def call_map(self, maps, training):
         if not training or self.rate == 0:
-            return inputs
-        mask = self._mask(ops.shape(inputs), self._next_rate())  # (N, H, W, C)
+            return maps
+        mask = self._mask(ops.shape(maps), self._next_rate())  # (N, H, W, C)
         mean = ops.mean(mask, axis=(1, 2, 3), keepdims=True)  # (N, 1, 1, 1)
         # Where all is dropped the mean is 0, and so is the mask above it: any divisor gives 0.
         scale = mask / ops.maximum(mean, keras.config.epsilon())
-        return inputs * ops.cast(scale, inputs.dtype)  # Eq. 11
+        return maps * ops.cast(scale, maps.dtype)  # Eq. 11
 
     def _next_rate(self):
         """Return the rate of this training step and count the step."""
@@ -110,9 +122,6 @@ class DropBlock2D(keras.layers.Layer):
         fits = ops.cast(ops.arange(length) <= ops.maximum(length - self.block_size, 0), "float32")
         length = ops.cast(length, "float32")
         return fits * length / (ops.minimum(length, self.block_size) * ops.sum(fits))
-
-    def compute_output_shape(self, input_shape):
-        return input_shape
 
     def get_config(self):
         return {

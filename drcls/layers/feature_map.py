@@ -1,35 +1,77 @@
-"""What every layer on convolutional feature maps asks of its input's shape."""
+"""What every layer on convolutional feature maps shares: where the channels are, and a check of the shape."""
 
 import keras
+from keras import ops
+
+FORMATS = ("channels_last", "channels_first")
 
 
-def feature_map_channels(layer, input_shape):
-    """Return the number of channels of a channels-last feature map.
+class FeatureMapLayer(keras.layers.Layer):
+    """Base class of the layers on feature maps: a subclass computes on channels-last maps alone.
 
-    The layers of this package reduce and pool over fixed axes, so another layout would be computed
-    without complaint and wrongly: it is refused here, before any weight is made.
+    A subclass defines `build_map(shape)`, `call_map(maps, training)` and, where its output has another shape than
+    its input, `map_output_shape(shape)`. Channels-first maps are transposed before and after `call_map`.
 
     Args:
-        layer: Layer being built; its class and name stand in the error.
-        input_shape: Static shape `(batch, height, width, channels)`, `None` where unknown.
-
-    Returns:
-        Integer, the size of the last axis.
+        data_format: `"channels_last"` or `"channels_first"`. Defaults to `None`:
+            `keras.config.image_data_format()`.
 
     Raises:
-        ValueError: If Keras is set to channels-first, the rank is not 4, or the last axis is unknown.
+        ValueError: If `data_format` is something else; on building, if the rank of the input is not 4 or the
+            number of its channels is unknown.
     """
-    who = f"{type(layer).__name__} '{layer.name}'"
-    if keras.config.image_data_format() != "channels_last":
-        raise ValueError(
-            f"{who} works on channels-last feature maps only. "
-            f"Received: keras.config.image_data_format()={keras.config.image_data_format()!r}"
-        )
-    if len(input_shape) != 4:
-        raise ValueError(
-            f"{who} expects a feature map of shape (batch, height, width, channels). "
-            f"Received: input_shape={input_shape}"
-        )
-    if input_shape[-1] is None:
-        raise ValueError(f"{who} needs a known number of channels. Received: input_shape={input_shape}")
-    return input_shape[-1]
+
+    def __init__(self, data_format=None, **kwargs):
+        super().__init__(**kwargs)
+        data_format = keras.config.image_data_format() if data_format is None else data_format
+        if data_format not in FORMATS:
+            raise ValueError(
+                f"data_format must be None or one of {list(FORMATS)}. Received: {data_format=!r}"
+            )
+        self.data_format = data_format
+
+    def build(self, input_shape):
+        first = self.data_format == "channels_first"
+        order = "batch, channels, height, width" if first else "batch, height, width, channels"
+        who = f"{type(self).__name__} '{self.name}'"
+        if len(input_shape) != 4:
+            raise ValueError(
+                f"{who} expects a feature map of shape ({order}). Received: input_shape={input_shape}"
+            )
+        channels = input_shape[1 if first else -1]
+        if channels is None:
+            raise ValueError(f"{who} needs a known number of channels. Received: input_shape={input_shape}")
+        self.build_map(self._channels_last_shape(input_shape))
+        self.input_spec = keras.layers.InputSpec(ndim=4, axes={1 if first else -1: channels})
+
+    def build_map(self, shape):
+        """Make the weights for maps of static shape (batch, height, width, channels), None where unknown."""
+
+    def call(self, inputs, training=False):
+        if self.data_format == "channels_last":
+            return self.call_map(inputs, training)
+        maps = self.call_map(ops.transpose(inputs, (0, 2, 3, 1)), training)
+        return ops.transpose(maps, (0, 3, 1, 2))
+
+    def call_map(self, maps, training):
+        """Return what the layer makes of channels-last maps."""
+        raise NotImplementedError
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = self.map_output_shape(self._channels_last_shape(input_shape))
+        if self.data_format == "channels_first":
+            return (batch, channels, height, width)
+        return (batch, height, width, channels)
+
+    def map_output_shape(self, shape):
+        """Return the channels-last shape of the output."""
+        return shape
+
+    def _channels_last_shape(self, shape):
+        if self.data_format == "channels_first":
+            batch, channels, height, width = shape
+            return (batch, height, width, channels)
+        return tuple(shape)
+
+    def get_config(self):
+        return {**super().get_config(), "data_format": self.data_format}

@@ -3,11 +3,11 @@
 import keras
 from keras import ops
 
-from drcls.layers.feature_map import feature_map_channels
+from drcls.layers.feature_map import FeatureMapLayer
 
 
 @keras.saving.register_keras_serializable(package="drcls")
-class SqueezeExcitation(keras.layers.Layer):
+class SqueezeExcitation(FeatureMapLayer):
     """Scales every channel of a feature map by how much it matters for this image.
 
     A convolution weighs its channels alike for all images. Here the mean of each channel over the image is
@@ -22,18 +22,28 @@ class SqueezeExcitation(keras.layers.Layer):
     Args:
         reduction_ratio: Positive integer `r`. The hidden layer of the perceptron has
             `channels // reduction_ratio` ReLU units. Defaults to `16`.
+        data_format: `"channels_last"` or `"channels_first"`. Defaults to `None`: Keras' setting.
 
     Call arguments:
         inputs: Float tensor of rank 4, any values.
 
     Input shape:
-        `(batch, height, width, channels)`; height and width may be unknown, channels may not.
+        `(batch, height, width, channels)`, or with the channels second as `data_format` says; height and width
+        may be unknown, channels may not.
 
     Output shape:
         Same as the input.
 
     Raises:
         ValueError: If `reduction_ratio` is not a positive integer or exceeds the number of channels.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from drcls.layers import SqueezeExcitation
+    >>> features = np.ones((1, 7, 7, 4), "float32")
+    >>> SqueezeExcitation(reduction_ratio=2)(features).shape == (1, 7, 7, 4)
+    True
 
     Reference:
 
@@ -48,8 +58,8 @@ class SqueezeExcitation(keras.layers.Layer):
             )
         self.reduction_ratio = reduction_ratio
 
-    def build(self, input_shape):
-        channels = feature_map_channels(self, input_shape)
+    def build_map(self, shape):
+        channels = shape[-1]
         if self.reduction_ratio > channels:
             raise ValueError(
                 f"reduction_ratio must not exceed the number of channels ({channels}): it would leave no "
@@ -58,21 +68,17 @@ class SqueezeExcitation(keras.layers.Layer):
         self.squeeze = keras.layers.Dense(
             channels // self.reduction_ratio, activation="relu", dtype=self.dtype_policy, name="squeeze"
         )
-        self.squeeze.build((input_shape[0], channels))
+        self.squeeze.build((shape[0], channels))
         self.excite = keras.layers.Dense(
             channels, activation="sigmoid", dtype=self.dtype_policy, name="excite"
         )
-        self.excite.build((input_shape[0], channels // self.reduction_ratio))
-        self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})
+        self.excite.build((shape[0], channels // self.reduction_ratio))
 
-    def call(self, inputs):
+    def call_map(self, maps, training):
         # A half-precision sum over all places overflows at 65504, so the mean is taken in float32.
         mean_dtype = keras.backend.result_type(self.compute_dtype, "float32")
-        mean = ops.mean(ops.cast(inputs, mean_dtype), axis=(1, 2), keepdims=True)  # (N, 1, 1, C)
-        return self.excite(self.squeeze(mean)) * inputs
-
-    def compute_output_shape(self, input_shape):
-        return input_shape
+        mean = ops.mean(ops.cast(maps, mean_dtype), axis=(1, 2), keepdims=True)  # (N, 1, 1, C)
+        return self.excite(self.squeeze(mean)) * maps
 
     def get_config(self):
         return {**super().get_config(), "reduction_ratio": self.reduction_ratio}

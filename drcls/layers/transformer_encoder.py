@@ -49,6 +49,15 @@ class TransformerEncoder(keras.layers.Layer):
     Raises:
         ValueError: If an argument is not of the kind above, or the input's shape is not.
 
+    Example:
+
+    >>> import keras
+    >>> from drcls.layers import TransformerEncoder
+    >>> features = keras.Input((7, 7, 64))
+    >>> tokens = keras.layers.Reshape((-1, 64))(features)
+    >>> TransformerEncoder(num_heads=8, key_dim=8)(tokens).shape
+    (None, 49, 64)
+
     Reference:
 
     - [Vaswani et al., 2017](https://arxiv.org/abs/1706.03762)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from drcls.layers.feature_map import feature_map_channels
+from drcls.layers.feature_map import FeatureMapLayer
 
 NUM_BANDS = 4
 
@@ -38,7 +38,7 @@ def analysis_filters(wavelet):
     return low_pass, signs * low_pass[::-1]
 
 
-class _FilterBank(keras.layers.Layer):
+class _FilterBank(FeatureMapLayer):
     """The pair of trained filters that both directions share, used along the height and along the width."""
 
     def __init__(self, wavelet="haar", orthonormality_penalty=0.0, **kwargs):
@@ -53,8 +53,7 @@ class _FilterBank(keras.layers.Layer):
         self.wavelet = wavelet
         self.orthonormality_penalty = orthonormality_penalty
 
-    def build(self, input_shape):
-        channels = feature_map_channels(self, input_shape)
+    def build_map(self, shape):
         for name, values in zip(("low_pass", "high_pass"), analysis_filters(self.wavelet), strict=True):
             initializer = keras.initializers.Constant(values)
             setattr(
@@ -62,7 +61,6 @@ class _FilterBank(keras.layers.Layer):
                 name,
                 self.add_weight(shape=values.shape, initializer=initializer, name=name, autocast=False),
             )
-        self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})
 
     def departure_from_orthonormality(self):
         """Return the sum of squares by which the filters miss orthonormality, a scalar that starts at 0.
@@ -114,18 +112,28 @@ class LearnableWavelet2D(_FilterBank):
         orthonormality_penalty: Number of 0 or more. The squared departure from an orthonormal filter bank
             times this number is added to the loss. Defaults to `0.0`: the filters go where the loss leads.
         trainable: Whether the filters are trained. Defaults to `True`.
+        data_format: `"channels_last"` or `"channels_first"`. Defaults to `None`: Keras' setting.
 
     Call arguments:
         inputs: Float tensor of rank 4, any values.
 
     Input shape:
-        `(batch, height, width, channels)`; height and width may be unknown, channels may not.
+        `(batch, height, width, channels)`, or with the channels second as `data_format` says; height and width
+        may be unknown, channels may not.
 
     Output shape:
         `(batch, ceil(height / 2), ceil(width / 2), 4 * channels)`.
 
     Raises:
         ValueError: If an argument is not of the kind above.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from drcls.layers import LearnableWavelet2D
+    >>> image = np.array([[1.0, 2.0], [5.0, 10.0]], "float32").reshape(1, 2, 2, 1)
+    >>> np.round(np.ravel(LearnableWavelet2D("haar")(image)), 3).tolist()
+    [9.0, -6.0, -3.0, 2.0]
 
     Reference:
 
@@ -134,9 +142,9 @@ class LearnableWavelet2D(_FilterBank):
     - [Mallat, 1989](https://doi.org/10.1109/34.192463)
     """
 
-    def call(self, inputs):
+    def call_map(self, maps, training):
         self._penalise()
-        low, high = self._analyse(inputs, axis=1)
+        low, high = self._analyse(maps, axis=1)
         bands = [*self._analyse(low, axis=2), *self._analyse(high, axis=2)]
         approximation, vertical, horizontal, diagonal = bands
         return ops.concatenate([approximation, horizontal, vertical, diagonal], axis=-1)
@@ -154,9 +162,9 @@ class LearnableWavelet2D(_FilterBank):
             high += ops.cast(self.high_pass[k], x.dtype) * tap
         return low, high
 
-    def compute_output_shape(self, input_shape):
-        height, width = (None if size is None else -(-size // 2) for size in input_shape[1:3])
-        return (input_shape[0], height, width, NUM_BANDS * input_shape[-1])
+    def map_output_shape(self, shape):
+        height, width = (None if size is None else -(-size // 2) for size in shape[1:3])
+        return (shape[0], height, width, NUM_BANDS * shape[-1])
 
 
 @keras.saving.register_keras_serializable(package="drcls")
@@ -172,6 +180,7 @@ class InverseLearnableWavelet2D(_FilterBank):
         wavelet: As in `LearnableWavelet2D`.
         orthonormality_penalty: As in `LearnableWavelet2D`.
         trainable: Whether the filters are trained. Defaults to `True`.
+        data_format: `"channels_last"` or `"channels_first"`. Defaults to `None`: Keras' setting.
 
     Call arguments:
         inputs: Float tensor of rank 4, bands in the order of `LearnableWavelet2D`.
@@ -185,22 +194,31 @@ class InverseLearnableWavelet2D(_FilterBank):
     Raises:
         ValueError: If an argument is not of the kind above, or the channels are not a multiple of 4.
 
+    Example:
+
+    >>> import numpy as np
+    >>> from drcls.layers import InverseLearnableWavelet2D, LearnableWavelet2D
+    >>> image = np.array([[1.0, 2.0], [5.0, 10.0]], "float32").reshape(1, 2, 2, 1)
+    >>> bands = LearnableWavelet2D("haar")(image)
+    >>> np.round(np.ravel(InverseLearnableWavelet2D("haar")(bands)), 3).tolist()
+    [1.0, 2.0, 5.0, 10.0]
+
     Reference:
 
     - As `LearnableWavelet2D`
     """
 
-    def build(self, input_shape):
-        super().build(input_shape)
-        if input_shape[-1] % NUM_BANDS:
+    def build_map(self, shape):
+        if shape[-1] % NUM_BANDS:
             raise ValueError(
                 f"InverseLearnableWavelet2D '{self.name}' needs four bands of equally many channels. "
-                f"Received: input_shape={input_shape}"
+                f"Received: {shape[-1]} channels"
             )
+        super().build_map(shape)
 
-    def call(self, inputs):
+    def call_map(self, maps, training):
         self._penalise()
-        approximation, horizontal, vertical, diagonal = ops.split(inputs, NUM_BANDS, axis=-1)
+        approximation, horizontal, vertical, diagonal = ops.split(maps, NUM_BANDS, axis=-1)
         low = self._synthesise(approximation, vertical, axis=2)
         high = self._synthesise(horizontal, diagonal, axis=2)
         return self._synthesise(low, high, axis=1)
@@ -215,9 +233,9 @@ class InverseLearnableWavelet2D(_FilterBank):
             phases[phase] += ops.roll(tap, shift, axis=axis) if shift else tap
         return _interleaved(phases, axis)
 
-    def compute_output_shape(self, input_shape):
-        height, width = (None if size is None else 2 * size for size in input_shape[1:3])
-        return (input_shape[0], height, width, input_shape[-1] // NUM_BANDS)
+    def map_output_shape(self, shape):
+        height, width = (None if size is None else 2 * size for size in shape[1:3])
+        return (shape[0], height, width, shape[-1] // NUM_BANDS)
 
 
 def _made_even(x, axis):

@@ -137,33 +137,3 @@ def test_half_precision_keeps_the_mean(policy):
     assert keras.backend.standardize_dtype(output.dtype) == policy.removeprefix("mixed_")
     means = np.mean(ops.convert_to_numpy(ops.cast(output, "float32")), axis=(1, 2, 3))
     np.testing.assert_allclose(means, 1, atol=0.004)  # one rounding of the scale: 2^-8 in bfloat16
-
-
-@pytest.mark.parametrize("rate", [1, 1.5, -0.1, float("nan"), "0.1", None])
-def test_a_bad_rate_is_refused(rate):
-    with pytest.raises(ValueError, match=r"number in \[0, 1\). Received: rate="):
-        DropBlock2D(rate, 3)
-
-
-@pytest.mark.parametrize("size", [0, -1, 3.0, None, (3, 3)])
-def test_a_bad_block_size_is_refused(size):
-    with pytest.raises(ValueError, match="positive integer. Received: block_size="):
-        DropBlock2D(0.1, size)
-
-
-@pytest.mark.parametrize("steps", [0, -5, 1.5])
-def test_bad_schedule_steps_are_refused(steps):
-    with pytest.raises(ValueError, match=f"schedule_steps={steps}"):
-        DropBlock2D(0.1, 3, schedule_steps=steps)
-
-
-def test_a_bad_seed_is_refused():
-    with pytest.raises(ValueError, match="seed=0.5"):
-        DropBlock2D(0.1, 3, seed=0.5)
-
-
-def test_config_round_trip():
-    arguments = {"rate": 0.2, "block_size": 5, "seed": 7, "schedule_steps": 100, "name": "drop"}
-    config = DropBlock2D(**arguments).get_config()
-    assert arguments.items() <= config.items()
-    assert DropBlock2D.from_config(config).get_config() == config

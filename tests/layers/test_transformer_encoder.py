@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from keras import ops
 
 from drcls.layers import TransformerEncoder
 
@@ -181,56 +180,7 @@ def test_dropout_acts_in_training_only_and_follows_the_seed():
     np.testing.assert_allclose(first(tokens), encoder_in_numpy(tokens, first), atol=1e-5)
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-def test_half_precision_is_close_to_float32(policy):
-    tokens = np.random.default_rng(0).normal(size=(2, 5, 8)).astype("float32")
-    exact = random_encoder(8, num_heads=2, key_dim=4, ff_dim=16)
-    half = TransformerEncoder(2, 4, 16, dtype=policy)
-    half.build(tokens.shape)
-    half.set_weights(exact.get_weights())
-    output = half(tokens)
-    assert keras.backend.standardize_dtype(output.dtype) == policy.removeprefix("mixed_")
-    np.testing.assert_allclose(ops.convert_to_numpy(ops.cast(output, "float32")), exact(tokens), atol=0.05)
-
-
-def test_unknown_number_of_tokens():
-    assert TransformerEncoder(2, 3, 5)(keras.Input((None, 4))).shape == (None, None, 4)
-
-
-@pytest.mark.parametrize("name", ["num_heads", "key_dim", "ff_dim"])
-@pytest.mark.parametrize("value", [0, -2, 1.5, "3"])
-def test_a_bad_size_is_refused(name, value):
-    with pytest.raises(ValueError, match=f"{name} must be a positive integer. Received: {name}={value!r}"):
-        TransformerEncoder(**{"num_heads": 2, "key_dim": 3, "ff_dim": 4, name: value})
-
-
-@pytest.mark.parametrize("rate", [1, -0.1, "0.1", None])
-def test_a_bad_dropout_rate_is_refused(rate):
-    with pytest.raises(ValueError, match="dropout_rate="):
-        TransformerEncoder(2, 3, 4, dropout_rate=rate)
-
-
 @pytest.mark.parametrize("shape", [(5, 5, 4), (4,), (5, None)])
 def test_a_bad_input_shape_is_refused(shape):
     with pytest.raises(ValueError, match=r"\(batch, tokens, channels\).*Received: input_shape="):
         TransformerEncoder(2, 3, 4)(keras.Input(shape))
-
-
-@pytest.mark.parametrize("value", [1, None, "yes"])
-def test_a_bad_norm_first_is_refused(value):
-    with pytest.raises(ValueError, match="norm_first must be True or False. Received: norm_first="):
-        TransformerEncoder(2, 3, norm_first=value)
-
-
-def test_config_round_trip():
-    arguments = {
-        "num_heads": 2,
-        "key_dim": 3,
-        "ff_dim": 4,
-        "dropout_rate": 0.1,
-        "seed": 5,
-        "norm_first": True,
-    }
-    config = TransformerEncoder(**arguments).get_config()
-    assert arguments.items() <= config.items()
-    assert TransformerEncoder.from_config(config).get_config() == config
