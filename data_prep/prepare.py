@@ -30,7 +30,7 @@ from tqdm import tqdm
 from data_prep.journal import Journal, check_same_task, write_atomically
 from data_prep.sources import PreparationError, Source, UnreadableFileError, download, shorten
 from data_prep.verify import RejectedImageError, decode_verified
-from drcls.data.duplicates import conflicting, find_duplicates, perceptual_hash, unite_groups
+from drcls.data.duplicates import conflicting, find_duplicates, perceptual_hash, turned_pairs, unite_groups
 from drcls.data.image_ops import CROPS, FILTERS, check_options, prepare_image
 
 # File systems allow 255 for a name; an ending and a temporary name need some of them.
@@ -349,6 +349,7 @@ def _describe_duplicates(frame):
     """
     labels, paths, splits = (list(frame[name]) for name in ("label", "path", "source_split"))
     identical, near = find_duplicates(list(frame["sha256"]), list(frame["phash"]))
+    turned, _ = turned_pairs(list(frame["phash"]))
 
     def listed(clusters):
         return [{paths[row]: labels[row] for row in rows} for rows in conflicting(clusters, labels)]
@@ -360,6 +361,8 @@ def _describe_duplicates(frame):
         "near_groups": len(near),
         "near_files": sum(map(len, near)),
         "near_conflicting_groups": len(conflicting(near, labels)),
+        "turned_pairs": len(turned),
+        "turned_conflicting_pairs": len(conflicting(turned.tolist(), labels)),
         "conflicts": {"identical": listed(identical), "near": listed(near)},
     }
     if len(set(splits)) > 1:
@@ -417,6 +420,8 @@ def summary(info, folder):
         f"{doubles['conflicting_groups']} groups with conflicting labels",
         f"near-identical: {doubles['near_groups']} groups, {doubles['near_files']} files, "
         f"{doubles['near_conflicting_groups']} groups with conflicting labels (listed in dataset.json)",
+        f"turned or mirrored copies: {doubles['turned_pairs']} pairs, {doubles['turned_conflicting_pairs']} with "
+        "conflicting labels",
     ]
     for kind, torn in doubles.get("straddling", {}).items():
         images = ", ".join(f"{count} in {split}" for split, count in torn["images"].items()) or "none"

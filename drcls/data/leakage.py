@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from drcls.data.duplicates import near_identical_pairs
+from drcls.data.duplicates import near_identical_pairs, turned_pairs
 
 
 def audit_leakage(train, test):
@@ -14,8 +14,9 @@ def audit_leakage(train, test):
 
     Returns:
         dict of shares in 0..1: `overall` (identical or near-identical), `identical` (same SHA-256),
-        `near_identical` (a similar perceptual hash but no identical file), `group` (leaked or of a group
-        that training holds too, for example another image of the same patient), `per_class` (like `overall`,
+        `near_identical` (a similar perceptual hash but no identical file), `turned` (neither of these, but
+        turned or mirrored), `group` (any of these, or of a group that training holds too, for example another image
+        of the same patient), `per_class` (like `overall`,
         by class name; None for a class absent from test), with `num_test` and `num_leaked`.
 
     Raises:
@@ -24,10 +25,10 @@ def audit_leakage(train, test):
     if len(test) == 0:
         raise ValueError(f"{test.root}: the test part is empty, there is nothing to audit")
     identical = test.frame["sha256"].isin(set(train.frame["sha256"])).to_numpy()
-    alike = np.zeros(len(test), dtype=bool)
-    alike[
-        near_identical_pairs(test.frame["phash"].tolist(), train.frame["phash"].unique().tolist())[:, 0]
-    ] = True
+    hashes, seen = test.frame["phash"].tolist(), train.frame["phash"].unique().tolist()
+    alike, turned = np.zeros((2, len(test)), dtype=bool)
+    alike[near_identical_pairs(hashes, seen)[:, 0]] = True
+    turned[turned_pairs(hashes, seen)[0][:, 0]] = True
     grouped = test.frame["group"].isin(set(train.frame["group"])).to_numpy()
     leaked = identical | alike
     labels = test.labels
@@ -35,7 +36,8 @@ def audit_leakage(train, test):
         "overall": float(leaked.mean()),
         "identical": float(identical.mean()),
         "near_identical": float((alike & ~identical).mean()),
-        "group": float((grouped | leaked).mean()),
+        "turned": float((turned & ~leaked).mean()),
+        "group": float((grouped | leaked | turned).mean()),
         "per_class": {
             name: float(leaked[labels == i].mean()) if np.any(labels == i) else None
             for i, name in enumerate(test.classes)

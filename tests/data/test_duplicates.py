@@ -53,9 +53,34 @@ def test_hashes_of_different_pictures_are_far_apart():
     assert len(duplicates.near_identical_pairs(hashes, max_distance=4 * duplicates.NEAR_DISTANCE)) == 0
 
 
-def test_mirror_image_is_another_image():
-    hashes = [duplicates.perceptual_hash(image) for image in (picture(1), picture(1)[:, ::-1])]
-    assert distance(*hashes) > 100
+TURNS = {
+    "mirrored left to right": np.fliplr,
+    "mirrored top to bottom": np.flipud,
+    "turned by 180 degrees": lambda image: np.rot90(image, 2),
+    "turned by 90 degrees to the left": np.rot90,
+    "turned by 90 degrees to the right": lambda image: np.rot90(image, -1),
+    "mirrored along the falling diagonal": lambda image: image.transpose(1, 0, 2),
+    "mirrored along the rising diagonal": lambda image: np.rot90(image, 2).transpose(1, 0, 2),
+}
+
+
+@pytest.mark.parametrize("name", duplicates.ORIENTATIONS)
+def test_turned_and_mirrored_copies_are_found_and_named(name):
+    copy = np.ascontiguousarray(TURNS[name](picture(1)))
+    copy = cv2.imdecode(cv2.imencode(".jpg", copy, [cv2.IMWRITE_JPEG_QUALITY, 95])[1], cv2.IMREAD_COLOR)
+    hashes = [duplicates.perceptual_hash(image) for image in (picture(0), picture(1), copy, picture(2))]
+    assert distance(hashes[1], hashes[2]) > 100
+    pairs, numbers = duplicates.turned_pairs(hashes)
+    assert pairs.tolist() == [[1, 2]] and [duplicates.ORIENTATIONS[n] for n in numbers] == [name]
+    pairs, numbers = duplicates.turned_pairs(hashes[1:2], hashes[2:])
+    assert pairs.tolist() == [[0, 0]] and [duplicates.ORIENTATIONS[n] for n in numbers] == [name]
+    assert len(set(duplicates.unite_groups(list("abcd"), list("wxyz"), hashes))) == 3
+
+
+def test_different_pictures_are_no_turned_copies():
+    hashes = [duplicates.perceptual_hash(picture(seed)) for seed in range(60)]
+    assert len(duplicates.turned_pairs(hashes)[0]) == 0
+    assert duplicates.turned_pairs([])[0].shape == (0, 2)
 
 
 def flip_bits(text, count):
@@ -64,8 +89,7 @@ def flip_bits(text, count):
     return np.packbits(bits).tobytes().hex()
 
 
-def test_pairs_are_those_within_the_distance(monkeypatch):
-    monkeypatch.setattr(duplicates, "_BLOCK", 2)
+def test_pairs_are_those_within_the_distance():
     first = duplicates.perceptual_hash(picture(0))
     other = duplicates.perceptual_hash(picture(1))
     limit = duplicates.NEAR_DISTANCE

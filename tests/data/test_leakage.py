@@ -1,5 +1,6 @@
 """The audit, by hand."""
 
+import numpy as np
 import pytest
 
 from drcls.data import audit_leakage
@@ -10,7 +11,7 @@ def test_identical_near_identical_and_related_images_are_told_apart():
     manifest = table({"a": 6, "b": 4})
     frame = manifest.frame
     near = bytearray.fromhex(frame.loc[1, "phash"])
-    near[0] ^= 0b111  # three bits of 256
+    near[0] ^= 0b111  # three bits of 576
     frame.loc[6, "phash"] = near.hex()
     frame.loc[7, "group"] = frame.loc[2, "group"]
     train, test = manifest.select([0, 1, 2, 3]), manifest.select([0, 0, 4, 5, 6, 7, 8, 9])
@@ -18,11 +19,24 @@ def test_identical_near_identical_and_related_images_are_told_apart():
         "overall": 3 / 8,
         "identical": 2 / 8,
         "near_identical": 1 / 8,
+        "turned": 0.0,
         "group": 4 / 8,
         "per_class": {"a": 2 / 4, "b": 1 / 4},
         "num_test": 8,
         "num_leaked": 3,
     }
+
+
+def test_a_turned_copy_is_counted_apart_from_the_overall_share():
+    manifest = table({"a": 3, "b": 3})
+    bits = np.unpackbits(np.frombuffer(bytes.fromhex(manifest.frame.loc[0, "phash"]), np.uint8)).reshape(
+        24, 24
+    )
+    # Mirrored top to bottom: the frequencies of odd rows change their sign.
+    bits[1::2] ^= 1
+    manifest.frame.loc[4, "phash"] = np.packbits(bits).tobytes().hex()
+    audit = audit_leakage(manifest.select([0, 1]), manifest.select([3, 4]))
+    assert (audit["turned"], audit["group"], audit["overall"]) == (1 / 2, 1 / 2, 0)
 
 
 def test_a_class_absent_from_test_has_no_share():

@@ -131,11 +131,15 @@ def test_duplicates_share_a_group_and_conflicts_are_listed(tmp_path, output):
     folder = "gaussian_filtered_images"
     files[f"{folder}/Severe/img003.png"] = files[f"{folder}/Mild/img001.png"]
     files[f"{folder}/Mild/img006.png"] = encode(picture(0) // 4 * 4)
+    del files[f"{folder}/No_DR/img005.png"]
+    files[f"{folder}/Moderate/img005.png"] = encode(np.ascontiguousarray(np.rot90(picture(2))))
+    files["train.csv"] = files["train.csv"].replace(b"img005,0", b"img005,2")
     run(write_zip(tmp_path / "aptos.zip", files), output)
     group = manifest(output).set_index("path")["group"]
     assert group["images/img003.png"] == group["images/img001.png"] == "img001"
     assert group["images/img006.png"] == group["images/img000.png"] == "img000"
-    assert group.nunique() == 5
+    assert group["images/img005.png"] == group["images/img002.png"] == "img002"
+    assert group.nunique() == 4
     doubles = info(output)["duplicates"]
     conflicts = doubles.pop("conflicts")
     assert doubles == {
@@ -145,6 +149,8 @@ def test_duplicates_share_a_group_and_conflicts_are_listed(tmp_path, output):
         "near_groups": 1,
         "near_files": 2,
         "near_conflicting_groups": 1,
+        "turned_pairs": 1,
+        "turned_conflicting_pairs": 0,
     }
     assert conflicts["identical"] == [{"images/img001.png": "Mild", "images/img003.png": "Severe"}]
     assert conflicts["near"] == [{"images/img000.png": "No_DR", "images/img006.png": "Mild"}]
