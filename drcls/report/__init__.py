@@ -1,4 +1,4 @@
-"""From run folders and printed figures to tables, figures and one page; nothing is trained here."""
+"""From run folders and reported numbers to tables, figures and one page; nothing is trained here."""
 
 from drcls.report.curves import roc_and_precision_recall
 from drcls.report.embedding_map import embedding_map
@@ -15,6 +15,7 @@ from drcls.report.figures import (
 from drcls.report.lines import Lines, line_chart
 from drcls.report.outliers import outlier_figure
 from drcls.report.page import Figure, Section, Table, run_facts, write_report
+from drcls.report.paired import p_over_seeds, right_by_image
 from drcls.report.robustness_curves import robustness_curves
 from drcls.report.run_set import describe, read_history, read_predictions, read_runs, seed_spread, select_runs
 from drcls.report.tables import (
@@ -22,10 +23,13 @@ from drcls.report.tables import (
     class_table,
     intervals_table,
     model_order,
+    reported_intervals_table,
     results_table,
     runs_table,
     to_markdown,
 )
+from drcls.report.text import interval, listing, mean_sd, p_value, synthetic_label
+from drcls.report.verdict import verdict
 
 __all__ = [
     "Figure",
@@ -59,5 +63,14 @@ __all__ = [
     "select_runs",
     "to_markdown",
     "training_curves",
+    "interval",
+    "listing",
+    "mean_sd",
+    "p_over_seeds",
+    "p_value",
+    "reported_intervals_table",
+    "right_by_image",
+    "synthetic_label",
+    "verdict",
     "write_report",
 ]

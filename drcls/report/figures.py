@@ -12,10 +12,18 @@ from matplotlib.ticker import MaxNLocator
 
 from drcls.report.page import Figure
 from drcls.report.run_set import describe, read_history, seed_spread
-from drcls.report.tables import NOT_RUN, PROTOCOLS, UNFINISHED, check_one_setting, model_order
+from drcls.report.tables import (
+    HEADS,
+    NOT_REPORTED,
+    NOT_RUN,
+    PROTOCOLS,
+    UNFINISHED,
+    check_one_setting,
+    model_order,
+)
+from drcls.report.text import SYNTHETIC, synthetic_label
 
 _DPI = 150
-_SYNTHETIC = "SYNTHETIC DATA (phantom) · "
 # Okabe and Ito's palette; grey for the printed figures, which are nobody's measurement here.
 _PRINTED, COLOURS = "#9a9a9a", ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00")
 _ASIDE = "#5d6673"
@@ -39,8 +47,8 @@ def bar_chart(path, runs, published_rows, measures, title, protocols=PROTOCOLS):
     check_one_setting(runs)
     models = model_order(runs, published_rows)
     published = {row["model"]: row for row in published_rows}
-    label = " (phantom)" if any(run["phantom"] for run in runs) else ""
-    names = ["paper, as printed", *(f"ours, {protocol} protocol{label}" for protocol in protocols)]
+    label = " (synthetic)" if any(run["phantom"] for run in runs) else ""
+    names = ["paper", *(HEADS[protocol] + label for protocol in protocols)]
     columns = min(2, len(measures))
     lines = -(-len(measures) // columns)
     height = 0.22 * (len(names) + 1) * len(models) * lines + 1.4
@@ -48,7 +56,7 @@ def bar_chart(path, runs, published_rows, measures, title, protocols=PROTOCOLS):
     panels = canvas.subplots(lines, columns, sharey=True, squeeze=False).ravel()
     for panel, measure in zip(panels, measures, strict=False):
         printed = [_printed_value(published.get(model), measure) for model in models]
-        series = [[(value, None, "" if value is not None else "not printed") for value in printed]]
+        series = [[(value, None, "" if value is not None else NOT_REPORTED) for value in printed]]
         series += [[_measured(runs, model, protocol, measure) for model in models] for protocol in protocols]
         _bars(panel, models, series, names, measure)
     for panel in panels[len(measures) :]:
@@ -284,7 +292,7 @@ def finish(canvas, path, title, setting, caption, alt):
     """Write the title with its setting, save the PNG under a temporary name and rename it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    synthetic = setting.startswith(_SYNTHETIC)
+    synthetic = setting.startswith(SYNTHETIC)
     letters = int(10.5 * canvas.get_figwidth())
     # The no-break space keeps a separating dot at the end of its line.
     lines = [line for text in (title, setting.replace(" ·", "\xa0·")) for line in wrap(text, letters)]
@@ -297,7 +305,7 @@ def finish(canvas, path, title, setting, caption, alt):
 
 def data_label(info):
     """Name a data set, synthetic ones first of all as such."""
-    return (_SYNTHETIC if info["phantom"] else "") + info["name"]
+    return synthetic_label([info]) + info["name"]
 
 
 def _printed_value(row, measure):

@@ -1,7 +1,6 @@
 """The report of a set of runs: one Markdown file, and one HTML file that needs nothing beside it."""
 
 import base64
-import html
 import os
 import re
 from dataclasses import dataclass
@@ -10,41 +9,26 @@ from operator import itemgetter
 from pathlib import Path
 
 import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+from PIL import Image
 
 from drcls.report.tables import duration, escape_markdown, to_markdown
 from drcls.runs import write_text
 
-_STYLE = """
-:root { color-scheme: light; }
-body { font: 16px/1.55 system-ui, sans-serif; color: #1d2430; background: #fff; max-width: 80rem;
-  margin: 0 auto; padding: 1rem; overflow-wrap: break-word; }
-h1 { font-size: 1.7rem; line-height: 1.25; }
-h2 { font-size: 1.3rem; margin-top: 2.5rem; border-bottom: 2px solid #d5dbe3; padding-bottom: .25rem; }
-a { color: #0b5394; }
-code { background: #f1f3f6; padding: .1em .3em; border-radius: 3px; font-size: .9em; }
-.synthetic { background: #fff3c4; border: 3px solid #9a4b00; color: #5a2c00; padding: .8rem 1rem;
-  font-weight: 700; border-radius: 6px; }
-.facts { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; background: #f6f8fa;
-  border: 1px solid #d5dbe3; border-radius: 6px; padding: .8rem 1rem; }
-.facts dt { font-weight: 600; }
-.facts dd { margin: 0; min-width: 0; overflow-wrap: anywhere; }
-.scroll { overflow-x: auto; margin: 1rem 0 1.5rem; }
-table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; font-weight: 600; padding: .3rem 0; }
-nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; padding: 0; }
-th, td { border: 1px solid #d5dbe3; padding: .3rem .55rem; text-align: left; vertical-align: top; }
-thead th { background: #eef2f6; vertical-align: bottom; }
-.absent { color: #5d6673; font-style: italic; }
-.short { white-space: nowrap; }
-figure { margin: 1.5rem 0; }
-figure img { max-width: 100%; height: auto; border: 1px solid #d5dbe3; }
-figcaption { font-size: .9rem; color: #3c4654; }
-@media (max-width: 30rem) {
-  .facts { grid-template-columns: 1fr; gap: 0; }
-  .facts dd { margin-bottom: .5rem; } }
-"""
-
-_ABSENT = re.compile(r"(not (run|printed|audited|recorded)|unfinished|undefined|reference not run)\b")
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=StrictUndefined,
+)
+_CSS_PIXELS_PER_INCH = 96
+_LONGEST_UNWRAPPED = 32  # characters
+_NUMBER = re.compile(r"[<+-]?\s?\d")
+_ABSENT = re.compile(
+    r"(not (run|reported|tested|audited|recorded|measured)|unfinished|undefined|reference not run)\b"
+)
 
 
 @dataclass(frozen=True)
@@ -79,18 +63,19 @@ class Section:
     parts: list
 
 
-def write_report(folder, title, sections, runs):
+def write_report(folder, title, sections, runs, verdict=()):
     """Write `report.md` and `report.html` into a folder.
 
-    Both open with what was run: data set, protocols, profiles, seeds, devices, versions, commits and wall
-    time, below a loud label where the images are synthetic. The HTML file holds its figures and style itself,
-    loads nothing and runs no script. The Markdown file refers to the figures where they are.
+    Both open with the verdict and with what was run: data set, protocols, profiles, seeds, devices, versions,
+    commits and wall time, below a label where the images are synthetic. The HTML file holds its figures and style
+    itself, loads nothing and runs no script. The Markdown file refers to the figures where they are.
 
     Args:
         folder: where to write; made if missing.
         title: plain text.
         sections: list of `Section`.
         runs: the runs behind the report, from `read_runs`.
+        verdict: sentences of plain text, from `verdict`; `code` stands in backticks.
 
     Returns:
         (path of report.md, path of report.html)
@@ -108,8 +93,8 @@ def write_report(folder, title, sections, runs):
         if isinstance(part, Figure) and not Path(part.path).is_file():
             raise FileNotFoundError(f"{part.path}: no such figure; draw it before writing the report")
     pages = {
-        "report.md": _markdown(folder, title, sections, runs),
-        "report.html": _html(title, sections, runs),
+        "report.md": _markdown(folder, title, sections, runs, verdict),
+        "report.html": _html(title, sections, runs, verdict),
     }
     for name, text in pages.items():
         write_text(folder / name, text)
@@ -123,7 +108,7 @@ def run_facts(runs):
     versions = {f"{name} {number}" for env in envs for name, number in env.get("versions", {}).items()}
     finished = sum(run["finished"] for run in runs)
     return {
-        "Data": _different(run["data"] + (" (phantom)" if run["phantom"] else "") for run in runs),
+        "Data": _different(run["data"] + (" (synthetic)" if run["phantom"] else "") for run in runs),
         "Protocol": _different(run["protocol"] for run in runs),
         "Profile": _different(run["profile"] for run in runs),
         "Seeds": _different(str(run["seed"]) for run in runs),
@@ -146,16 +131,17 @@ def _warning(runs):
     if not any(run["phantom"] for run in runs):
         return None
     return (
-        "SYNTHETIC DATA. The images of the runs marked (phantom) were drawn by a program. Their figures show "
-        "that the code works; they say nothing about the paper's data and reproduce none of its results."
+        "SYNTHETIC DATA. A program drew the images of the runs marked (synthetic). Their numbers show that the "
+        "code works. They say nothing about the paper's data and reproduce none of its results."
     )
 
 
-def _markdown(folder, title, sections, runs):
+def _markdown(folder, title, sections, runs, verdict):
     """Return the Markdown page; figures are referred to relative to `folder`."""
     blocks = [f"# {escape_markdown(title)}"]
     if warning := _warning(runs):
         blocks.append(f"> **{warning}**")
+    blocks += verdict
     blocks.append(
         "\n".join(f"- **{name}**: {escape_markdown(text)}" for name, text in run_facts(runs).items())
     )
@@ -172,92 +158,77 @@ def _markdown(folder, title, sections, runs):
     return "\n\n".join(blocks) + "\n"
 
 
-def _html(title, sections, runs):
+def _html(title, sections, runs, verdict):
     """Return the HTML page."""
-    name = html.escape(title)
-    warning = _warning(runs)
-    facts = "".join(
-        f"<dt>{html.escape(key)}</dt><dd>{html.escape(text)}</dd>\n" for key, text in run_facts(runs).items()
-    )
-    contents = "".join(
-        f'<li><a href="#s{number}">{html.escape(section.heading)}</a></li>\n'
-        for number, section in enumerate(sections, 1)
-    )
-    body = "".join(_html_section(number, section) for number, section in enumerate(sections, 1))
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<link rel="icon" href="data:,">\n<title>{name}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n'
-        f"<header>\n<h1>{name}</h1>\n"
-        + (f'<p class="synthetic" role="note">{html.escape(warning)}</p>\n' if warning else "")
-        + f'<dl class="facts">\n{facts}</dl>\n</header>\n'
-        f'<nav aria-label="Contents">\n<ul>\n{contents}</ul>\n</nav>\n'
-        f"<main>\n{body}</main>\n</body>\n</html>\n"
+    return _TEMPLATES.get_template("report.html").render(
+        title=title,
+        warning=_warning(runs),
+        verdict=verdict,
+        facts=run_facts(runs),
+        sections=sections,
+        kind=lambda part: type(part).__name__,
+        layout=_table_layout,
+        picture=_picture,
+        paragraphs=_paragraphs,
+        text=_with_code,
     )
 
 
-def _html_section(number, section):
-    parts = "".join(_html_part(part) for part in section.parts)
-    return f'<section>\n<h2 id="s{number}">{html.escape(section.heading)}</h2>\n{parts}</section>\n'
+def _table_layout(frame):
+    """Return columns, an estimate of the width in CSS pixels, and rows grouped by the first column.
 
-
-def _html_part(part):
-    if isinstance(part, Table):
-        return _html_table(part)
-    if isinstance(part, Figure):
-        return _html_figure(part)
-    return "".join(_html_paragraph(text) for text in re.split(r"\n\s*\n", part.strip()))
-
-
-def _html_table(table):
-    """Return a table grouped by its first column; columns with one value in every group are not repeated."""
-    frame, caption = table.frame, html.escape(table.caption)
-    head = "".join(f'<th scope="col">{html.escape(str(name))}</th>' for name in frame.columns)
+    A column with one value in every group becomes one tall cell in each.
+    """
     rows = [[str(cell) for cell in row] for row in frame.itertuples(index=False)]
     groups = [list(group) for _, group in groupby(rows, key=itemgetter(0))]
     shared = [all(len({row[i] for row in group}) == 1 for group in groups) for i in range(len(frame.columns))]
-    body = "".join(_html_group(group, shared) for group in groups)
-    return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{caption}">\n<table>\n'
-        f"<caption>{caption}</caption>\n<thead><tr>{head}</tr></thead>\n{body}</table>\n</div>\n"
-    )
+    lengths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return {
+        "columns": [str(name) for name in frame.columns],
+        "width": sum(16 + 7 * min(length, _LONGEST_UNWRAPPED) for length in lengths),
+        "groups": [_group_cells(group, shared) for group in groups],
+    }
 
 
-def _html_group(rows, shared):
-    """Return the rows of one group as a `tbody`; a shared column (bool per column) becomes one tall cell."""
-    span = len(rows)
-    lines = []
-    for number, row in enumerate(rows):
-        cells = [
-            _html_cell(cell, index == 0, span if shared[index] else 1)
-            for index, cell in enumerate(row)
+def _group_cells(rows, shared):
+    """Return the cells of one group's rows; those of a shared column (bool per column) stand in the first alone."""
+    return [
+        [
+            _cell(text, index == 0, len(rows) if shared[index] else 1)
+            for index, text in enumerate(row)
             if number == 0 or not shared[index]
         ]
-        lines.append(f"<tr>{''.join(cells)}</tr>\n")
-    return f"<tbody>\n{''.join(lines)}</tbody>\n"
+        for number, row in enumerate(rows)
+    ]
 
 
-def _html_cell(text, heading, span):
-    """Return one cell: what was not measured is set apart, and figures and short names do not wrap."""
-    classes = " ".join(["absent"] * bool(_ABSENT.match(text)) + ["short"] * (len(text) < 30))
-    rows = f' rowspan="{span}"' if span > 1 else ""
-    if heading:
-        scope = "rowgroup" if span > 1 else "row"
-        return f'<th scope="{scope}" class="{classes}"{rows}>{html.escape(text)}</th>'
-    return f'<td class="{classes}"{rows}>{html.escape(text)}</td>'
+def _cell(text, heading, span):
+    """Return one cell: what was not measured is set apart, and numbers do not wrap."""
+    is_number = _NUMBER.match(text) and len(text) <= _LONGEST_UNWRAPPED
+    classes = "absent" if _ABSENT.match(text) else "number" if is_number else None
+    return {"text": text, "heading": heading, "span": span, "classes": classes}
 
 
-def _html_figure(figure):
-    image = base64.b64encode(Path(figure.path).read_bytes()).decode("ascii")
-    return (
-        f'<figure>\n<img src="data:image/png;base64,{image}" alt="{html.escape(figure.alt)}">\n'
-        f"<figcaption>{html.escape(figure.caption)}</figcaption>\n</figure>\n"
-    )
+def _picture(path):
+    """Return a PNG as base64 and its width in CSS pixels: an inch of the canvas is an inch of the page."""
+    with Image.open(path) as image:
+        dots_per_inch = image.info.get("dpi", (_CSS_PIXELS_PER_INCH,))[0]
+        width = round(image.width * _CSS_PIXELS_PER_INCH / dots_per_inch)
+    return {"data": base64.b64encode(Path(path).read_bytes()).decode("ascii"), "width": width}
 
 
-def _html_paragraph(text):
-    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
-    items = text.replace("\n  ", " ").splitlines()
-    if all(item.startswith("- ") for item in items):
-        return "<ul>\n" + "".join(f"<li>{item[2:]}</li>\n" for item in items) + "</ul>\n"
-    return f"<p>{' '.join(text.splitlines())}</p>\n"
+def _paragraphs(text):
+    """Split plain text into paragraphs and lists, as `Section` describes."""
+    paragraphs = []
+    for block in re.split(r"\n\s*\n", text.strip()):
+        lines = block.replace("\n  ", " ").splitlines()
+        if all(line.startswith("- ") for line in lines):
+            paragraphs.append({"bullets": [line[2:] for line in lines]})
+        else:
+            paragraphs.append({"bullets": [], "text": " ".join(block.splitlines())})
+    return paragraphs
+
+
+def _with_code(text):
+    """Escape text and turn `code` in backticks into markup."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from drcls.report.text import synthetic_label
 from drcls.runs import is_finished, read_json
 
 _REQUIRED = (
@@ -107,9 +108,14 @@ def seed_spread(runs, metric, class_name=None):
     Raises:
         ValueError: where a run does not hold the measure.
     """
-    values = np.array([_value(run, metric, class_name) for run in runs], dtype=float)
+    values = seed_values(runs, metric, class_name)
     deviation = float(values.std(ddof=1)) if len(values) > 1 else None
     return float(values.mean()), deviation, len(values)
+
+
+def seed_values(runs, metric, class_name=None):
+    """Return one measure by seed, float (number of runs,), NaN where it is undefined; arguments as `seed_spread`."""
+    return np.array([_value(run, metric, class_name) for run in runs], dtype=float)
 
 
 def describe(runs):
@@ -127,8 +133,7 @@ def describe(runs):
             parts.append(f"{word}{'s' if len(values) > 1 else ''} {listed}")
         else:
             parts.append(f"{listed} {word}{'s' if len(values) > 1 else ''}")
-    label = "SYNTHETIC DATA (phantom) · " if any(run["phantom"] for run in runs) else ""
-    return label + " · ".join(parts)
+    return synthetic_label(runs) + " · ".join(parts)
 
 
 def _value(run, metric, class_name):

@@ -1,23 +1,27 @@
-"""The tables of a report: the paper's printed figures beside measured ones, and what the difference is worth.
+"""The tables of a report: the paper's numbers beside measured ones, and what the difference is worth.
 
-Every cell is text. A figure that was not measured reads "not run" or "unfinished", one that cannot exist says
-why; no cell is blank. Shares in 0..1 are shown in percent, as papers print them.
+Every cell is text. A number that was not measured reads "not run" or "unfinished", one that cannot exist says
+why; no cell is blank. Shares in 0..1 are shown in percent, as papers report them.
 """
 
-import math
 import re
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from drcls.metrics import mcnemar_exact, wald_interval
-from drcls.report.run_set import read_predictions, seed_spread
+from drcls.metrics import wald_interval, wilson_interval
+from drcls.report.paired import p_over_seeds, right_by_image
+from drcls.report.run_set import seed_values
+from drcls.report.text import interval, mean_sd, p_value
 
 NOT_RUN = "not run"
 UNFINISHED = "unfinished"
-NOT_PRINTED = "not printed"
+NOT_REPORTED = "not reported"
 PROTOCOLS = ("paper", "clean")
+HEADS = {"paper": "ours, paper's protocol", "clean": "ours, leak-free"}
+_SHORT_HEADS = {"paper": "paper's", "clean": "leak-free"}
+_TEST_PART = "its 95 % interval from the test images (Wilson)"
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,8 @@ class Measure:
     Args:
         title: how the table and figures call it.
         metric: its key in `classification_metrics` (value in 0..1, or -1..1 for a kappa) and in a row of
-            printed figures, which lacks it where the paper does not print it.
-        percent: show (and expect printed) percentages; otherwise the bare value with three decimals.
+            reported numbers, which lacks it where the paper does not report it.
+        percent: show (and expect reported) percentages; otherwise the bare value with three decimals.
     """
 
     title: str
@@ -37,18 +41,22 @@ class Measure:
 
 
 def results_table(runs, published_rows, measures, protocols=PROTOCOLS, notes=None):
-    """Set the printed figures of every model beside ours by protocol (as Tables 4 and 6 of CheXNet-CBAM).
+    """Set the reported numbers of every model beside ours by protocol (as Tables 4 and 6 of CheXNet-CBAM).
+
+    A model that was run has one row per measure: the mean over the seeds and their standard deviation. The
+    accuracy has a second row, Wilson's interval at the size of the test part: seeds that share a test part agree
+    more than another sample of images would. A model that was not run has one row, with all that the paper reports.
 
     Args:
         runs: runs of one data set and profile, from `read_runs`; may be empty.
-        published_rows: list of dict, one per model in the paper's order: `model` and the printed figures.
-        measures: list of `Measure`, one row each.
+        published_rows: list of dict, one per model in the paper's order: `model` and the reported numbers.
+        measures: list of `Measure`.
         protocols: the protocols to show, one column each.
         notes: dict from model to a remark of ours, added to the note that the runs hold.
 
     Returns:
         pandas.DataFrame of text: model, measure, paper, one column per protocol, leaked share, seeds, note.
-        Printed models come first, in the paper's order, then our own.
+        Reported models come first, in the paper's order, then our own.
 
     Raises:
         ValueError: where the runs mix data sets or profiles.
@@ -57,32 +65,34 @@ def results_table(runs, published_rows, measures, protocols=PROTOCOLS, notes=Non
     published = {row["model"]: row for row in published_rows}
     rows = []
     for model in model_order(runs, published_rows):
+        reported = published.get(model, {})
         ours = {protocol: _of(runs, model, protocol) for protocol in protocols}
         shared = {
-            "leaked share" + _listing(protocols): _join(ours, _leaked),
+            "leaked" + _listing(protocols): _join(ours, _leaked),
             "seeds" + _listing(protocols): _join(ours, _seeds),
             "note": _note([run for part in ours.values() for run in part], (notes or {}).get(model)),
         }
-        for measure in measures:
-            row = {"model": model, "measure": measure.title, "paper": _printed(published.get(model), measure)}
-            row |= {_head(protocol, runs): _cell(part, measure) for protocol, part in ours.items()}
-            rows.append(row | shared)
+        if any(ours.values()):
+            rows += [{"model": model} | row | shared for row in _measure_rows(ours, reported, measures, runs)]
+        else:
+            rows.append({"model": model} | _row_not_run(ours, reported, measures, runs) | shared)
     return pd.DataFrame(rows)
 
 
 def class_table(runs, published_rows, model, measures, protocols=PROTOCOLS):
-    """Set the printed figures of one model's classes beside ours (as Tables 5 and 7 of CheXNet-CBAM).
+    """Set the reported numbers of one model's classes beside ours (as Tables 5 and 7 of CheXNet-CBAM).
 
     Args:
         runs: runs of one data set and profile.
-        published_rows: list of dict, one per class in the paper's order: `class` and the printed figures.
+        published_rows: list of dict, one per class: `class` and the reported numbers.
         model: the variant to show.
         measures: list of `Measure`; their `metric` is a key of the `per_class` entries.
         protocols: the protocols to show, one column each.
 
     Returns:
-        pandas.DataFrame of text: class, measure, paper, one column per protocol, the share of that class's
-        test images that leaked, and how many test images it has.
+        pandas.DataFrame of text: class in the order of the data set, measure, paper, one column per protocol, the
+        share of that class's test images that leaked, how many test images it has, and the seeds. The recall has a
+        second row, Wilson's interval.
 
     Raises:
         ValueError: where the runs mix data sets or profiles.
@@ -94,52 +104,71 @@ def class_table(runs, published_rows, model, measures, protocols=PROTOCOLS):
         name for part in ours.values() for run in part if run["finished"] for name in run["class_names"]
     ]
     rows = []
-    for name in dict.fromkeys([*published, *measured]):
+    for name in dict.fromkeys([*measured, *published]):
         shared = {
-            "leaked share" + _listing(protocols): _join(ours, lambda part, name=name: _leaked(part, name)),
+            "leaked" + _listing(protocols): _join(ours, lambda part, name=name: _leaked(part, name)),
             "test images" + _listing(protocols): _join(ours, lambda part, name=name: _support(part, name)),
+            "seeds" + _listing(protocols): _join(ours, _seeds),
         }
-        for measure in measures:
-            row = {"class": name, "measure": measure.title, "paper": _printed(published.get(name), measure)}
-            row |= {_head(protocol, runs): _cell(part, measure, name) for protocol, part in ours.items()}
-            rows.append(row | shared)
+        found = _measure_rows(ours, published.get(name, {}), measures, runs, name)
+        rows += [{"class": name} | row | shared for row in found]
     return pd.DataFrame(rows)
 
 
-def intervals_table(runs, published_rows, reference, printed_num_test):
-    """Set the printed intervals beside the right ones (as Tables 8 and 9 of CheXNet-CBAM).
+def reported_intervals_table(published_rows, num_test):
+    """Check reported intervals by their own formula (Tables 8 and 9 of CheXNet-CBAM).
 
-    The printed accuracy is put through the paper's own Eq. 25 (Wald) at the size of its test part, and the
-    number of test images that the printed interval implies stands beside it. Ours come from the run:
-    Wald, Wilson, and the bootstrap over groups, which alone counts copies of one image as one. The difference
-    to the reference model is tested on the same test images by McNemar's exact test, seed by seed, where an
-    image that stands in the test part several times counts once.
+    Args:
+        published_rows: list of dict, one per model: `model`, `accuracy` in percent, `interval` [low, high].
+        num_test: how many test images the paper's protocol gives.
+
+    Returns:
+        pandas.DataFrame of text: model, the reported accuracy and interval, what Eq. 25 (Wald) gives at that many
+        test images, and the number of test images that the reported width implies.
+    """
+    rows = []
+    for row in published_rows:
+        accuracy, (low, high) = row["accuracy"] / 100, row["interval"]
+        half = (high - low) / 200
+        implied = f"{1.96**2 * accuracy * (1 - accuracy) / half**2:.0f}" if half else "none: it has no width"
+        rows.append(
+            {
+                "model": row["model"],
+                "reported accuracy (%)": f"{row['accuracy']:.2f}",
+                "reported 95 % interval": f"{low:.2f} to {high:.2f}",
+                f"Eq. 25 at N = {num_test:,}": interval(wald_interval(accuracy, num_test), digits=2),
+                "N that the reported interval implies": implied,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def intervals_table(runs, reference):
+    """List the accuracy of every run with its intervals, compared with a reference model.
+
+    The intervals come from the run: Wald, Wilson, and the bootstrap over groups, which alone counts copies of one
+    image as one. The difference to the reference model is tested on the same test images, seed by seed and over
+    all seeds (`p_over_seeds`), where an image that stands in the test part several times counts once.
 
     Args:
         runs: runs of one data set, profile and protocol.
-        published_rows: list of dict, one per model: `model`, `accuracy` in percent, `interval` [low, high].
-            Empty where the paper prints no interval; the columns of the paper are then left out.
         reference: the model that the others are compared with.
-        printed_num_test: how many test images the paper's protocol gives; None where it prints no interval.
 
     Returns:
-        pandas.DataFrame of text, one row per model and seed.
+        pandas.DataFrame of text, one row per model and seed, and one for all seeds where there are several.
 
     Raises:
         ValueError: where the runs mix data sets, profiles or protocols.
     """
     check_one_setting(runs, "protocol")
-    published = {row["model"]: row for row in published_rows}
-    ours = f"ours{_phantom(runs)}: "
+    by_seed = {run["seed"]: run for run in runs if run["variant"] == reference}
     rows = []
-    for model in model_order(runs, published_rows):
-        printed = _printed_interval(published.get(model), printed_num_test) if published else {}
-        for run in [run for run in runs if run["variant"] == model] or [None]:
-            rows.append(
-                {"model": model}
-                | printed
-                | {ours + key: value for key, value in _measured_interval(run, runs, reference).items()}
-            )
+    for model in model_order(runs, []):
+        seeds = [run for run in runs if run["variant"] == model]
+        rows += [{"model": model} | _interval_row(run, by_seed.get(run["seed"]), reference) for run in seeds]
+        finished = [run for run in seeds if run["finished"]]
+        if len(finished) > 1:
+            rows.append({"model": model} | _interval_row_of_seeds(finished, by_seed, reference))
     return pd.DataFrame(rows)
 
 
@@ -151,7 +180,7 @@ def runs_table(runs):
         rows.append(
             {
                 "variant": run["variant"],
-                "data": run["data"] + _phantom([run]),
+                "data": run["data"] + _synthetic([run]),
                 "protocol": run["protocol"],
                 "profile": run["profile"],
                 "seed": str(run["seed"]),
@@ -211,32 +240,73 @@ def model_order(runs, published_rows):
     )
 
 
+def mean_wilson(share, number):
+    """Return Wilson's interval of a mean share over seeds, at the size of one test part: (low, high).
+
+    Args:
+        share: float in 0..1.
+        number: images in the test part; a mean over seeds is rounded.
+    """
+    number = round(number)
+    return wilson_interval(round(share * number), number)
+
+
+def _measure_rows(ours, reported, measures, runs, class_name=None):
+    """Return one row per measure, and Wilson's interval below accuracy and recall of a class."""
+    rows = []
+    for measure in measures:
+        row = {"measure": measure.title, "paper": _reported(reported, measure)}
+        row |= {_head(name, runs): _cell(part, measure, class_name) for name, part in ours.items()}
+        rows.append(row)
+        if measure.metric == ("accuracy" if class_name is None else "recall"):
+            bounds = reported.get("interval")
+            row = {"measure": _TEST_PART, "paper": interval(bounds, 1, 2) if bounds else NOT_REPORTED}
+            rows.append(
+                row | {_head(name, runs): _wilson(part, measure, class_name) for name, part in ours.items()}
+            )
+    return rows
+
+
+def _row_not_run(ours, reported, measures, runs):
+    """Return the one row of a model that nobody ran here: all that the paper reports of it."""
+    known = [measure for measure in measures if reported.get(measure.metric) is not None]
+    row = {
+        "measure": ", ".join(measure.title for measure in known) or NOT_REPORTED,
+        "paper": ", ".join(_reported(reported, measure) for measure in known) or NOT_REPORTED,
+    }
+    return row | {_head(name, runs): NOT_RUN for name in ours}
+
+
 def _of(runs, model, protocol):
     return [run for run in runs if run["variant"] == model and run["protocol"] == protocol]
 
 
-def _phantom(runs):
-    return " (phantom)" if any(run["phantom"] for run in runs) else ""
+def _finished(part):
+    return [run for run in part if run["finished"]]
+
+
+def _synthetic(runs):
+    return " (synthetic)" if any(run["phantom"] for run in runs) else ""
 
 
 def _head(protocol, runs):
-    return f"ours, {protocol} protocol{_phantom(runs)}"
+    return HEADS[protocol] + _synthetic(runs)
 
 
 def _listing(protocols):
-    """Name the order of the values in a joined column, as in " (paper / clean)"."""
-    return f" ({' / '.join(protocols)})"
+    """Name the order of the values in a joined column, as in " (paper's / leak-free)"."""
+    return f" ({' / '.join(_SHORT_HEADS[protocol] for protocol in protocols)})"
 
 
 def _join(ours, text):
     return " / ".join(text(part) for part in ours.values())
 
 
-def _printed(row, measure):
-    """Return the paper's figure as printed."""
-    value = (row or {}).get(measure.metric)
+def _reported(row, measure):
+    """Return the paper's number as reported."""
+    value = row.get(measure.metric)
     if value is None:
-        return NOT_PRINTED
+        return NOT_REPORTED
     return f"{value:.2f}" if measure.percent else f"{value:.3f}"
 
 
@@ -248,18 +318,24 @@ def _state(part):
 
 
 def _cell(part, measure, class_name=None):
-    """Return mean ± standard deviation over the finished seeds, or the bare figure of a single one."""
+    """Return mean ± standard deviation over the finished seeds, or the bare number of a single one."""
     if state := _state(part):
         return state
-    mean, deviation, number = seed_spread(
-        [run for run in part if run["finished"]], measure.metric, class_name
-    )
-    if math.isnan(mean):
-        return "undefined"
     scale, digits = (100, 2) if measure.percent else (1, 3)
-    if number == 1:
-        return f"{scale * mean:.{digits}f}"
-    return f"{scale * mean:.{digits}f} ± {scale * deviation:.{digits}f} (n={number})"
+    return mean_sd(seed_values(_finished(part), measure.metric, class_name), scale, digits)
+
+
+def _wilson(part, measure, class_name=None):
+    """Return Wilson's interval of the mean over the seeds."""
+    if state := _state(part):
+        return state
+    values = seed_values(_finished(part), measure.metric, class_name)
+    numbers = [
+        run["num_test"] if class_name is None else _class_support(run, class_name) for run in _finished(part)
+    ]
+    if np.isnan(values).any() or not min(numbers):
+        return "undefined"
+    return interval(mean_wilson(values.mean(), np.mean(numbers)))
 
 
 def _leaked(part, class_name=None):
@@ -279,8 +355,12 @@ def _support(part, class_name):
     """Return the number of test images of a class, as a range where the seeds differ."""
     if state := _state(part):
         return state
-    numbers = [int(run["metrics"]["per_class"][class_name]["support"]) for run in part if run["finished"]]
+    numbers = [_class_support(run, class_name) for run in _finished(part)]
     return str(min(numbers)) if min(numbers) == max(numbers) else f"{min(numbers)}-{max(numbers)}"
+
+
+def _class_support(run, class_name):
+    return int(run["metrics"]["per_class"][class_name]["support"])
 
 
 def _seeds(part):
@@ -297,53 +377,41 @@ def _note(part, remark):
     return "; ".join(dict.fromkeys(text for text in remarks if text)) or "-"
 
 
-def _printed_interval(row, num_test):
-    """Return the paper's interval and what its own formula gives for its accuracy."""
-    heads = (
-        "paper: accuracy (%)",
-        "paper: 95 % interval",
-        f"Eq. 25 at N={num_test}",
-        "N that the interval implies",
-    )
-    if row is None:
-        return dict.fromkeys(heads, NOT_PRINTED)
-    accuracy, (low, high) = row["accuracy"] / 100, row["interval"]
-    half = (high - low) / 200
-    implied = f"{1.96**2 * accuracy * (1 - accuracy) / half**2:.0f}" if half else "none: it has no width"
-    recomputed = wald_interval(accuracy, num_test)
-    cells = (f"{row['accuracy']:.2f}", f"{low:.2f} to {high:.2f}", _interval(recomputed), implied)
-    return dict(zip(heads, cells, strict=True))
+def _interval_row(run, reference_run, reference):
+    """Return one run's accuracy, its intervals, and the paired difference to the reference of the same seed."""
+    heads = _interval_heads(reference)
+    if not run["finished"]:
+        return dict.fromkeys(heads, UNFINISHED) | {"seed": str(run["seed"])}
+    bounds = run["intervals"]["accuracy"]
+    cells = [str(run["seed"]), f"{run['num_test']:,}", f"{100 * run['metrics']['accuracy']:.2f}"]
+    cells += [interval(bounds[kind]) for kind in ("wald", "wilson", "bootstrap")]
+    return dict(zip(heads, (*cells, *_compare([run], {run["seed"]: reference_run}, reference)), strict=True))
 
 
-def _measured_interval(run, runs, reference):
-    """Return our accuracy, its intervals, and the paired difference to the reference of the same seed."""
-    heads = ("seed", "N", "accuracy (%)", "Wald", "Wilson", "bootstrap over groups")
-    compared = (f"difference to {reference} (points)", "McNemar exact p")
-    if run is None or not run["finished"]:
-        return dict.fromkeys(heads + compared, NOT_RUN if run is None else UNFINISHED)
-    intervals = run["intervals"]["accuracy"]
-    cells = [str(run["seed"]), str(run["num_test"]), f"{100 * run['metrics']['accuracy']:.2f}"]
-    cells += [_interval(intervals[kind]) for kind in ("wald", "wilson", "bootstrap")]
-    return dict(zip(heads + compared, (*cells, *_compare(run, runs, reference)), strict=True))
+def _interval_row_of_seeds(seeds, by_seed, reference):
+    """Return the mean accuracy of several seeds and their paired difference to the reference."""
+    numbers = sorted({run["num_test"] for run in seeds})
+    cells = ["all", " to ".join(f"{number:,}" for number in dict.fromkeys([numbers[0], numbers[-1]]))]
+    cells += [mean_sd([run["metrics"]["accuracy"] for run in seeds], 100, 2)]
+    cells += ["by seed"] * 3
+    return dict(zip(_interval_heads(reference), (*cells, *_compare(seeds, by_seed, reference)), strict=True))
 
 
-def _compare(run, runs, reference):
-    """Return the difference in accuracy to the reference in points and McNemar's exact p, as text."""
-    if run["variant"] == reference:
+def _interval_heads(reference):
+    compared = (f"difference to {reference} (points)", "paired exact p")
+    return ("seed", "N", "accuracy (%)", "Wald", "Wilson", "bootstrap over groups", *compared)
+
+
+def _compare(seeds, by_seed, reference):
+    """Return the difference in accuracy to the reference in points, and the p-value of all given seeds, as text."""
+    if seeds[0]["variant"] == reference:
         return "reference", "reference"
-    others = [other for other in runs if other["variant"] == reference and other["seed"] == run["seed"]]
-    if not others or not others[0]["finished"]:
-        return ("reference " + (UNFINISHED if others else NOT_RUN),) * 2
-    mine, theirs = (read_predictions(one).sort_values("path", kind="stable") for one in (run, others[0]))
-    if mine["path"].tolist() != theirs["path"].tolist():
+    pairs = [(by_seed.get(run["seed"]), run) for run in seeds]
+    missing = [one for one, _ in pairs if one is None or not one["finished"]]
+    if missing:
+        return (f"reference {NOT_RUN if missing[0] is None else UNFINISHED}",) * 2
+    right = [tuple(right_by_image(run) for run in pair) for pair in pairs]
+    if not all(one.index.equals(other.index) for one, other in right):
         return ("different test images",) * 2
-    difference = 100 * (run["metrics"]["accuracy"] - others[0]["metrics"]["accuracy"])
-    # Copies of an image are no independent tosses: an oversampled test part would make any p small.
-    mine, theirs = mine.drop_duplicates("path"), theirs.drop_duplicates("path")
-    p_value = mcnemar_exact(mine["label"], mine["predicted"], theirs["predicted"])["p_value"]
-    return f"{difference:+.2f}", "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
-
-
-def _interval(bounds):
-    low, high = bounds
-    return f"{100 * low:.2f} to {100 * high:.2f}"
+    differences = [run["metrics"]["accuracy"] - one["metrics"]["accuracy"] for one, run in pairs]
+    return mean_sd(differences, 100, 2, "+"), p_value(p_over_seeds(right))

@@ -16,4 +16,4 @@ def test_the_map_is_drawn_and_labelled(fabricate, tmp_path):
     frame["kind"] = ["real"] * 30 + ["synthetic"] * 10
     figure = embedding_map(tmp_path / "map.png", run, frame, "Embeddings")
     assert Image.open(figure.path).size[0] > 800
-    assert "SYNTHETIC DATA (phantom)" in figure.caption and "No_DR, Mild" in figure.alt
+    assert "SYNTHETIC DATA" in figure.caption and "No_DR, Mild" in figure.alt

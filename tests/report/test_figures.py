@@ -17,7 +17,7 @@ from drcls.report import (
     training_curves,
 )
 
-PRINTED = [{"model": "Best", "accuracy": 96.12}, {"model": "Never_run", "accuracy": 50.0}]
+REPORTED = [{"model": "Best", "accuracy": 96.12}, {"model": "Never_run", "accuracy": 50.0}]
 MEASURES = [Measure("accuracy (%)", "accuracy"), Measure("kappa", "quadratic_kappa", percent=False)]
 
 
@@ -38,22 +38,22 @@ def check(figure, canvas, *expected):
         assert text in words(canvas), f"{text!r} not in {words(canvas)}"
 
 
-def test_bars_show_printed_measured_and_missing(fabricate, tmp_path, drawn):
+def test_bars_show_reported_measured_and_missing(fabricate, tmp_path, drawn):
     for seed, accuracy in enumerate((0.6, 0.8)):
         fabricate("Best", seed=seed, metrics={"accuracy": accuracy, "quadratic_kappa": 0.4567})
     fabricate("Half", finished=False)
     runs = read_runs(tmp_path / "runs")
-    figure = bar_chart(tmp_path / "new" / "bars.png", runs, PRINTED, MEASURES, "Models")
+    figure = bar_chart(tmp_path / "new" / "bars.png", runs, REPORTED, MEASURES, "Models")
     title = "Models\nfake\xa0· clean protocol\xa0· quick profile\xa0· seeds 0, 1"
-    check(figure, drawn[0], title, "96.1", "70.0", "0.457", "not run", "unfinished", "not printed")
-    assert "ours, clean protocol" in words(drawn[0])
+    check(figure, drawn[0], title, "96.1", "70.0", "0.457", "not run", "unfinished", "not reported")
+    assert "ours, leak-free" in words(drawn[0])
 
 
 def test_phantom_is_in_title_legend_and_caption(fabricate, tmp_path, drawn):
     fabricate("Best", data="phantom-fundus")
-    figure = bar_chart(tmp_path / "bars.png", read_runs(tmp_path / "runs"), PRINTED, MEASURES, "Models")
+    figure = bar_chart(tmp_path / "bars.png", read_runs(tmp_path / "runs"), REPORTED, MEASURES, "Models")
     assert "SYNTHETIC DATA" in figure.caption and "SYNTHETIC DATA" in drawn[0].get_suptitle()
-    assert "ours, clean protocol (phantom)" in words(drawn[0])
+    assert "ours, leak-free (synthetic)" in words(drawn[0])
 
 
 def test_confusion_matrices_of_all_models(fabricate, tmp_path, drawn):
@@ -137,7 +137,7 @@ def test_class_distribution_and_examples_name_the_data(tmp_path, drawn):
     )
     check(figure, drawn[0], "1,805", "5", "0", "cat", "train")
     assert "all: 1,807 images" in figure.caption
-    assert "SYNTHETIC DATA (phantom)\xa0· fundus_phantom" in drawn[0].get_suptitle()
+    assert "SYNTHETIC DATA. fundus_phantom" in drawn[0].get_suptitle()
     images = [np.full((8, 8 + i, 3), 40 * i, "uint8") for i in range(6)]
     figure = example_grid(
         tmp_path / "e.png", images, list("abcdef"), {"name": "x", "phantom": False}, "Examples"
@@ -167,6 +167,6 @@ def test_nothing_goes_through_pyplot(fabricate, tmp_path):
     import sys
 
     fabricate("Best")
-    bar_chart(tmp_path / "b.png", select_runs(read_runs(tmp_path / "runs"), seed=0), PRINTED, MEASURES, "x")
+    bar_chart(tmp_path / "b.png", select_runs(read_runs(tmp_path / "runs"), seed=0), REPORTED, MEASURES, "x")
     pyplot = sys.modules.get("matplotlib.pyplot")
     assert pyplot is None or not pyplot.get_fignums()

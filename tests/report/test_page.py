@@ -79,7 +79,7 @@ def test_equal_neighbours_stand_once(report):
         "2",
         "2",
     ]
-    assert "absent short" in [attrs["class"] for attrs in page.named("td")]
+    assert "absent" in [attrs.get("class") for attrs in page.named("td")]
 
 
 def test_banner_names_the_setting(report):
@@ -94,7 +94,7 @@ def test_synthetic_data_is_loud(report):
     markdown, page, _ = report("phantom-fundus")
     assert markdown.index("SYNTHETIC DATA") < markdown.index("**Data**")
     assert "synthetic" in [attrs.get("class") for attrs in page.named("p")]
-    assert "phantom-fundus (phantom)" in markdown
+    assert "phantom-fundus (synthetic)" in markdown
 
 
 def test_odd_names_are_text_and_never_markup(report):

@@ -74,7 +74,7 @@ def test_phantom_is_read_from_the_configuration(fabricate, tmp_path):
     (folder / "config.json").write_text(json.dumps({"phantom": True}))
     runs = read_runs(tmp_path / "runs")
     assert runs[0]["phantom"] is True
-    assert describe(runs) == "SYNTHETIC DATA (phantom) · innocent · clean protocol · quick profile · seed 0"
+    assert describe(runs) == "SYNTHETIC DATA. innocent · clean protocol · quick profile · seed 0"
 
 
 def test_a_data_set_called_phantom_is_synthetic_whatever_the_configuration_says(fabricate, tmp_path):

@@ -6,6 +6,7 @@ from drcls.report import (
     class_table,
     intervals_table,
     read_runs,
+    reported_intervals_table,
     results_table,
     runs_table,
     to_markdown,
@@ -13,7 +14,7 @@ from drcls.report import (
 from drcls.report.tables import duration
 from drcls.runs import environment, write_json
 
-PRINTED = [
+REPORTED = [
     {"model": "Best", "accuracy": 96.12, "interval": [95.23, 96.98]},
     {"model": "Never_run", "accuracy": 50, "interval": [40.0, 60.0]},
 ]
@@ -28,42 +29,46 @@ def row_of(frame, **wanted):
     return frame.iloc[0]
 
 
-def test_results_stand_beside_the_printed_figures(fabricate, tmp_path):
+def test_results_are_compared_with_the_reported_numbers(fabricate, tmp_path):
     fabricate("Best", "paper", metrics={"accuracy": 0.5, "quadratic_kappa": 0.1234})
     for seed, accuracy in enumerate((0.7, 0.8, 0.75)):
         fabricate("Best", seed=seed, metrics={"accuracy": accuracy, "quadratic_kappa": 0.5}, note="small")
     fabricate("Mine", metrics={"accuracy": 1, "quadratic_kappa": None})
-    frame = results_table(read_runs(tmp_path / "runs"), PRINTED, MEASURES, notes={"Best": "ours is smaller"})
+    frame = results_table(read_runs(tmp_path / "runs"), REPORTED, MEASURES, notes={"Best": "ours is smaller"})
     assert list(frame["model"].unique()) == ["Best", "Never_run", "Mine"]
     assert list(frame.columns) == [
         "model",
         "measure",
         "paper",
-        "ours, paper protocol",
-        "ours, clean protocol",
-        "leaked share (paper / clean)",
-        "seeds (paper / clean)",
+        "ours, paper's protocol",
+        "ours, leak-free",
+        "leaked (paper's / leak-free)",
+        "seeds (paper's / leak-free)",
         "note",
     ]
     assert row_of(frame, model="Best", measure="accuracy (%)").tolist()[2:] == [
         "96.12",
         "50.00",
-        "75.00 ± 5.00 (n=3)",
+        "75.00 ± 5.00",
         "25.0 % / 25.0 %",
         "0 / 0, 1, 2",
         "ours is smaller; small",
     ]
     assert row_of(frame, model="Best", measure="kappa").tolist()[2:5] == [
-        "not printed",
+        "not reported",
         "0.123",
-        "0.500 ± 0.000 (n=3)",
+        "0.500 ± 0.000",
     ]
     assert row_of(frame, model="Mine", measure="kappa").tolist()[2:5] == [
-        "not printed",
+        "not reported",
         "not run",
         "undefined",
     ]
-    missing = row_of(frame, model="Never_run", measure="accuracy (%)").tolist()
+    interval = row_of(frame, model="Best", measure="its 95 % interval from the test images (Wilson)").tolist()
+    # Wilson's interval of 90 in 120 by hand: (0.75 + 0.01601 +- 0.07748) / 1.03201 -> 66.6 to 81.9.
+    assert interval[2:5] == ["95.23 to 96.98", "41.2 to 58.8", "66.6 to 81.9"]
+    missing = row_of(frame, model="Never_run").tolist()
+    assert missing[1] == "accuracy (%)"
     assert missing[2:] == ["50.00", "not run", "not run", "not run / not run", "not run / not run", "-"]
 
 
@@ -72,10 +77,11 @@ def test_no_cell_is_blank(fabricate, tmp_path):
     fabricate("Half", finished=False)
     runs = read_runs(tmp_path / "runs")
     for frame in (
-        results_table(runs, PRINTED, MEASURES),
-        results_table([], PRINTED, MEASURES),
+        results_table(runs, REPORTED, MEASURES),
+        results_table([], REPORTED, MEASURES),
         class_table(runs, [{"class": "Mild", "recall": 1.0}], "Best", RECALL),
-        intervals_table(runs, PRINTED, "Best", 903),
+        intervals_table(runs, "Best"),
+        reported_intervals_table(REPORTED, 903),
         runs_table(runs),
     ):
         assert len(frame) > 0
@@ -86,37 +92,36 @@ def test_unfinished_seeds_are_said_and_do_not_count(fabricate, tmp_path):
     fabricate("Best", seed=0, metrics={"accuracy": 0.5})
     fabricate("Best", seed=1, finished=False)
     fabricate("Half", finished=False)
-    frame = results_table(read_runs(tmp_path / "runs"), PRINTED, MEASURES[:1])
-    best = row_of(frame, model="Best")
-    assert (best["ours, clean protocol"], best["seeds (paper / clean)"]) == ("50.00", "not run / 0")
+    frame = results_table(read_runs(tmp_path / "runs"), REPORTED, MEASURES[:1])
+    best = row_of(frame, model="Best", measure="accuracy (%)")
+    assert (best["ours, leak-free"], best["seeds (paper's / leak-free)"]) == ("50.00", "not run / 0")
     assert best["note"] == "unfinished: clean seed 1"
-    assert row_of(frame, model="Half")["ours, clean protocol"] == "unfinished"
+    assert row_of(frame, model="Half", measure="accuracy (%)")["ours, leak-free"] == "unfinished"
 
 
-def test_phantoms_are_labelled_in_every_head(fabricate, tmp_path):
+def test_synthetic_data_are_labelled_in_every_head(fabricate, tmp_path):
     fabricate("Best", data="phantom-fundus")
     runs = read_runs(tmp_path / "runs")
     heads = [
-        *results_table(runs, PRINTED, MEASURES).columns[3:5],
+        *results_table(runs, REPORTED, MEASURES).columns[3:5],
         *class_table(runs, [], "Best", RECALL).columns[3:5],
-        *intervals_table(runs, PRINTED, "Best", 903).columns[5:],
     ]
-    assert len(heads) == 12
-    assert all("(phantom)" in head for head in heads)
+    assert len(heads) == 4
+    assert all("(synthetic)" in head for head in heads)
 
 
 def test_mixed_settings_are_refused(fabricate, tmp_path):
     fabricate("Best")
     fabricate("Best", data="other")
     with pytest.raises(ValueError, match=r"data=\['fake', 'other'\]"):
-        results_table(read_runs(tmp_path / "runs"), PRINTED, MEASURES)
+        results_table(read_runs(tmp_path / "runs"), REPORTED, MEASURES)
 
 
 def test_intervals_need_one_protocol(fabricate, tmp_path):
     fabricate("Best")
     fabricate("Best", "paper")
     with pytest.raises(ValueError, match=r"protocol=\['clean', 'paper'\]"):
-        intervals_table(read_runs(tmp_path / "runs"), PRINTED, "Best", 903)
+        intervals_table(read_runs(tmp_path / "runs"), "Best")
 
 
 def test_classes_with_their_own_leaked_share(fabricate, tmp_path):
@@ -124,25 +129,23 @@ def test_classes_with_their_own_leaked_share(fabricate, tmp_path):
     fabricate("Best", "paper", quality=1.0, leakage={"overall": 0.7, "per_class": share})
     printed = [{"class": "Mild", "recall": 99.45}, {"class": "No_DR", "recall": 97.24}]
     frame = class_table(read_runs(tmp_path / "runs"), printed, "Best", RECALL)
-    assert frame["class"].tolist() == ["Mild", "No_DR", "Moderate", "Severe", "Proliferate_DR"]
-    assert row_of(frame, **{"class": "Mild"}).tolist()[2:] == [
+    assert list(frame["class"].unique()) == ["No_DR", "Mild", "Moderate", "Severe", "Proliferate_DR"]
+    assert row_of(frame, **{"class": "Mild"}, measure="recall (%)").tolist()[2:] == [
         "99.45",
         "100.00",
         "not run",
         "98.5 % / not run",
         "24 / not run",
     ]
-    assert row_of(frame, **{"class": "Moderate"})["leaked share (paper / clean)"] == "no test image / not run"
+    assert row_of(frame, **{"class": "Moderate"})["leaked (paper's / leak-free)"] == "no test image / not run"
 
 
-def test_printed_intervals_beside_the_right_ones(fabricate, tmp_path):
-    fabricate("Best")
-    row = intervals_table(read_runs(tmp_path / "runs"), PRINTED, "Best", 903).iloc[0]
+def test_reported_intervals_are_recomputed():
+    row = reported_intervals_table(REPORTED, 903).iloc[0]
     # Eq. 25: 1.96 * sqrt(0.9612 * 0.0388 / 903) = 0.01260; half the printed width is 0.875 points.
-    assert row["Eq. 25 at N=903"] == "94.86 to 97.38"
-    assert row["paper: 95 % interval"] == "95.23 to 96.98"
-    assert row["N that the interval implies"] == "1871"
-    assert row["ours: bootstrap over groups"] == "50.00 to 75.00"
+    assert row["Eq. 25 at N = 903"] == "94.86 to 97.38"
+    assert row["reported 95 % interval"] == "95.23 to 96.98"
+    assert row["N that the reported interval implies"] == "1871"
 
 
 def predictions(folder, rows):
@@ -156,19 +159,19 @@ def test_paired_comparison_by_hand(fabricate, tmp_path):
     best, other = fabricate("Best", metrics={"accuracy": 1.0}), fabricate("Other", metrics={"accuracy": 0.5})
     predictions(best, [f"{i} a a" for i in range(10)])
     predictions(other, [f"{i} a {'a' if i < 5 else 'b'}" for i in reversed(range(10))])
-    frame = intervals_table(read_runs(tmp_path / "runs"), [], "Best", 903)
+    frame = intervals_table(read_runs(tmp_path / "runs"), "Best")
     row = row_of(frame, model="Other")
-    assert row["ours: difference to Best (points)"] == "-50.00"
-    assert row["ours: McNemar exact p"] == "0.062"
-    assert row_of(frame, model="Best")["ours: McNemar exact p"] == "reference"
+    assert row["difference to Best (points)"] == "-50.00"
+    assert row["paired exact p"] == "0.062"
+    assert row_of(frame, model="Best")["paired exact p"] == "reference"
 
 
 def test_copies_of_an_image_are_compared_once(fabricate, tmp_path):
     best, other = fabricate("Best"), fabricate("Other")
     predictions(best, ["1 a a"] * 20 + ["2 a a"])
     predictions(other, ["1 a b"] * 20 + ["2 a a"])
-    frame = intervals_table(read_runs(tmp_path / "runs"), [], "Best", 903)
-    assert row_of(frame, model="Other")["ours: McNemar exact p"] == "1.000"
+    frame = intervals_table(read_runs(tmp_path / "runs"), "Best")
+    assert row_of(frame, model="Other")["paired exact p"] == "1.000"
 
 
 def test_comparison_says_why_there_is_none(fabricate, tmp_path):
@@ -178,11 +181,12 @@ def test_comparison_says_why_there_is_none(fabricate, tmp_path):
     fabricate("Best", seed=2, finished=False)
     predictions(best, ["1 a a"])
     predictions(other, ["2 a a"])
-    frame = intervals_table(read_runs(tmp_path / "runs"), [], "Best", 903)
-    assert frame[frame["model"] == "Other"]["ours: McNemar exact p"].tolist() == [
+    frame = intervals_table(read_runs(tmp_path / "runs"), "Best")
+    assert frame[frame["model"] == "Other"]["paired exact p"].tolist() == [
         "different test images",
         "reference not run",
         "reference unfinished",
+        "reference not run",  # of all seeds
     ]
 
 

@@ -1,0 +1,57 @@
+"""How numbers become text in tables, figures and sentences."""
+
+import numpy as np
+
+SYNTHETIC = "SYNTHETIC DATA. "
+
+
+def mean_sd(values, scale=1, digits=3, sign=""):
+    """Write the value of one seed, or mean ± standard deviation over several.
+
+    Args:
+        values: one number per seed; None or NaN is an undefined measure.
+        scale: factor, 100 for a share that is shown in percent.
+        digits: decimals.
+        sign: "+" writes the sign of the mean, for differences.
+
+    Returns:
+        str; "undefined" where a seed has no value, because a mean over the other seeds would hide that.
+
+    >>> mean_sd([0.7, 0.8], scale=100, digits=1)
+    '75.0 ± 7.1'
+    """
+    values = scale * np.array(values, dtype=float)
+    if not len(values) or np.isnan(values).any():
+        return "undefined"
+    mean = f"{values.mean():{sign}.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ± {values.std(ddof=1):.{digits}f}"
+
+
+def interval(bounds, scale=100, digits=1, sign=""):
+    """Write the two ends of an interval.
+
+    >>> interval([0.5, 0.75])
+    '50.0 to 75.0'
+    """
+    low, high = (f"{scale * bound:{sign}.{digits}f}" for bound in bounds)
+    return f"{low} to {high}"
+
+
+def p_value(p):
+    """Write a p-value with three decimals, the smallest as a bound."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def listing(names):
+    """Write names as a list in a sentence.
+
+    >>> listing(["a", "b", "c"])
+    'a, b and c'
+    """
+    *others, last = map(str, names)
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def synthetic_label(runs):
+    """Return the label that captions of synthetic data start with, or nothing."""
+    return SYNTHETIC if any(run["phantom"] for run in runs) else ""

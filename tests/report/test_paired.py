@@ -1,0 +1,49 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from drcls.report import p_over_seeds
+
+
+def right(bits, first=0):
+    """Bits of right answers as `right_by_image` gives them; `first` is the number of the first image."""
+    return pd.Series([bit == "1" for bit in bits], index=range(first, first + len(bits)))
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
+def test_one_seed_is_mcnemars_exact_test(answers):
+    one, other = (pd.Series(side) for side in zip(*answers, strict=True))
+    only_one, only_other = int((one & ~other).sum()), int((other & ~one).sum())
+    discordant = only_one + only_other
+    expected = binomtest(only_one, discordant).pvalue if discordant else 1.0
+    assert p_over_seeds([(one, other)]) == pytest.approx(expected, abs=1e-12)
+
+
+def test_seeds_on_one_test_part_count_an_image_once():
+    # Five images, each won three times: 2 of the 2**5 sign patterns are as extreme, whatever the number of seeds.
+    pair = (right("00000"), right("11111"))
+    assert p_over_seeds([pair] * 3) == pytest.approx(2 / 2**5)
+    # Sums 2, 1, 1: of the eight sign patterns two reach |4|.
+    pairs = [(right("000"), right("111")), (right("000"), right("100"))]
+    assert p_over_seeds(pairs) == pytest.approx(2 / 8)
+
+
+def test_seeds_that_disagree_on_one_test_part_cancel():
+    assert p_over_seeds([(right("0000"), right("1111")), (right("1111"), right("0000"))]) == 1.0
+
+
+def test_different_test_parts_are_combined_by_fishers_method():
+    pairs = [(right("00000", first), right("11111", first)) for first in (0, 100)]
+    # Fisher: -2 ln(p1 p2) = 11.09 against chi-square with 4 degrees of freedom: q (1 - ln q), q = p1 p2.
+    q = (2 / 2**5) ** 2
+    assert p_over_seeds(pairs) == pytest.approx(q * (1 - np.log(q)))
+
+
+def test_what_cannot_be_compared_is_refused():
+    with pytest.raises(ValueError, match="at least one seed"):
+        p_over_seeds([])
+    with pytest.raises(ValueError, match="different images"):
+        p_over_seeds([(right("01"), right("01", 5))])
