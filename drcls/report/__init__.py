@@ -19,6 +19,9 @@ from drcls.report.paired import p_over_seeds, right_by_image
 from drcls.report.robustness_curves import robustness_curves
 from drcls.report.run_set import describe, read_history, read_predictions, read_runs, seed_spread, select_runs
 from drcls.report.tables import (
+    HEADS,
+    PROTOCOLS,
+    SPREAD,
     Measure,
     class_table,
     intervals_table,
@@ -33,8 +36,11 @@ from drcls.report.verdict import verdict
 
 __all__ = [
     "Figure",
+    "HEADS",
     "Lines",
     "Measure",
+    "PROTOCOLS",
+    "SPREAD",
     "Section",
     "Table",
     "bar_chart",

@@ -33,7 +33,7 @@ def embedding_map(path, run, frame, title):
                 panel.scatter(rows["x"], rows["y"], color=colour, label=label, linewidths=0.8, **style)
         panel.set_title(heading, fontsize=10)
         panel.set(xticks=[], yticks=[])
-        panel.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=2, frameon=False)
+        panel.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=2, frameon=False)
     caption = "t-SNE of the rows as the learners get them, scaled and reduced; at most 1000 real and 1000 "
     caption += "synthetic ones. Distances between clusters mean nothing in t-SNE."
     alt = f"Map of the embeddings of {', '.join(names)}, before and after resampling."

@@ -88,7 +88,7 @@ def confusion_matrices(path, runs, models, title):
     shown = {model: _first_seed(runs, model) for model in models}
     columns = min(3, len(models))
     lines = -(-len(models) // columns)
-    canvas = Canvas(figsize=(4.3 * columns + 0.6, 4.2 * lines + 0.8), layout="constrained")
+    canvas = Canvas(figsize=(3.6 * columns + 0.9, 3.7 * lines + 0.8), layout="constrained")
     panels = canvas.subplots(lines, columns, squeeze=False).ravel()
     classes = next((run["class_names"] for run in shown.values() if run), [])
     image = None
@@ -168,7 +168,7 @@ def pick_hits_and_misses(labels, predicted, class_names, seed=0):
     return [int(rng.choice(np.flatnonzero(mask))) for mask in wanted if mask.any()]
 
 
-def grad_cam_grid(path, run, images, overlays, labels, predicted, title, masks=None):
+def grad_cam_grid(path, run, images, overlays, labels, predicted, title, masks=None, evidence=None):
     """Draw images and their heat maps by class, hits above misses (Figure 9 of CheXNet-CBAM).
 
     Args:
@@ -180,6 +180,7 @@ def grad_cam_grid(path, run, images, overlays, labels, predicted, title, masks=N
         predicted: str (N,), predicted class names.
         title: what the grid shows.
         masks: bool or uint8 (N, H, W), non-zero on lesions, outlined in the image; None where unknown.
+        evidence: bool (N,), False where the heat map is zero everywhere, which the figure says; None: all True.
 
     Returns:
         Figure: path, caption and alternative text.
@@ -201,7 +202,7 @@ def grad_cam_grid(path, run, images, overlays, labels, predicted, title, masks=N
             f"and the unknown labels {unknown}; expected equal numbers and labels among {run['class_names']}"
         )
     classes = run["class_names"]
-    canvas = Canvas(figsize=(2.1 * len(classes) + 0.6, 10.2), layout="constrained")
+    canvas = Canvas(figsize=(min(2.1, 11 / len(classes)) * len(classes) + 0.6, 10.2), layout="constrained")
     panels = canvas.subplots(4, len(classes), squeeze=False)
     for block, hit in ((0, True), (2, False)):
         panels[block, 0].set_ylabel("hit" if hit else "miss", fontsize=12, fontweight="bold")
@@ -211,6 +212,8 @@ def grad_cam_grid(path, run, images, overlays, labels, predicted, title, masks=N
             right = [i for i, label in enumerate(labels) if label == name and (predicted[i] == name) == hit]
             if right:
                 _explained(pair, right[0], images, overlays, masks)
+                if evidence is not None and not evidence[right[0]]:
+                    say_all_zero(pair[1])
                 pair[0].set_title(f"true {name}\npredicted {predicted[right[0]]}", fontsize=9)
             else:
                 _empty_pair(pair, f"no {'hit' if hit else 'miss'}\nto show")
@@ -346,7 +349,7 @@ def _bars(panel, models, series, names, measure):
         for place, width, error, (_, _, why) in zip(places, widths, errors, values, strict=True):
             text = why or (f"{width:.1f}" if measure.percent else f"{width:.3f}")
             end = max(width, 0) + error + 0.012 * scale
-            panel.text(end, place, text, va="center", fontsize=7.5, color=_ASIDE if why else "black")
+            panel.text(end, place, text, va="center", fontsize=8, color=_ASIDE if why else "black")
     panel.set_yticks(range(len(models)), models)
     panel.set_ylim(len(models) - 0.5, -0.5)
     panel.set_xlim(
@@ -435,6 +438,11 @@ def _explained(pair, index, images, overlays, masks):
         # White below black stays visible on dark and on bright tissue.
         pair[0].contour(np.asarray(masks[index]) > 0, levels=[0.5], colors="white", linewidths=1.6)
         pair[0].contour(np.asarray(masks[index]) > 0, levels=[0.5], colors="black", linewidths=0.7)
+
+
+def say_all_zero(panel):
+    """Write below a heat map that it holds no positive evidence, so that it is not taken for a plain image."""
+    panel.set_xlabel("map is all zero", fontsize=8, color=_ASIDE, style="italic")
 
 
 def _empty_pair(pair, why):

@@ -20,6 +20,10 @@ UNFINISHED = "unfinished"
 NOT_REPORTED = "not reported"
 PROTOCOLS = ("paper", "clean")
 HEADS = {"paper": "ours, paper's protocol", "clean": "ours, leak-free"}
+SPREAD = (
+    "± is the standard deviation over seeds. The 95 % interval is what the number of test images leaves open, at the "
+    "mean over the seeds."
+)
 _SHORT_HEADS = {"paper": "paper's", "clean": "leak-free"}
 _TEST_PART = "its 95 % interval from the test images (Wilson)"
 

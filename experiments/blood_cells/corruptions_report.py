@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from drcls.report import Section, Table, robustness_curves, select_runs
+from drcls.report import Section, Table, mean_sd, robustness_curves, select_runs, synthetic_label
 from drcls.robustness import mean_corruption_error
 from drcls.runs import read_json
 from experiments.blood_cells.corruptions import SEEN
@@ -44,7 +44,7 @@ def robustness_section(folder, runs):
         if averaged:
             rows.append(corrupted_row(f"{name}, averaged", averaged, references))
     caption = "Accuracy (%) on corrupted test images, mean of five severities; ± is the deviation over seeds."
-    table = Table(pd.DataFrame(rows), f"{synthetic(runs)}{caption}")
+    table = Table(pd.DataFrame(rows), f"{synthetic_label(runs)}{caption}")
     first = min(run["seed"] for run, _ in measured)
     shown = [(run, values) for run, values in measured if run["seed"] == first]
     figure = robustness_curves(
@@ -84,13 +84,13 @@ def corrupted_row(name, measured, references):
         "seeds": ", ".join(map(str, measured)),
         "images": " to ".join(map(str, sorted({one["num_images"] for one in values}))),
         "pixels": str(values[0]["image_size"]),
-        "clean": over_seeds([one["clean"] for one in values]),
+        "clean": mean_sd([one["clean"] for one in values], 100, 1),
         **{
-            corruption: over_seeds([np.mean(one["corrupted"][corruption]) for one in values])
+            corruption: mean_sd([np.mean(one["corrupted"][corruption]) for one in values], 100, 1)
             for corruption in values[0]["corrupted"]
         },
-        "mean": over_seeds([1 - mean_corruption_error(one) for one in values]),
-        "mCE": over_seeds(errors),
+        "mean": mean_sd([1 - mean_corruption_error(one) for one in values], 100, 1),
+        "mCE": mean_sd(errors, 100, 1),
     }
 
 
@@ -113,7 +113,7 @@ def augmentation_section(runs):
     )
     rows = [gain_row(variant, strong, seeds) for (variant, strong), seeds in pairs.items()]
     return Section(
-        "Stronger augmentation", [text, Table(pd.DataFrame(rows), f"{synthetic(runs)}What it bought.")]
+        "Stronger augmentation", [text, Table(pd.DataFrame(rows), f"{synthetic_label(runs)}What it bought.")]
     )
 
 
@@ -135,11 +135,11 @@ def gain_row(variant, strong, seeds):
     return {
         "row": variant,
         "seeds": ", ".join(map(str, seeds)),
-        "clean (points)": over_seeds(stronger - plain, "+"),
+        "clean (points)": mean_sd(stronger - plain, 100, 1, "+"),
         "corruptions that it did not train on": ", ".join(unseen),
-        "without it (%)": over_seeds(before),
-        "with it (%)": over_seeds(after),
-        "bought (points)": over_seeds(after - before, "+"),
+        "without it (%)": mean_sd(before, 100, 1),
+        "with it (%)": mean_sd(after, 100, 1),
+        "bought (points)": mean_sd(after - before, 100, 1, "+"),
         "gap to clean closed (%)": closed(plain.mean(), before.mean(), after.mean()),
     }
 
@@ -147,16 +147,3 @@ def gain_row(variant, strong, seeds):
 def closed(clean, before, after):
     """Return which share of the accuracy lost to corruptions came back, in percent, as text."""
     return f"{100 * (after - before) / (clean - before):.0f}" if clean > before else "no gap"
-
-
-def over_seeds(values, sign=""):
-    """Return shares in percent: the figure of one seed, or mean and standard deviation over several."""
-    if None in list(values):
-        return "undefined"
-    mean = f"{100 * np.mean(values):{sign}.1f}"
-    return mean if len(values) == 1 else f"{mean} ± {100 * np.std(values, ddof=1):.1f}"
-
-
-def synthetic(runs):
-    """Return the label that synthetic data carry."""
-    return "SYNTHETIC DATA (phantom). " if runs[0]["phantom"] else ""

@@ -10,6 +10,9 @@ import pandas as pd
 
 from drcls.data.image_ops import read_image, resize
 from drcls.report import (
+    HEADS,
+    PROTOCOLS,
+    SPREAD,
     Measure,
     Section,
     Table,
@@ -20,28 +23,33 @@ from drcls.report import (
     example_grid,
     intervals_table,
     read_runs,
+    reported_intervals_table,
     results_table,
-    runs_table,
     select_runs,
+    synthetic_label,
     training_curves,
+    verdict,
     write_report,
 )
 from drcls.runs import read_json
-from experiments.common.grad_cam import explain_run
+from experiments.common.closing import closing_sections
+from experiments.common.grad_cam import explain_run, pointing_row
 
+NETWORK = "CheXNet_CBAM"
 PUBLISHED = Path(__file__).with_name("published.json")
 # Tables of the paper by data set; what the paper has not run is compared with its APTOS 2019 tables.
 TABLES = {"ddr": {"counts": "2", "models": "6", "classes": "7", "intervals": "9"}}
 APTOS_TABLES = {"counts": "1", "models": "4", "classes": "5", "intervals": "8"}
 
-PRINTED_MEASURES = [
+KAPPA = Measure("quadratic kappa", "quadratic_kappa", percent=False)
+HEADLINE_MEASURES = [
     Measure("accuracy (%)", "accuracy"),
+    KAPPA,
     Measure("precision (%)", "macro_precision"),
     Measure("recall (%)", "macro_recall"),
     Measure("F1 (%)", "macro_f1"),
 ]
 OUR_MEASURES = [
-    Measure("quadratic kappa", "quadratic_kappa", percent=False),
     Measure("AUROC, one vs rest (%)", "macro_auroc"),
     Measure("calibration error (%)", "expected_calibration_error"),
 ]
@@ -79,6 +87,15 @@ def write_chexnet_cbam_report(run_set, manifest, data, profile):
     folder = run_set / f"report-{data}-{profile}"
     published = read_json(PUBLISHED)
     tables = {part: published["tables"][number] for part, number in TABLES.get(data, APTOS_TABLES).items()}
+    models = tables["models"]["rows"]
+    [accuracy] = [row["accuracy"] for row in models if row["model"] == NETWORK]
+    first = verdict(
+        runs,
+        f"The paper reports an accuracy of {accuracy:.2f} % for {NETWORK} ({tables['models']['caption']}).",
+        most_complete(select_runs(runs, finished=True) or runs),
+        [HEADLINE_MEASURES[0], KAPPA],
+        [row["model"] for row in models],
+    )
     sections = [
         data_section(folder, manifest, tables, data),
         leakage_section(runs, manifest),
@@ -88,13 +105,9 @@ def write_chexnet_cbam_report(run_set, manifest, data, profile):
         matrices_section(folder, runs, tables),
         training_section(folder, runs),
         grad_cam_section(runs, manifest),
-        Section(
-            "Known deviations from the paper",
-            [DEVIATIONS, "Found by recomputing the printed figures:", published_notes(published)],
-        ),
-        Section("Runs", [Table(runs_table(runs), "Every run behind this report.")]),
+        *closing_sections(DEVIATIONS, published["notes"], runs),
     ]
-    return write_report(folder, f"CheXNet-CBAM on {manifest.info['title']}", sections, runs)[1]
+    return write_report(folder, f"CheXNet-CBAM on {manifest.info['title']}", sections, runs, first)[1]
 
 
 def data_section(folder, manifest, tables, data):
@@ -127,21 +140,15 @@ def data_section(folder, manifest, tables, data):
 
 def leakage_section(runs, manifest):
     """Section 2.3.1: what oversampling before the split does to the test part."""
-    label = " (phantom)" if manifest.info.get("phantom") else ""
+    label = " (synthetic)" if manifest.info.get("phantom") else ""
     # All runs of one protocol share one split.
-    columns = {f"{run['protocol']} protocol{label}": run["leakage"] for run in runs if run["finished"]}
-    frame = pd.DataFrame(
-        {
-            "test images": ["all", *manifest.classes],
-            **{
-                f"leaked, {head}": [
-                    "no test image" if share is None else f"{100 * share:.1f} %"
-                    for share in (audit["overall"], *audit["per_class"].values())
-                ]
-                for head, audit in columns.items()
-            },
-        }
-    )
+    columns = {HEADS[run["protocol"]] + label: run["leakage"] for run in runs if run["finished"]}
+    frame = pd.DataFrame({"class of the test images": ["all", *manifest.classes]})
+    for head, audit in columns.items():
+        shares = [audit["overall"], *(audit["per_class"].get(name) for name in manifest.classes)]
+        frame[f"leaked, {head}"] = [
+            "no test image" if share is None else f"{100 * share:.1f} %" for share in shares
+        ]
     text = (
         "The paper oversamples every class to the largest and splits afterwards, so that copies of one image "
         "stand in training and test. A test image counts as leaked when training holds an identical or "
@@ -156,10 +163,11 @@ def leakage_section(runs, manifest):
 def results_section(folder, runs, tables):
     """Tables 4 and 6, Figures 5 and 7."""
     rows = tables["models"]["rows"]
-    frame = results_table(runs, rows, PRINTED_MEASURES + OUR_MEASURES)
-    chart = bar_chart(folder / "figures" / "models.png", runs, rows, PRINTED_MEASURES, "Models compared")
+    frame = results_table(runs, rows, HEADLINE_MEASURES + OUR_MEASURES)
+    chart = bar_chart(folder / "figures" / "models.png", runs, rows, HEADLINE_MEASURES, "Models compared")
     return Section(
-        "Models (Tables 4 and 6, Figures 5 and 7)", [Table(frame, tables["models"]["caption"]), chart]
+        "Models (Tables 4 and 6, Figures 5 and 7)",
+        [Table(frame, f"{tables['models']['caption']}. {SPREAD}"), chart],
     )
 
 
@@ -167,7 +175,7 @@ def classes_section(runs, tables):
     """Tables 5 and 7."""
     model = most_complete(runs)
     frame = class_table(runs, tables["classes"]["rows"], model, CLASS_MEASURES)
-    caption = f"Printed: {tables['classes']['caption']}. Ours: {model}."
+    caption = f"Paper: {tables['classes']['caption']}. Ours: {model}. {SPREAD}"
     return Section("Classes (Tables 5 and 7)", [Table(frame, caption)])
 
 
@@ -175,26 +183,33 @@ def most_complete(runs):
     """The network of the paper, or the row here that has the most of its parts."""
 
     def parts(run):
-        return run["variant"] == "CheXNet_CBAM", len(run["config"].get("parts", []))
+        return run["variant"] == NETWORK, len(run["config"].get("parts", []))
 
     return max(runs, key=parts)["variant"]
 
 
 def statistics_section(runs, tables, sizes):
     """Section 3.3, Tables 8 and 9: intervals and differences, as printed and as they should be."""
+    reported = Table(
+        reported_intervals_table(tables["intervals"]["rows"], sizes["split"]["test"]),
+        f"{tables['intervals']['caption']}: the reported intervals, and Eq. 25 (Wald) for the reported accuracy at "
+        "the paper's number of test images.",
+    )
     parts = [
-        "Eq. 25 (Wald) is recomputed for the printed accuracy at the paper's number of test images. "
-        "Differences between our models are paired: McNemar's exact test on the same test images, each image "
-        "counted once."
+        reported,
+        "The differences between our models are paired: an exact test on the same test images, each image counted "
+        "once. For one seed it is McNemar's test; the row of all seeds sums the seeds image by image. ± is the "
+        "standard deviation over the seeds. Wald's and Wilson's intervals take copies of an image for images; the "
+        "bootstrap over groups does not.",
     ]
-    for protocol in ("paper", "clean"):
+    for protocol in PROTOCOLS:
         chosen = select_runs(runs, protocol=protocol)
         if chosen:
-            frame = intervals_table(
-                chosen, tables["intervals"]["rows"], most_complete(chosen), sizes["split"]["test"]
-            )
+            frame = intervals_table(chosen, most_complete(chosen))
             parts.append(
-                Table(frame, f"{tables['intervals']['caption']}; ours under the {protocol} protocol.")
+                Table(
+                    frame, f"{synthetic_label(runs)}{HEADS[protocol].capitalize()}: accuracy and intervals."
+                )
             )
     return Section("Statistical analysis (section 3.3, Tables 8 and 9)", parts)
 
@@ -202,7 +217,7 @@ def statistics_section(runs, tables, sizes):
 def matrices_section(folder, runs, tables):
     """Figures 6 and 8."""
     figures = []
-    for protocol in ("paper", "clean"):
+    for protocol in PROTOCOLS:
         chosen = select_runs(runs, protocol=protocol)
         if chosen:
             path = folder / "figures" / f"confusion-{protocol}.png"
@@ -230,18 +245,10 @@ def grad_cam_section(runs, manifest):
     first = [run for run in networks if run["seed"] == min(other["seed"] for other in networks)]
     figures, rows = [], []
     for run in first:
-        figure, game = explain_run(run, manifest)
-        figures.append(figure)
+        parts, game = explain_run(run, manifest)
+        figures += parts
         if game:
-            rows.append(
-                {
-                    "variant": run["variant"],
-                    "protocol": run["protocol"],
-                    "hits": f"{game['hits']} of {game['images']}",
-                    "hit rate": f"{100 * game['rate']:.1f} %",
-                    "by chance": f"{100 * game['chance_rate']:.1f} %",
-                }
-            )
+            rows.append(pointing_row(run, game))
     text = (
         "Eq. 19 and 20 on the score of the predicted class before the softmax, at the feature map after "
         "CBAM. Figure 9 of the paper shows hits alone; here a hit and a miss of each class are drawn at random."
@@ -250,12 +257,7 @@ def grad_cam_section(runs, manifest):
     if rows:
         caption = (
             "Pointing game on test images with lesions: the hottest pixel lies in the lesion mask or within "
-            "1/16 of the image's side of it. By chance: what a random pixel would score."
+            "1/16 of the image's side of it. A random pixel is chance."
         )
         parts.append(Table(pd.DataFrame(rows), caption))
     return Section("Grad-CAM (section 2.3.6, Figure 9)", parts)
-
-
-def published_notes(published):
-    """What a recomputation of the printed figures found."""
-    return "\n".join(f"- {note['where']}: {note['problem']}" for note in published["notes"])

@@ -8,6 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from drcls.report import (
+    HEADS,
+    PROTOCOLS,
+    SPREAD,
     Measure,
     Section,
     Table,
@@ -18,23 +21,25 @@ from drcls.report import (
     read_runs,
     results_table,
     roc_and_precision_recall,
-    runs_table,
     select_runs,
+    synthetic_label,
     training_curves,
+    verdict,
     write_report,
 )
 from drcls.runs import read_json
+from experiments.common.closing import closing_sections
 from experiments.multiscale_attention.explainers import explainers_section
 
 PUBLISHED = Path(__file__).with_name("published.json")
 NETWORK = "MultiScaleAttention"
 MEASURES = [
     Measure("accuracy (%)", "accuracy"),
+    Measure("quadratic kappa", "quadratic_kappa", percent=False),
     Measure("macro recall (%)", "macro_recall"),
     Measure("macro F1 (%)", "macro_f1"),
     Measure("micro AUROC (%)", "micro_auroc"),
     Measure("macro AUROC (%)", "macro_auroc"),
-    Measure("quadratic kappa", "quadratic_kappa", percent=False),
     Measure("calibration error (%)", "expected_calibration_error"),
 ]
 CLASS_MEASURES = [Measure("precision (%)", "precision"), Measure("recall (%)", "recall")]
@@ -80,12 +85,20 @@ def write_multiscale_attention_report(run_set, manifest, data, profile):
     if "5" in by_classes:
         sections.append(explainers_section(folder, by_classes["5"], manifest))
     shown = [run for chosen in by_classes.values() for run in chosen]
-    notes = "\n".join(f"- {note['where']}: {note['problem']}" for note in published["notes"])
-    sections += [
-        Section("Known deviations from the poster", [DEVIATIONS, "Found in print:", notes]),
-        Section("Runs", [Table(runs_table(shown), "Every run behind this report.")]),
+    sections += closing_sections(DEVIATIONS, published["notes"], shown)
+    number, chosen = next(iter(by_classes.items()))
+    [reported] = [row for row in published["models"][number] if row["model"] == NETWORK]
+    first = verdict(
+        chosen,
+        f"The poster reports an accuracy of {reported['accuracy']} % and a macro average of "
+        f"{reported['macro_recall']} % with {number} classes.",
+        NETWORK,
+        [MEASURES[0], MEASURES[2], MEASURES[1]],
+        [NETWORK],
+    )
+    return write_report(folder, f"Multi-scale attention on {manifest.info['title']}", sections, shown, first)[
+        1
     ]
-    return write_report(folder, f"Multi-scale attention on {manifest.info['title']}", sections, shown)[1]
 
 
 def data_section(folder, manifest):
@@ -101,14 +114,20 @@ def results_section(runs, printed, number):
     parts = [
         "The poster's two figures stand as accuracy and macro recall. A test image counts as leaked when the "
         "training part holds an identical or near-identical one.",
-        Table(results_table(runs, printed, MEASURES), f"{number} classes: printed, and ours by protocol."),
-        Table(class_table(runs, [], NETWORK, CLASS_MEASURES), f"Classes of {NETWORK}."),
+        Table(results_table(runs, printed, MEASURES), f"{synthetic_label(runs)}{number} classes. {SPREAD}"),
+        Table(
+            class_table(runs, [], NETWORK, CLASS_MEASURES),
+            f"{synthetic_label(runs)}Classes of {NETWORK}. {SPREAD}",
+        ),
     ]
-    for protocol in ("paper", "clean"):
+    for protocol in PROTOCOLS:
         chosen = select_runs(runs, protocol=protocol)
         if chosen:
-            frame = intervals_table(chosen, [], NETWORK, None)
-            caption = f"Intervals, and McNemar's exact test against {NETWORK}, {protocol} protocol."
+            frame = intervals_table(chosen, NETWORK)
+            caption = (
+                f"{synthetic_label(runs)}Accuracy, its intervals, and the paired difference to {NETWORK}, "
+                f"{HEADS[protocol]}."
+            )
             parts.append(Table(frame, caption))
     return Section(f"Results with {number} classes", parts)
 
@@ -121,7 +140,7 @@ def curves_section(folder, runs, number):
     parts = []
     if trained:
         parts.append(training_curves(figures / f"training-{number}.png", trained, "Training curves"))
-    for protocol in ("paper", "clean"):
+    for protocol in PROTOCOLS:
         chosen = select_runs(runs, protocol=protocol)
         models = list(dict.fromkeys(run["variant"] for run in chosen))
         for run in select_runs(chosen, variant=NETWORK, finished=True, seed=first):

@@ -19,6 +19,9 @@ from drcls.metrics import (
     quadratic_kappa,
 )
 from drcls.report import (
+    HEADS,
+    PROTOCOLS,
+    SPREAD,
     Measure,
     Section,
     Table,
@@ -28,11 +31,13 @@ from drcls.report import (
     intervals_table,
     read_runs,
     results_table,
-    runs_table,
     select_runs,
+    synthetic_label,
+    verdict,
     write_report,
 )
 from drcls.runs import read_json, write_json
+from experiments.common.closing import closing_sections
 
 PUBLISHED = Path(__file__).with_name("published.json")
 MEASURES = [
@@ -72,28 +77,49 @@ def write_smote_transfer_report(run_set, manifest, data, profile):
     runs = select_runs(read_runs(run_set), data=data, profile=profile)
     folder = run_set / f"report-{data}-{profile}"
     published = read_json(PUBLISHED)
-    measures = [*MEASURES, KAPPA] if has_order(manifest) else MEASURES
+    ordered = is_ordered(manifest)
+    measures = [MEASURES[0], KAPPA, *MEASURES[1:]] if ordered else MEASURES
     counts = dict(zip(manifest.classes, manifest.counts().tolist(), strict=True))
     chart = class_distribution(
         folder / "figures" / "classes.png", {"all": counts}, manifest.info, "Images per class"
     )
-    notes = "\n".join(f"- {note['where']}: {note['problem']}" for note in published["notes"])
     sections = [
         Section("Data", [chart]),
         results_section(runs, measures),
         # The printed gains are those on retinopathy.
-        gain_section(folder, runs, published["deltas"] if has_order(manifest) else {}, has_order(manifest)),
+        gain_section(folder, runs, published["deltas"] if ordered else {}, ordered),
         learners_section(runs, measures),
         figures_section(folder, runs),
-        Section("Known deviations from the paper", [DEVIATIONS, "About the print:", notes]),
-        Section("Runs", [Table(runs_table(runs), "Every run behind this report.")]),
+        *closing_sections(DEVIATIONS, published["notes"], runs),
     ]
-    return write_report(folder, f"SMOTE on embeddings of {manifest.info['title']}", sections, runs)[1]
+    first = first_words(runs, published["deltas"], measures)
+    return write_report(folder, f"SMOTE on embeddings of {manifest.info['title']}", sections, runs, first)[1]
 
 
-def has_order(manifest):
-    """Grades are ordered, tumours are not."""
-    return "No_DR" in manifest.classes
+def first_words(runs, deltas, measures):
+    """The verdict: the gains that the abstract reports, and the row with SMOTE."""
+    smote = [
+        run["variant"]
+        for run in runs
+        if run["variant"].endswith("+SMOTE") and "fine_tuned" not in run["variant"]
+    ]
+    return verdict(
+        runs,
+        f"The abstract reports that SMOTE changes accuracy by {deltas['accuracy']:+.2f}, sensitivity by "
+        f"{deltas['macro_recall']:+.2f} and specificity by {deltas['macro_specificity']:+.2f} points on diabetic "
+        "retinopathy; the paper's tables are not at hand.",
+        min(smote, default="SMOTE"),
+        [
+            measure
+            for measure in measures
+            if measure.metric in ("accuracy", "quadratic_kappa", "macro_recall")
+        ],
+    )
+
+
+def is_ordered(manifest):
+    """Whether the classes are grades in an order, as retinopathy's are and kinds of tumour are not."""
+    return manifest.info.get("ordered", "No_DR" in manifest.classes)  # older data sets do not say
 
 
 def results_section(runs, measures):
@@ -105,19 +131,19 @@ def results_section(runs, measures):
         "holds synthetic rows, most of them between training rows.",
         Table(
             results_table(runs, [], measures),
-            "By backbone and resampling; the paper's tables are not at hand.",
+            f"{synthetic_label(runs)}By backbone and resampling; the paper's tables are not at hand. {SPREAD}",
         ),
     ]
     for run in runs:
         reason = run["folder"] / "not_possible.txt"
         if reason.is_file():
             parts.append(f"{run['variant']}, {run['protocol']} protocol: {reason.read_text()}")
-    for protocol in ("paper", "clean"):
+    for protocol in PROTOCOLS:
         chosen = [run for run in select_runs(runs, protocol=protocol) if not is_before_split(run)]
         for backbone in sorted({run["variant"].split("+")[0] for run in chosen}):
             own = [run for run in chosen if run["variant"].split("+")[0] == backbone]
-            frame = intervals_table(own, [], f"{backbone}+none", None)
-            caption = f"Accuracy and its intervals, {backbone}, {protocol} protocol."
+            frame = intervals_table(own, f"{backbone}+none")
+            caption = f"{synthetic_label(runs)}Accuracy and its intervals, {backbone}, {HEADS[protocol]}."
             parts.append(Table(frame, caption))
     return Section("Backbones and resampling", parts)
 
@@ -132,7 +158,7 @@ def gain_section(folder, runs, printed, ordered):
     compared = COMPARED if ordered else COMPARED[:-1]
     rows = [
         gain_row(pairs, learner, protocol, backbone, printed, compared)
-        for protocol in ("paper", "clean")
+        for protocol in PROTOCOLS
         for backbone, pairs in pair_up(select_runs(runs, protocol=protocol, finished=True)).items()
         for learner in read_json(pairs[0][0]["folder"] / "learners.json")
     ]
@@ -232,7 +258,7 @@ def spread(values, measure):
 def figures_section(folder, runs):
     """Confusion matrices before and after SMOTE, and the map of the embeddings."""
     parts = []
-    for protocol in ("paper", "clean"):
+    for protocol in PROTOCOLS:
         pairs = pair_up(select_runs(runs, protocol=protocol, finished=True))
         for backbone, [(without, with_smote), *_] in pairs.items():
             name = backbone.replace("+", "-")

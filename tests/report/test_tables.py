@@ -136,7 +136,10 @@ def test_classes_with_their_own_leaked_share(fabricate, tmp_path):
         "not run",
         "98.5 % / not run",
         "24 / not run",
+        "0 / not run",
     ]
+    # 24 of 24 by Wilson: 24 / (24 + 1.96**2) = 0.862.
+    assert frame["ours, paper's protocol"][3] == "86.2 to 100.0"
     assert row_of(frame, **{"class": "Moderate"})["leaked (paper's / leak-free)"] == "no test image / not run"
 
 
