@@ -25,6 +25,7 @@ from drcls.report import (
     read_runs,
     roc_and_precision_recall,
     select_runs,
+    verdict,
     write_report,
 )
 from drcls.runs import read_json, write_json

@@ -1,6 +1,5 @@
 """The tables of corrupted images: means over seeds, the corruption error, and what stronger augmentation bought."""
 
-import numpy as np
 import pytest
 
 from experiments.blood_cells.corruptions import SEEN
@@ -8,7 +7,6 @@ from experiments.blood_cells.corruptions_report import (
     closed,
     corrupted_row,
     gain_row,
-    over_seeds,
     reference_row,
 )
 
@@ -21,11 +19,6 @@ def measured(clean, **corrupted):
         "image_size": 64,
         "corrupted": {name: [accuracy] * 5 for name, accuracy in corrupted.items()},
     }
-
-
-def test_seeds_are_averaged_and_one_alone_has_no_deviation():
-    assert over_seeds([0.5]) == "50.0" and over_seeds(np.array([0.25]), "+") == "+25.0"
-    assert over_seeds([0.6, 0.8]) == "70.0 ± 14.1" and over_seeds([0.6, None]) == "undefined"
 
 
 def test_the_row_of_corrupted_images_by_hand():
