@@ -24,7 +24,9 @@ _TEMPLATES = Environment(
     undefined=StrictUndefined,
 )
 _CSS_PIXELS_PER_INCH = 96
+_PAGE_WIDTH = 1150
 _LONGEST_UNWRAPPED = 32  # characters
+_BREAKS = re.compile(r"([_+])(?=\w)")
 _NUMBER = re.compile(r"[<+-]?\s?\d")
 _ABSENT = re.compile(
     r"(not (run|reported|tested|audited|recorded|measured)|unfinished|undefined|reference not run)\b"
@@ -171,30 +173,49 @@ def _html(title, sections, runs, verdict):
         picture=_picture,
         paragraphs=_paragraphs,
         text=_with_code,
+        breakable=_breakable,
     )
 
 
 def _table_layout(frame):
-    """Return columns, an estimate of the width in CSS pixels, and rows grouped by the first column.
+    """Return columns, an estimate of the least width in CSS pixels, and rows grouped by the first column.
 
-    A column with one value in every group becomes one tall cell in each.
+    A column with one value in every group becomes one tall cell in each. Numbers stay on one line, as "81.0 ± 0.5",
+    where the page is wide enough for that.
     """
     rows = [[str(cell) for cell in row] for row in frame.itertuples(index=False)]
     groups = [list(group) for _, group in groupby(rows, key=itemgetter(0))]
     shared = [all(len({row[i] for row in group}) == 1 for group in groups) for i in range(len(frame.columns))]
-    lengths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    columns = [str(name) for name in frame.columns]
+    kept = _least_width([columns, *rows], numbers_wrap=False)
+    wrap = kept > _PAGE_WIDTH
     return {
-        "columns": [str(name) for name in frame.columns],
-        "width": sum(16 + 7 * min(length, _LONGEST_UNWRAPPED) for length in lengths),
-        "groups": [_group_cells(group, shared) for group in groups],
+        "columns": columns,
+        "width": _least_width([columns, *rows], numbers_wrap=True) if wrap else kept,
+        "groups": [_group_cells(group, shared, wrap) for group in groups],
     }
 
 
-def _group_cells(rows, shared):
+def _least_width(rows, numbers_wrap):
+    """Return about how many CSS pixels the columns need, given that cells wrap between words."""
+
+    def longest_piece(text):
+        if _is_number(text) and not numbers_wrap:
+            return len(text)
+        return max(map(len, _BREAKS.sub(r"\1 ", text).split()), default=0)
+
+    return sum(16 + round(7.5 * max(map(longest_piece, column))) for column in zip(*rows, strict=True))
+
+
+def _is_number(text):
+    return bool(_NUMBER.match(text)) and len(text) <= _LONGEST_UNWRAPPED
+
+
+def _group_cells(rows, shared, numbers_wrap):
     """Return the cells of one group's rows; those of a shared column (bool per column) stand in the first alone."""
     return [
         [
-            _cell(text, index == 0, len(rows) if shared[index] else 1)
+            _cell(text, index == 0, len(rows) if shared[index] else 1, numbers_wrap)
             for index, text in enumerate(row)
             if number == 0 or not shared[index]
         ]
@@ -202,11 +223,15 @@ def _group_cells(rows, shared):
     ]
 
 
-def _cell(text, heading, span):
+def _cell(text, heading, span, numbers_wrap):
     """Return one cell: what was not measured is set apart, and numbers do not wrap."""
-    is_number = _NUMBER.match(text) and len(text) <= _LONGEST_UNWRAPPED
-    classes = "absent" if _ABSENT.match(text) else "number" if is_number else None
+    classes = "absent" if _ABSENT.match(text) else "number" if _is_number(text) and not numbers_wrap else None
     return {"text": text, "heading": heading, "span": span, "classes": classes}
+
+
+def _breakable(name):
+    """Escape a name and let a browser break it after an underscore or plus."""
+    return Markup(_BREAKS.sub(r"\1<wbr>", str(escape(name))))
 
 
 def _picture(path):

@@ -13,7 +13,7 @@ import pandas as pd
 from drcls.metrics import wald_interval, wilson_interval
 from drcls.report.paired import p_over_seeds, right_by_image
 from drcls.report.run_set import seed_values
-from drcls.report.text import interval, mean_sd, p_value
+from drcls.report.text import interval, listing, mean_sd, p_value
 
 NOT_RUN = "not run"
 UNFINISHED = "unfinished"
@@ -25,7 +25,7 @@ SPREAD = (
     "mean over the seeds."
 )
 _SHORT_HEADS = {"paper": "paper's", "clean": "leak-free"}
-_TEST_PART = "its 95 % interval from the test images (Wilson)"
+_TEST_PART = "95 % interval (Wilson)"
 
 
 @dataclass(frozen=True)
@@ -275,8 +275,8 @@ def _row_not_run(ours, reported, measures, runs):
     """Return the one row of a model that nobody ran here: all that the paper reports of it."""
     known = [measure for measure in measures if reported.get(measure.metric) is not None]
     row = {
-        "measure": ", ".join(measure.title for measure in known) or NOT_REPORTED,
-        "paper": ", ".join(_reported(reported, measure) for measure in known) or NOT_REPORTED,
+        "measure": " / ".join(measure.title.removesuffix(" (%)") for measure in known) or NOT_REPORTED,
+        "paper": " / ".join(_reported(reported, measure) for measure in known) or NOT_REPORTED,
     }
     return row | {_head(name, runs): NOT_RUN for name in ours}
 
@@ -303,7 +303,8 @@ def _listing(protocols):
 
 
 def _join(ours, text):
-    return " / ".join(text(part) for part in ours.values())
+    texts = [text(part) for part in ours.values()]
+    return NOT_RUN if set(texts) == {NOT_RUN} else " / ".join(texts)
 
 
 def _reported(row, measure):
@@ -411,11 +412,13 @@ def _compare(seeds, by_seed, reference):
     if seeds[0]["variant"] == reference:
         return "reference", "reference"
     pairs = [(by_seed.get(run["seed"]), run) for run in seeds]
-    missing = [one for one, _ in pairs if one is None or not one["finished"]]
-    if missing:
-        return (f"reference {NOT_RUN if missing[0] is None else UNFINISHED}",) * 2
+    both = [(one, run) for one, run in pairs if one is not None and one["finished"]]
+    if not both:
+        return (f"reference {NOT_RUN if pairs[0][0] is None else UNFINISHED}",) * 2
+    pairs, partial = both, len(both) < len(pairs)
     right = [tuple(right_by_image(run) for run in pair) for pair in pairs]
     if not all(one.index.equals(other.index) for one, other in right):
         return ("different test images",) * 2
     differences = [run["metrics"]["accuracy"] - one["metrics"]["accuracy"] for one, run in pairs]
-    return mean_sd(differences, 100, 2, "+"), p_value(p_over_seeds(right))
+    of_seeds = f", seed{'s' * (len(pairs) > 1)} {listing(run['seed'] for _, run in pairs)}" if partial else ""
+    return mean_sd(differences, 100, 2, "+") + of_seeds, p_value(p_over_seeds(right))

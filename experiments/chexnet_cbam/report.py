@@ -117,7 +117,7 @@ def data_section(folder, manifest, tables, data):
     frame = pd.DataFrame(
         {
             "class": manifest.classes,
-            tables["counts"]["caption"]: [str(printed[name]) for name in manifest.classes],
+            "paper": [str(printed[name]) for name in manifest.classes],
             manifest.info["title"]: [str(counts[name]) for name in manifest.classes],
         }
     )
@@ -127,7 +127,7 @@ def data_section(folder, manifest, tables, data):
     return Section(
         "Data (section 2.1, Tables 1 and 2, Figure 2)",
         [
-            Table(frame, "Images per class, printed and prepared here."),
+            Table(frame, f"{tables['counts']['caption']}; reported, and as prepared here."),
             class_distribution(
                 folder / "figures" / "classes.png", {"all": counts}, manifest.info, "Images per class"
             ),
@@ -142,7 +142,8 @@ def leakage_section(runs, manifest):
     """Section 2.3.1: what oversampling before the split does to the test part."""
     label = " (synthetic)" if manifest.info.get("phantom") else ""
     # All runs of one protocol share one split.
-    columns = {HEADS[run["protocol"]] + label: run["leakage"] for run in runs if run["finished"]}
+    audits = {run["protocol"]: run["leakage"] for run in runs if run["finished"]}
+    columns = {HEADS[name] + label: audits[name] for name in PROTOCOLS if name in audits}
     frame = pd.DataFrame({"class of the test images": ["all", *manifest.classes]})
     for head, audit in columns.items():
         shares = [audit["overall"], *(audit["per_class"].get(name) for name in manifest.classes)]

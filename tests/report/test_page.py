@@ -5,7 +5,7 @@ import pytest
 
 from drcls.report import Figure, Section, Table, class_distribution, read_runs, write_report
 
-VOID = {"meta", "link", "img", "br", "hr", "input"}
+VOID = {"meta", "link", "img", "br", "hr", "input", "wbr"}
 
 
 class Page(HTMLParser):
