@@ -26,7 +26,7 @@ _TEMPLATES = Environment(
 _CSS_PIXELS_PER_INCH = 96
 _PAGE_WIDTH = 1150
 _LONGEST_UNWRAPPED = 32  # characters
-_BREAKS = re.compile(r"([_+])(?=\w)")
+_BREAKS = re.compile(r"([_+])(?=[A-Za-z])")
 _NUMBER = re.compile(r"[<+-]?\s?\d")
 _ABSENT = re.compile(
     r"(not (run|reported|tested|audited|recorded|measured)|unfinished|undefined|reference not run)\b"

@@ -64,7 +64,11 @@ def _leaked(runs):
     audits = [run.get("leakage") for run in runs]
     if not audits or not all(audits):
         return " Its leaks were not audited." if audits else ""
-    share = 100 * np.mean([audit["overall"] for audit in audits])
-    if not share:
-        return " None of its test images leaked."
-    return f" {share:.1f} % of its test images leaked: the training part holds the same or nearly the same image."
+    share, in_group = (100 * np.mean([audit.get(key, 0) for audit in audits]) for key in ("overall", "group"))
+    if share:
+        found = f"{share:.1f} % of its test images leaked: the training part holds the same or nearly the same image."
+    else:
+        found = "None of its test images leaked."
+    if in_group > share:
+        found += f" {in_group:.1f} % come from a group (a patient, a slide) that is in the training part too."
+    return f" {found}"

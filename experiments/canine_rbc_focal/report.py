@@ -87,6 +87,7 @@ def write_canine_rbc_focal_report(run_set, manifest, data, profile):
         path.parent.name.removeprefix(f"{data}-").split("-")[0]: read_json(path)
         for path in sorted((run_set / "cross_validation").glob(f"{data}-*-{profile}-s*/choice.json"))
     }
+    choices = {name: choices[name] for name in PROTOCOLS if name in choices}
     sections = [
         data_section(folder, manifest, published),
         choice_section(folder, choices, runs),
@@ -117,6 +118,7 @@ def first_words(runs, table_1):
         f"{best['network']} with {as_words(best['method'])}, its best row of Table 1.",
         f"{ours[0]}+{best['method']}",
         MEASURES[:2],
+        [name for name in ("DenseNet121", "ResNet50") if name not in networks_of(runs)],
     )
 
 

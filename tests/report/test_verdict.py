@@ -34,3 +34,9 @@ def test_a_split_that_was_not_audited_is_said(fabricate, tmp_path):
     fabricate("Best", leakage=None)
     found = verdict(read_runs(tmp_path / "runs"), REPORTED, "Best", MEASURES)
     assert found[2].endswith(" Its leaks were not audited.")
+
+
+def test_groups_that_are_torn_apart_are_said(fabricate, tmp_path):
+    fabricate("Best", leakage={"overall": 0.0, "group": 0.98})
+    found = verdict(read_runs(tmp_path / "runs"), REPORTED, "Best", MEASURES)
+    assert "None of its test images leaked. 98.0 % come from a group" in found[2]
