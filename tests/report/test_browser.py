@@ -63,9 +63,7 @@ def page(fabricate, tmp_path):
     fabricate("backbone_CBAM_DropBlock_Transformer", "paper")
     runs = read_runs(tmp_path / "runs")
     results = results_table(runs, [{"model": "CheXNet_CBAM", "accuracy": 96.12}], MEASURES)
-    wide = pd.DataFrame(
-        [{"row": "squeezenet+fine_tuned"} | {f"blur {i}": "81.0 ± 0.5" for i in range(14)}]
-    )
+    wide = pd.DataFrame([{"row": "squeezenet+fine_tuned"} | {f"blur {i}": "81.0 ± 0.5" for i in range(14)}])
     counts = {"all": {name: 10 for name in runs[0]["class_names"]}}
     figure = class_distribution(tmp_path / "f.png", counts, {"name": "fake", "phantom": False}, "Classes")
     parts = [Table(results, "Results."), Table(wide, "Corruptions."), figure]
