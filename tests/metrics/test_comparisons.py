@@ -46,3 +46,27 @@ def test_swapping_the_classifiers_swaps_the_counts_and_keeps_p(rows):
 def test_unequal_or_empty_arrays_are_an_error(arrays):
     with pytest.raises(ValueError, match="non-empty arrays of one shape"):
         mcnemar_exact(*arrays)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "kinds"),
+    [
+        (([0, 1], ["0", "1"], ["0", "1"]), r"\['numbers', 'names', 'names'\]"),
+        ((["a", "b"], ["a", "b"], [0, 1]), r"\['names', 'names', 'numbers'\]"),
+        (([b"a"], ["a"], ["a"]), r"\['bytes', 'names', 'names'\]"),
+        ((np.array([0, "b"], object), ["0", "b"], ["0", "b"]), r"\['names and numbers', 'names', 'names'\]"),
+    ],
+)
+def test_numbers_and_names_are_not_compared(arrays, kinds):
+    """No number equals a name: all would count as wrong, and the classifiers as equally good."""
+    with pytest.raises(ValueError, match=f"all be numbers or all be names of classes, received {kinds}"):
+        mcnemar_exact(*arrays)
+
+
+def test_columns_of_pandas_and_whole_floats_are_compared():
+    import pandas as pd
+
+    names = pd.Series(["a", "b", "b"])
+    assert mcnemar_exact(names, names.astype(object), ["a", "a", "b"])["only_a_right"] == 1
+    assert mcnemar_exact([False, True], [0, 1], [0, 0])["only_a_right"] == 1
+    assert mcnemar_exact([0, 1], np.array([0.0, 1.0]), np.array([0, 0], "uint8"))["only_a_right"] == 1
