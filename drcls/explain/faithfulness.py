@@ -4,13 +4,14 @@ Sources: Zhang et al., "Top-down Neural Attention by Excitation Backprop" (ECCV 
 pointing game; Petsiuk et al., "RISE" (BMVC 2018), section 4.1, for deletion and insertion.
 """
 
-import cv2
 import numpy as np
 from scipy.ndimage import distance_transform_edt
-from scipy.special import softmax
 from scipy.stats import spearmanr
 
-from drcls.explain.scores import check_class_index, check_images, score_function
+from drcls.explain.head import find_head
+from drcls.explain.scores import blurred, check_class_index, check_images, score_function
+
+IMAGES_AT_ONCE = 8  # each becomes num_steps + 1 images in memory
 
 
 def pointing_game(heat_maps, masks, tolerance=0):
@@ -120,8 +121,9 @@ def deletion_auc(model, images, heat_maps, class_index, num_steps=20):
     trained on, so compare methods on one model, not models.
 
     Args:
-        model: Functional or Sequential `keras.Model` from images to class probabilities (or scores).
-        images: uint8 or float (N, H, W, 3) in 0..255.
+        model: Functional or Sequential `keras.Model` from images to class probabilities (or scores), by a softmax or by
+            one or several sigmoids.
+        images: uint8 or float (N, H, W, channels) on the model's scale.
         heat_maps: float (N, H, W), higher is hotter; ties are deleted in reading order.
         class_index: int or int (N,), the class explained by the maps.
         num_steps: int, 1 or more.
@@ -144,8 +146,7 @@ def insertion_auc(model, images, heat_maps, class_index, num_steps=20):
     making the edges that painted pixels make. Arguments, result and errors as for `deletion_auc`.
     """
     images = check_images(images, model).astype("float32")
-    blurred = np.stack([cv2.GaussianBlur(image, (0, 0), image.shape[0] / 10) for image in images])
-    return _area(model, blurred, images, heat_maps, class_index, num_steps)
+    return _area(model, blurred(images), images, heat_maps, class_index, num_steps)
 
 
 def _area(model, start, end, heat_maps, class_index, num_steps):
@@ -159,15 +160,20 @@ def _area(model, start, end, heat_maps, class_index, num_steps):
     if class_index is None:
         raise ValueError("class_index must name the class that the heat maps explain; received None")
     index = check_class_index(class_index, len(start), model.output_shape[-1])
-    scores = score_function(model)
+    scores, head = score_function(model), find_head(model)
     order = np.argsort(-heat_maps.reshape(len(start), -1), axis=1, kind="stable")
     rank = np.argsort(order, axis=1).reshape(heat_maps.shape)  # 0 for the hottest pixel
     shares = np.linspace(0, 1, num_steps + 1)
+    counts = np.round(shares * rank[0].size)[:, None, None]
     areas = np.zeros(len(start))
-    for number, chosen in enumerate(index):
-        replaced = rank[number] < np.round(shares * rank[number].size)[:, None, None]  # (steps + 1, H, W)
-        steps = np.where(replaced[..., None], end[number], start[number])
-        areas[number] = np.trapezoid(softmax(scores(steps), axis=1)[:, chosen], shares)
+    for number in range(0, len(start), IMAGES_AT_ONCE):
+        part = slice(number, number + IMAGES_AT_ONCE)
+        replaced = rank[part, None] < counts  # (n, steps + 1, H, W)
+        steps = np.where(replaced[..., None], end[part, None], start[part, None])
+        curves = head.probabilities(scores(steps.reshape(-1, *steps.shape[2:])))
+        curves = curves.reshape(*steps.shape[:2], -1)  # (n, steps + 1, C)
+        chosen = np.take_along_axis(curves, index[part, None, None], axis=2)[..., 0]
+        areas[part] = np.trapezoid(chosen, shares, axis=1)
     return areas
 
 

@@ -9,14 +9,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from drcls.explain.layer_graph import find_layer, last_feature_map, output_layer, run_graph
+from drcls.explain.head import find_head
+from drcls.explain.layer_graph import find_layer, last_feature_map, run_graph
 from drcls.explain.scores import (
     PREDICTED,
     check_class_index,
     check_images,
     check_model,
     divide_by_maximum,
-    score_before_softmax,
 )
 
 
@@ -25,7 +25,7 @@ def grad_cam(model, images, class_index=None, layer=None, batch_size=32, normali
 
     Args:
         model: Functional or Sequential `keras.Model` from images to class probabilities (or logits).
-        images: uint8 or float (N, H, W, 3), on the model's own scale: 0..255 for the models of this package.
+        images: uint8 or float (N, H, W, channels), on the model's own scale: 0..255 for the models of this package.
         class_index: int or int (N,), the class to explain; None: the predicted class of each image.
         layer: str, see `GradCAM`.
         batch_size: int, images per step.
@@ -46,7 +46,7 @@ class GradCAM:
 
     Args:
         model: Functional or Sequential `keras.Model` with one (N, H, W, channels) input and one (N, C)
-            output, whose last layer is `ClassProbabilities`, `Softmax`, `Activation("softmax")` or `Dense`.
+            output, which ends in one softmax, in one or several sigmoids, or in a `Dense` layer of scores.
             It may hold nested models.
         layer: str, name of the layer to explain, or its path `"outer/inner"` in a nested model; None: the
             `explain_layer` of the last layer where it has one, else the last layer with an (N, h, w, K)
@@ -60,9 +60,8 @@ class GradCAM:
     def __init__(self, model, layer=None):
         check_model(model)
         self.model = model
-        self.head = output_layer(model)
-        self.score = score_before_softmax(self.head)
-        name = layer or getattr(self.head, "explain_layer", None)
+        self.head = find_head(model)
+        name = layer or getattr(self.head.operation, "explain_layer", None)
         self.layer = find_layer(model, name) if name else last_feature_map(model)
         self._raw_maps = _compile(self._forward)
 
@@ -86,8 +85,8 @@ class GradCAM:
         def observe(layer, inputs, outputs):
             if layer is self.layer:
                 outputs = seen["features"] = watch(outputs)
-            if layer is self.head:
-                seen["scores"] = ops.cast(self.score(inputs), "float32")
+            if layer is self.head.operation:
+                seen["scores"] = ops.cast(self.head.score(inputs), "float32")
             return outputs
 
         run_graph(self.model, images, observe)

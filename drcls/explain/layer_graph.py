@@ -3,6 +3,10 @@
 `keras.Model(model.inputs, layer.output)` cannot reach a layer of a model nested in another one: that output
 belongs to the nested model's own graph. Running the graph layer by layer reaches every layer, leaves the
 user's model untouched and needs no copy of its weights.
+
+Keras has no public way to run a graph with one's own calls of its layers: `clone_model` calls every layer once more and
+leaves that call in the layer for ever. `run_graph` and `producer` therefore use four names that Keras keeps to
+itself, and that were the same in all versions of the range that `setup.cfg` allows.
 """
 
 import keras
@@ -76,12 +80,17 @@ def last_feature_map(model):
 
 
 def output_layer(model):
-    """Find the layer that computes the model's only output, searching nested models."""
+    """Find the layer, or function of `keras.ops`, that computes the model's only output, in nested models too."""
     if isinstance(model, keras.Sequential):
-        layer = model.layers[-1]
+        last = model.layers[-1]
     else:
-        layer = model.get_layer(model.output_names[0])
-    return output_layer(layer) if is_graph(layer) else layer
+        last = next(operation for operation in model.operations if operation.name == model.output_names[0])
+    return output_layer(last) if is_graph(last) else last
+
+
+def producer(operation):
+    """Return the operation, or nested model, whose output is the input of this one."""
+    return operation.input._keras_history.operation
 
 
 def run_graph(model, inputs, observe):

@@ -24,7 +24,7 @@ def lime(
 
     Args:
         model: Functional or Sequential `keras.Model` from images to class probabilities (or scores).
-        images: uint8 or float (N, H, W, 3) in 0..255.
+        images: uint8 or float (N, H, W, channels) on the model's scale.
         class_index: int or int (N,), the class to explain; None: the predicted class of each image.
         num_samples: int, images with hidden parts, for each image.
         num_segments: int, superpixels, about.
@@ -54,6 +54,7 @@ def lime(
         explanation = explainer.explain_instance(
             image.astype("float64"),
             scores,
+            hide_color=mean_colours(image, segments),
             labels=(index[number],),
             top_labels=None,
             num_samples=num_samples,
@@ -69,11 +70,28 @@ def lime(
 
 
 def superpixels(image, num_segments):
-    """Cut an image (H, W, 3) in 0..255 into about `num_segments` superpixels: int (H, W), counted from 0."""
+    """Cut an image (H, W, channels) into about `num_segments` superpixels: int (H, W), counted from 0.
+
+    Colours are compared on the scale of 0..255, or of 0..1 where the image lies in it.
+    """
     from skimage.segmentation import slic
 
-    segments = slic(image.astype("float64") / 255, n_segments=num_segments, compactness=10, start_label=0)
+    scale = 255 if image.dtype.kind in "ui" or image.max() > 1 else 1
+    segments = slic(image.astype("float64") / scale, n_segments=num_segments, compactness=10, start_label=0)
     return np.unique(segments, return_inverse=True)[1].reshape(segments.shape)
+
+
+def mean_colours(image, segments):
+    """Paint every superpixel in its mean colour, for images of any number of channels: float64 (H, W, channels).
+
+    lime itself does this for three.
+    """
+    sizes = np.bincount(segments.ravel())
+    means = [
+        np.bincount(segments.ravel(), weights=channel.ravel()) / sizes
+        for channel in np.moveaxis(image.astype("float64"), -1, 0)
+    ]
+    return np.stack(means, axis=-1)[segments]
 
 
 def hide_at_once(random_state):

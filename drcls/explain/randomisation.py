@@ -20,7 +20,7 @@ def randomisation_check(model, images, explain, class_index=None, seed=0):
 
     Args:
         model: `keras.Model`; not changed.
-        images: as the method takes them, (N, H, W, 3).
+        images: as the method takes them, (N, H, W, channels).
         explain: function (model, images, class_index) -> float (N, H, W), for example `grad_cam`.
         class_index: int or int (N,), the class to explain; None: what the trained model predicts.
         seed: int, of the shuffling.

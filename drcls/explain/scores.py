@@ -1,14 +1,19 @@
-"""The scores that every explainer explains: what a classifier computes before its softmax.
+"""The scores that every explainer explains: what a classifier computes before its softmax or sigmoid.
 
 A probability saturates, and it falls when another class rises; the score of a class is its own evidence.
 """
 
+import contextlib
+import warnings
+
+import cv2
 import keras
 import numpy as np
 from keras import ops
 
-from drcls.explain.layer_graph import is_graph, output_layer, run_graph
-from drcls.layers import ClassProbabilities
+from drcls.explain.head import find_head
+from drcls.explain.layer_graph import is_graph, run_graph
+from drcls.models.input_range import expects_bytes
 
 PREDICTED = -1
 
@@ -23,19 +28,18 @@ def score_function(model, batch_size=32):
         batch_size: int, images per step; the last step is filled up, so that one shape is compiled.
 
     Returns:
-        function from float or uint8 (N, H, W, 3) on the model's scale to float32 NumPy scores (N, C).
+        function from float or uint8 (N, H, W, channels) on the model's scale to float32 NumPy scores (N, C).
     """
     check_model(model)
-    head = output_layer(model)
-    score = score_before_softmax(head)
+    head = find_head(model)
     dtype = model.inputs[0].dtype
 
     def forward(images):
         seen = {}
 
         def observe(layer, inputs, outputs):
-            if layer is head:
-                seen["scores"] = ops.cast(score(inputs), "float32")
+            if layer is head.operation:
+                seen["scores"] = ops.cast(head.score(inputs), "float32")
             return outputs
 
         run_graph(model, images, observe)
@@ -88,13 +92,13 @@ def score_model(model):
         ValueError: where the last layer stands in a nested model, out of reach of the outer graph.
     """
     check_model(model)
-    head = output_layer(model)
-    if head not in model.layers:
+    head = find_head(model)
+    if head.operation not in model.operations:
         raise ValueError(
-            f"the last layer {head.name!r} of model {model.name!r} stands in a nested model; this method needs "
-            "it in the outermost one"
+            f"the last layer {head.operation.name!r} of model {model.name!r} stands in a nested model; this method "
+            "needs it in the outermost one"
         )
-    return keras.Model(model.inputs, score_before_softmax(head)(head.input), name=f"{model.name}_scores")
+    return keras.Model(model.inputs, head.score(head.operation.input), name=f"{model.name}_scores")
 
 
 def predicted_classes(model, images, class_index):
@@ -104,21 +108,6 @@ def predicted_classes(model, images, class_index):
     if np.any(index == PREDICTED):
         index = score_function(model)(images).argmax(axis=1)
     return index
-
-
-def score_before_softmax(head):
-    """Return the function from the input of the model's last layer to y^c of Eq. 19."""
-    softmax = keras.activations.softmax
-    if isinstance(head, (ClassProbabilities, keras.layers.Softmax)):
-        return lambda inputs: inputs
-    if isinstance(head, keras.layers.Activation) and head.activation is softmax:
-        return lambda inputs: inputs
-    if isinstance(head, keras.layers.Dense):
-        return lambda inputs: ops.matmul(inputs, head.kernel) + (head.bias if head.use_bias else 0)
-    raise ValueError(
-        f"the last layer {head.name!r} is a {type(head).__name__}, which does not show the score before the "
-        "softmax; expected ClassProbabilities, Softmax, Activation('softmax') or Dense"
-    )
 
 
 def check_model(model):
@@ -152,6 +141,12 @@ def check_images(images, model):
         raise ValueError(
             f"images must be finite numbers; received dtype {images.dtype} or a NaN or infinity in it"
         )
+    if images.dtype.kind == "f" and images.size and 0 < images.max() <= 1 and expects_bytes(model):
+        warnings.warn(
+            f"images lie in {images.min():.3g}..{images.max():.3g}; model {model.name!r} expects 0..255. Multiply by "
+            "255 where they were divided by it",
+            stacklevel=3,
+        )
     return images
 
 
@@ -180,3 +175,22 @@ def positive_evidence(attributions, normalise):
     """Return float32 maps: the signed attributions, or their positive part divided by its maximum."""
     attributions = np.asarray(attributions, "float32")
     return divide_by_maximum(np.maximum(attributions, 0)) if normalise else attributions
+
+
+def blurred(images):
+    """Blur images (N, H, W, channels) until their lesions are gone, by a Gaussian of a tenth of their height."""
+    # OpenCV takes the only channel of a grey image away.
+    return np.stack(
+        [cv2.GaussianBlur(image, (0, 0), image.shape[0] / 10).reshape(image.shape) for image in images]
+    )
+
+
+@contextlib.contextmanager
+def numpy_seeded(seed):
+    """Seed NumPy's global generator for a library that draws from it, and give it back as it was."""
+    state = np.random.get_state()  # noqa: NPY002
+    np.random.seed(seed)  # noqa: NPY002
+    try:
+        yield
+    finally:
+        np.random.set_state(state)  # noqa: NPY002

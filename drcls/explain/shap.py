@@ -4,13 +4,14 @@ Its DeepExplainer is not used: it cannot follow products of layers (squeeze and 
 layer normalisation, which these networks hold.
 """
 
-import cv2
 import keras
 import numpy as np
 from tqdm import tqdm
 
 from drcls.explain.scores import (
+    blurred,
     check_images,
+    numpy_seeded,
     positive_evidence,
     predicted_classes,
     reported,
@@ -26,9 +27,9 @@ def shap_gradient(
 
     Args:
         model: Functional or Sequential `keras.Model` from images to class probabilities (or scores).
-        images: uint8 or float (N, H, W, 3) in 0..255.
+        images: uint8 or float (N, H, W, channels) in 0..255.
         class_index: int or int (N,), the class to explain; None: the predicted class of each image.
-        background: uint8 or float (M, H, W, 3), what the score is compared with; None: the images, blurred.
+        background: uint8 or float (M, H, W, channels), what the score is compared with; None: the images, blurred.
         num_samples: int, gradients for each image.
         seed: int; the same seed gives the same maps.
         batch_size: int, gradients per step.
@@ -53,14 +54,10 @@ def shap_gradient(
     background = blurred(images) if background is None else check_images(background, model).astype("float32")
     index = predicted_classes(model, images, class_index)
     explainer = shap.GradientExplainer(score_model(model), background, batch_size=batch_size)
-    # The library seeds NumPy's global generator.
-    state = np.random.get_state()  # noqa: NPY002
-    try:
+    with numpy_seeded(seed):
         values, _ = explainer.shap_values(
             images, num_samples, ranked_outputs=index[:, None], output_rank_order="custom", rseed=seed
         )
-    finally:
-        np.random.set_state(state)  # noqa: NPY002
     return positive_evidence(np.reshape(values, images.shape).sum(axis=-1), normalise)
 
 
@@ -85,17 +82,13 @@ def shap_partition(
     explainer = shap.PartitionExplainer(scores, masker)
     maps = np.zeros(images.shape[:3], "float32")
     for number, image in enumerate(tqdm(images, desc="SHAP partitions", unit="image", leave=False)):
-        values = explainer(
-            image[None].astype("float32"),
-            max_evals=max_evaluations,
-            batch_size=batch_size,
-            outputs=[int(index[number])],
-            silent=True,
-        ).values
+        with numpy_seeded(0):
+            values = explainer(
+                image[None].astype("float32"),
+                max_evals=max_evaluations,
+                batch_size=batch_size,
+                outputs=[int(index[number])],
+                silent=True,
+            ).values
         maps[number] = values.reshape(image.shape).sum(axis=-1)
     return positive_evidence(maps, normalise)
-
-
-def blurred(images):
-    """Blur images (N, H, W, 3) until their lesions are gone, by a Gaussian of a tenth of their height."""
-    return np.stack([cv2.GaussianBlur(image, (0, 0), image.shape[0] / 10) for image in images])

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+from drcls.explain.head import find_head
 from drcls.explain.layer_graph import find_layer, is_graph, last_feature_map
 from drcls.explain.scores import check_images, positive_evidence, predicted_classes, score_model
 
@@ -19,7 +20,7 @@ def grad_cam_plus_plus(model, images, class_index=None, layer=None, batch_size=1
 
     Args:
         model: Functional or Sequential `keras.Model` from images to class probabilities (or scores).
-        images: uint8 or float (N, H, W, 3), on the model's own scale: 0..255 for the models of this package.
+        images: uint8 or float (N, H, W, channels), on the model's own scale: 0..255 for the models of this package.
         class_index: int or int (N,), the class to explain; None: the predicted class of each image.
         layer: str, name of the layer to explain, in the outermost model; None: as in `GradCAM`.
         batch_size: int, images per step.
@@ -69,7 +70,7 @@ def saliency(model, images, class_index=None, batch_size=16, normalise=True):
 
 
 def _explain_layer(method, model, images, class_index, layer, batch_size, normalise):
-    name = layer or getattr(model.layers[-1], "explain_layer", None)
+    name = layer or getattr(find_head(model).operation, "explain_layer", None)
     target = find_layer(model, name) if name else last_feature_map(model)
     if target not in model.layers or is_graph(target):
         raise ValueError(

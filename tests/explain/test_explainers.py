@@ -10,8 +10,7 @@ from tf_keras_vis.utils.scores import CategoricalScore
 
 from drcls.explain import METHODS, lime, saliency, shap_gradient, shap_partition
 from drcls.explain.lime import superpixels
-from drcls.explain.scores import score_function, score_model
-from drcls.explain.shap import blurred
+from drcls.explain.scores import blurred, score_function, score_model
 from drcls.layers import ClassProbabilities
 
 FAST = {

@@ -323,7 +323,7 @@ def test_models_that_cannot_be_explained_are_refused(trained):
         GradCAM(keras.Model(trained.input, [trained.output, trained.get_layer("pooling").output]))
     with pytest.raises(ValueError, match=r"maps \(None, 32, 32, 3\) to \(None, 8, 8, 12\)"):
         GradCAM(keras.Model(trained.input, trained.get_layer("conv_2").output))
-    with pytest.raises(ValueError, match="'pooling' is a GlobalAveragePooling2D"):
+    with pytest.raises(ValueError, match="'pooling', a GlobalAveragePooling2D"):
         GradCAM(keras.Model(trained.input, trained.get_layer("pooling").output))
     flat = keras.Sequential([keras.Input((4, 4, 3)), layers.Flatten(), layers.Dense(2)])
     with pytest.raises(ValueError, match="no layer with an"):

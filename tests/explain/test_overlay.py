@@ -50,3 +50,10 @@ def test_inputs_are_left_as_they_were():
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         overlay(**{"image": IMAGE, "heat_map": HEAT, **arguments})
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_grey_and_four_channels_are_shown_as_colour(channels):
+    image = np.random.default_rng(1).integers(0, 256, (5, 7, channels)).astype("uint8")
+    shown = np.broadcast_to(image[..., :3], (5, 7, 3))
+    np.testing.assert_array_equal(overlay(image, HEAT), overlay(shown, HEAT))
