@@ -14,19 +14,18 @@ drawn here, one of ten of that number once more as they are. `planted.csv` besid
 """
 
 import hashlib
-import io
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
-
-from PIL import Image
 
 from data_prep import prepare
 from data_prep.arrays import ArrayFile, encode_png
 from data_prep.labels import match_labels
 from data_prep.planting import DUPLICATE, blend, plan_planting
 from data_prep.prepare import DataSet, LabelledFile, build_parser
-from data_prep.sources import PreparationError, Source, shorten
+from data_prep.sources import PreparationError, Source, UnreadableFileError, shorten
 from data_prep.verify import FORMAT_OF_SUFFIX, decode_verified
+from drcls.data.image_files import ImageFileError, read_header
 
 CLASSES = [
     "basophil",
@@ -143,14 +142,10 @@ def _check_sizes(source, names):
     """Refuse images of another size than most: resized, their cells would be larger or smaller than the rest."""
     sizes = {}
     for name in names:
-        try:
-            with Image.open(
-                io.BytesIO(source.read(name)), formats=sorted(set(FORMAT_OF_SUFFIX.values()))
-            ) as image:
-                sizes[name] = image.size
         # What cannot be read is rejected later, with its reason.
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            continue
+        with suppress(ImageFileError, UnreadableFileError):
+            header = read_header(source.read(name))
+            sizes[name] = (header.width, header.height)
     if not sizes:
         return
     usual = Counter(sizes.values()).most_common(1)[0][0]

@@ -58,7 +58,12 @@ def bad_files():
         "short_jpeg.jpg": (jpeg[:-20], "truncated"),
         "empty.png": (b"", "empty"),
         "text.png": (b"id_code,diagnosis\n", "not an image"),
-        "signature.png": (b"\x89PNG\r\n\x1a\n", "not an image"),
+        "signature.png": (b"\x89PNG\r\n\x1a\n", "truncated"),
+        "half.jpg": (jpeg[: 6 * len(jpeg) // 10] + b"\xff\xd9", "truncated or damaged"),
+        "grey_hole.jpg": (
+            jpeg[: len(jpeg) // 2] + bytes(400) + jpeg[len(jpeg) // 2 + 400 :],
+            "truncated or damaged",
+        ),
         "jpeg_inside.png": (jpeg, "wrongly named"),
         "png_inside.jpg": (png, "wrongly named"),
         "gif_inside.png": (pil_bytes(rgb, "GIF"), "not an image of a known format"),

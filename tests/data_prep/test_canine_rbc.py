@@ -129,7 +129,7 @@ def test_smears_that_cannot_be_used_are_named_and_counted(smears, tmp_path, caps
     assert run(source, tmp_path / "cells", "--size", "64") == 1
     skipped = cells_of(tmp_path / "cells")["skipped_smears"]
     assert skipped["000"].startswith("colour-inverted") and skipped["001"].startswith("no cells")
-    assert skipped["002"] == "not an image of a known format"
+    assert skipped["002"].startswith("not an image of a known format")
     assert "skipped 000: colour-inverted" in capsys.readouterr().out
     assert run(source, tmp_path / "cells", "--size", "64", "--allow-rejected") == 0
 
