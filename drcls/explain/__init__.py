@@ -1,29 +1,21 @@
 """Where a model looked, and whether that is where the lesion is."""
 
 from drcls.explain.faithfulness import agreement, deletion_auc, insertion_auc, mass_in_lesion, pointing_game
+from drcls.explain.folders import explain_folder, predict_folder
 from drcls.explain.grad_cam import GradCAM, grad_cam
 from drcls.explain.lime import lime
+from drcls.explain.methods import METHODS
 from drcls.explain.overlay import overlay
 from drcls.explain.randomisation import randomisation_check
 from drcls.explain.shap import shap_gradient, shap_partition
 from drcls.explain.tf_keras_vis import grad_cam_plus_plus, saliency, score_cam
-
-# explain(model, images, class_index) -> float32 (N, H, W), all of them.
-METHODS = {
-    "grad_cam": grad_cam,
-    "grad_cam_plus_plus": grad_cam_plus_plus,
-    "score_cam": score_cam,
-    "saliency": saliency,
-    "lime": lime,
-    "shap_gradient": shap_gradient,
-    "shap_partition": shap_partition,
-}
 
 __all__ = [
     "METHODS",
     "GradCAM",
     "agreement",
     "deletion_auc",
+    "explain_folder",
     "grad_cam",
     "grad_cam_plus_plus",
     "insertion_auc",
@@ -31,6 +23,7 @@ __all__ = [
     "mass_in_lesion",
     "overlay",
     "pointing_game",
+    "predict_folder",
     "randomisation_check",
     "saliency",
     "score_cam",

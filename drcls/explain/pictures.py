@@ -1,0 +1,139 @@
+"""Picture files as a model takes them: found in folders, read, brought to its size and its number of channels."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from drcls.data.image_ops import prepare_image, read_image
+
+ENDINGS = frozenset(
+    [
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".bmp",
+        ".dib",
+        ".tif",
+        ".tiff",
+        ".webp",
+        ".jp2",
+        ".gif",
+        ".avif",
+    ]
+    + [".pbm", ".pgm", ".ppm", ".pnm", ".dcm", ".dicom"]
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One file, read for one model.
+
+    Args:
+        file: Path.
+        shown: uint8 (h, w, channels), as prepared, at its own size.
+        network_input: uint8 (H, W, channels), at the model's size.
+    """
+
+    file: Path
+    shown: np.ndarray
+    network_input: np.ndarray
+
+
+def find_pictures(paths):
+    """Find the picture files among files and folders, in folders within them too, symlinked ones included.
+
+    Args:
+        paths: a path, or list of paths. A file that is named is taken whatever its ending; in folders those with the
+            ending of a picture are, hidden ones left out.
+
+    Returns:
+        (list of Path, each file once, in the order of the paths and of the names within a folder;
+        Path, the innermost folder that holds them all).
+
+    Raises:
+        FileNotFoundError: where a path does not exist, or there is no picture.
+    """
+    paths = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
+    for path in paths:
+        if not path.exists():
+            raise FileNotFoundError(f"{path}: no such file or folder")
+    files = [file for path in paths for file in (_inside(path) if path.is_dir() else [path])]
+    files = list({file.absolute(): file for file in files}.values())
+    if not files:
+        raise FileNotFoundError(
+            f"no picture in {', '.join(map(str, paths))}; expected files that end in {', '.join(sorted(ENDINGS))}"
+        )
+    folders = [path if path.is_dir() else path.parent for path in paths]
+    return files, Path(os.path.commonpath([folder.absolute() for folder in folders]))
+
+
+def read_picture(file, model, preparation=None):
+    """Read a file for a model.
+
+    Args:
+        file: path.
+        model: `keras.Model` from images (N, H, W, channels) of 1, 3 or 4 channels; H and W may be open.
+        preparation: dict, options of `prepare_image` that the training images were prepared with, or None.
+
+    Returns:
+        `Picture`.
+
+    Raises:
+        ValueError: where the file is not a whole picture, or has no fourth channel for a model that takes four.
+    """
+    height, width, channels = model.input_shape[1:]
+    if channels not in (1, 3, 4):
+        raise ValueError(
+            f"model {model.name!r} takes images of {channels} channels; expected 1, 3 or 4 for picture files"
+        )
+    try:
+        shown = _read_four_channels(file) if channels == 4 else read_image(file)
+    except OSError as error:
+        raise ValueError(f"{file}: cannot be read ({error.strerror})") from error
+    if preparation is not None:
+        shown = prepare_image(shown, preparation)
+    if channels == 1:
+        shown = cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY)[..., None]
+    size = (height or shown.shape[0], width or shown.shape[1])
+    return Picture(Path(file), shown, resize_to(shown, size))
+
+
+def resize_to(image, size):
+    """Resize: uint8 (h, w, channels) -> uint8 (*size, channels), averaged when shrinking."""
+    if image.shape[:2] == size:
+        return image
+    shrinks = image.shape[0] >= size[0] and image.shape[1] >= size[1]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(image, size[::-1], interpolation=how).reshape(*size, image.shape[2])
+
+
+def _inside(folder):
+    """List the pictures in a folder; a symlink to a folder above is not followed round and round."""
+    found, seen = [], set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = Path(place).resolve()
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        pictures = [name for name in names if not name.startswith(".")]
+        found += [Path(place) / name for name in sorted(pictures) if Path(name).suffix.lower() in ENDINGS]
+    return found
+
+
+def _read_four_channels(file):
+    image = cv2.imdecode(np.frombuffer(Path(file).read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise ValueError(f"{file}: not a readable image, truncated or of another kind")
+    if image.ndim != 3 or image.shape[2] != 4 or image.dtype != np.uint8:
+        raise ValueError(
+            f"{file}: holds {image.dtype} of shape {image.shape}; the model takes 4 channels of 8 "
+            "bits, RGB and one more"
+        )
+    return cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA)

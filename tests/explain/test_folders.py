@@ -1,0 +1,195 @@
+"""`predict_folder` and `explain_folder`: folders of anything, models of every kind."""
+
+import csv
+
+import cv2
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from drcls.explain import explain_folder, grad_cam, predict_folder
+from drcls.explain.folders import beside, find_class
+from drcls.explain.pictures import find_pictures
+from drcls.layers import ClassProbabilities
+
+
+def network(shape=(16, 16, 3), units=3, activation="softmax", names=None):
+    keras.utils.set_random_seed(4)
+    inputs = keras.Input(shape)
+    x = layers.Conv2D(6, 3, padding="same", activation="relu")(layers.Rescaling(1 / 255)(inputs))
+    x = layers.GlobalAveragePooling2D()(x)
+    if names:
+        return keras.Model(inputs, ClassProbabilities(names)(layers.Dense(len(names))(x)))
+    return keras.Model(inputs, layers.Dense(units, activation)(x))
+
+
+def picture(seed, shape=(20, 30, 3)):
+    return np.random.default_rng(seed).integers(0, 256, shape).astype("uint8")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Pictures of several endings in folders within folders, one of them broken, and other files."""
+    home = tmp_path / "pictures"
+    (home / "left" / "deep").mkdir(parents=True)
+    for number, name in enumerate(("a.png", "b.JPG", "left/a.png", "left/a.bmp", "left/deep/c.TIFF")):
+        file = home / name
+        encoded = cv2.imencode(file.suffix.lower(), picture(number)[..., ::-1])[1]
+        file.write_bytes(encoded.tobytes())
+    (home / "left" / "broken.png").write_bytes((home / "a.png").read_bytes()[:60])
+    (home / "notes.txt").write_text("no picture")
+    (home / ".DS_Store.png").write_bytes(b"hidden")
+    return home
+
+
+def rows(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_table_of_a_folder(folder, tmp_path):
+    model = network(names=["red", "green", "blue"])
+    done = predict_folder(model, folder, tmp_path / "out" / "table.csv")
+    assert done["images"] == 5 and [file.name for file, _ in done["broken"]] == ["broken.png"]
+    table = {row["path"]: row for row in rows(done["table"])}
+    assert len(table) == 6
+    broken = table.pop(str(folder / "left" / "broken.png"))
+    assert "not a readable image" in broken["error"] and broken["predicted"] == broken["p_red"] == ""
+    shrunk = cv2.resize(picture(0), (16, 16), interpolation=cv2.INTER_AREA)
+    expected = model.predict(shrunk[None], verbose=0)[0]
+    found = table[str(folder / "a.png")]
+    given = [float(found[f"p_{name}"]) for name in ("red", "green", "blue")]
+    np.testing.assert_allclose(given, expected, atol=1e-5)
+    assert found["predicted"] == ["red", "green", "blue"][expected.argmax()] and found["error"] == ""
+
+
+def test_a_saved_model_gives_the_same_table(folder, tmp_path):
+    model = network()
+    model.save(tmp_path / "model.keras")
+    first = predict_folder(model, folder, tmp_path / "1.csv", class_names=["x", "y", "z"])
+    second = predict_folder(tmp_path / "model.keras", folder, tmp_path / "2.csv", class_names=["x", "y", "z"])
+    assert first["table"].read_bytes() == second["table"].read_bytes()
+
+
+@pytest.mark.parametrize("units", [1, 3])
+def test_sigmoids_say_what_they_find(units, folder, tmp_path):
+    model = network(units=units, activation="sigmoid")
+    model.layers[-1].bias.assign(np.linspace(1.0, -9.0, units))
+    table = rows(predict_folder(model, folder / "a.png", tmp_path / "table.csv")["table"])
+    shrunk = cv2.resize(picture(0), (16, 16), interpolation=cv2.INTER_AREA)
+    expected = model.predict(shrunk[None], verbose=0)[0]
+    names = ["positive"] if units == 1 else ["0", "1", "2"]
+    np.testing.assert_allclose([float(table[0][f"p_{name}"]) for name in names], expected, atol=1e-5)
+    found = [name for name, value in zip(names, expected, strict=True) if value >= 0.5]
+    assert table[0]["predicted"] == "; ".join(found) != ""
+    model.layers[-1].bias.assign(np.full(units, -9.0))
+    table = rows(predict_folder(model, folder / "a.png", tmp_path / "table.csv")["table"])
+    assert table[0]["predicted"] == ("negative" if units == 1 else "none")
+    done = explain_folder(model, folder / "a.png", tmp_path / "out")
+    assert done["explained"][0]["probability"] == pytest.approx(
+        float(model.predict(shrunk[None], verbose=0).max()), abs=1e-5
+    )
+
+
+def test_overlays_and_maps_keep_the_folders(folder, tmp_path):
+    model = network(names=["red", "green/blue"])
+    done = explain_folder(model, folder, tmp_path / "out", class_name="green/blue")
+    written = {str(file.relative_to(tmp_path / "out")) for file in (tmp_path / "out").rglob("*.png")}
+    names = ("a", "b", "left/a.png", "left/a.bmp", "left/deep/c")
+    assert written == {f"{name}-grad_cam-green_blue.png" for name in names}
+    assert [file.name for file, _ in done["broken"]] == ["broken.png"]
+    one = done["explained"][0]
+    assert one["image"] == folder / "a.png" and one["explained"] == "green/blue"
+    shrunk = cv2.resize(picture(0), (16, 16), interpolation=cv2.INTER_AREA)
+    expected = grad_cam(model, shrunk[None], 1, normalise=False)[0]
+    np.testing.assert_allclose(np.load(one["map"]), expected, atol=1e-5)
+    shown = cv2.imread(str(one["overlay"]))[..., ::-1]
+    assert shown.shape == (20, 60, 3)
+    np.testing.assert_array_equal(shown[:, :30], picture(0))
+
+
+@pytest.mark.parametrize(
+    ("shape", "file", "content"),
+    [
+        ((16, 16, 1), "grey.png", picture(1, (20, 30, 1))),
+        ((16, 16, 1), "colour.png", picture(1)),
+        ((24, 16, 3), "tall.png", picture(1)),
+        ((16, 16, 4), "four.png", picture(1, (20, 30, 4))),
+        ((None, None, 3), "any.png", picture(1)),
+    ],
+)
+def test_grey_rectangular_four_channel_and_open_models(shape, file, content, tmp_path):
+    cv2.imwrite(str(tmp_path / file), content)
+    model = network(shape)
+    done = explain_folder(model, tmp_path / file, tmp_path / "out")
+    size = tuple(own or given for own, given in zip(shape[:2], (20, 30), strict=True))
+    assert np.load(done["explained"][0]["map"]).shape == size
+    assert cv2.imread(str(done["explained"][0]["overlay"])).shape == (20, 60, 3)
+    assert predict_folder(model, tmp_path / file, tmp_path / "table.csv")["broken"] == []
+
+
+def test_pictures_of_several_sizes_for_a_model_of_any_size(tmp_path):
+    for number, side in enumerate((20, 24, 20)):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), picture(number, (side, side, 3)))
+    done = explain_folder(network((None, None, 3)), tmp_path, tmp_path / "out")
+    assert [np.load(one["map"]).shape for one in done["explained"]] == [(20, 20), (24, 24), (20, 20)]
+
+
+def test_colour_files_for_a_four_channel_model_are_listed(tmp_path):
+    cv2.imwrite(str(tmp_path / "colour.png"), picture(1))
+    done = predict_folder(network((16, 16, 4)), tmp_path, tmp_path / "table.csv")
+    assert done["images"] == 0 and "takes 4 channels" in done["broken"][0][1]
+
+
+def test_other_numbers_of_channels_are_refused_by_name(tmp_path):
+    cv2.imwrite(str(tmp_path / "colour.png"), picture(1))
+    with pytest.raises(ValueError, match="takes images of 2 channels; expected 1, 3 or 4"):
+        predict_folder(network((16, 16, 2)), tmp_path, tmp_path / "table.csv")
+    assert not (tmp_path / "table.csv").exists()
+
+
+def test_symlinked_folders_are_read_and_circles_are_not_followed(folder):
+    (folder / "left" / "up").symlink_to(folder)
+    outside = folder.parent / "outside"
+    outside.mkdir()
+    cv2.imwrite(str(outside / "linked.png"), picture(1))
+    (folder / "link").symlink_to(outside)
+    files, root = find_pictures(folder)
+    assert root == folder
+    assert [str(file.relative_to(folder)) for file in files] == [
+        "a.png",
+        "b.JPG",
+        "left/a.bmp",
+        "left/a.png",
+        "left/broken.png",
+        "left/deep/c.TIFF",
+        "link/linked.png",
+    ]
+    assert find_pictures([folder, folder / "a.png"])[0] == files
+
+
+def test_what_is_missing_or_unknown_is_named(folder, tmp_path):
+    model = network()
+    with pytest.raises(FileNotFoundError, match="nowhere: no such file or folder"):
+        predict_folder(model, tmp_path / "nowhere", tmp_path / "table.csv")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="no picture in"):
+        explain_folder(model, tmp_path / "empty", tmp_path / "out")
+    with pytest.raises(ValueError, match="method 'guess' received"):
+        explain_folder(model, folder, tmp_path / "out", method="guess")
+    with pytest.raises(ValueError, match="2 class names .* has 3 outputs"):
+        predict_folder(model, folder, tmp_path / "table.csv", class_names=["a", "b"])
+    assert not (tmp_path / "out").exists() and not (tmp_path / "table.csv").exists()
+
+
+def test_classes_by_name_or_number():
+    assert find_class("b", ["a", "b"]) == 1 and find_class("0", ["a", "b"]) == 0
+    for unknown in ("c", "2", "-1"):
+        with pytest.raises(ValueError, match=rf"class '{unknown}' is unknown; expected one of \['a', 'b'\]"):
+            find_class(unknown, ["a", "b"])
+
+
+def test_large_pictures_are_shown_smaller():
+    assert beside(np.zeros((2000, 500, 3), "uint8"), np.ones((4, 4))).shape == (1024, 512, 3)
+    assert beside(np.zeros((10, 20, 1), "uint8"), np.zeros((4, 4))).shape == (10, 40, 3)
