@@ -24,10 +24,9 @@ def audit_leakage(train, test):
     """
     if len(test) == 0:
         raise ValueError(f"{test.root}: the test part is empty, there is nothing to audit")
-    identical = test.frame["sha256"].isin(set(train.frame["sha256"])).to_numpy()
+    identical, alike = _identical_and_alike(train, test)
     hashes, seen = test.frame["phash"].tolist(), train.frame["phash"].unique().tolist()
-    alike, turned = np.zeros((2, len(test)), dtype=bool)
-    alike[near_identical_pairs(hashes, seen)[:, 0]] = True
+    turned = np.zeros(len(test), dtype=bool)
     turned[turned_pairs(hashes, seen)[0][:, 0]] = True
     grouped = test.frame["group"].isin(set(train.frame["group"])).to_numpy()
     leaked = identical | alike
@@ -45,3 +44,24 @@ def audit_leakage(train, test):
         "num_test": len(test),
         "num_leaked": int(leaked.sum()),
     }
+
+
+def leaked_images(train, test):
+    """Tell which test images have an identical or near-identical image in the training part.
+
+    Args:
+        train, test: `Manifest` of the two parts.
+
+    Returns:
+        bool (len(test),), in the order of the test part. `audit_leakage` reports their share as `overall`.
+    """
+    identical, alike = _identical_and_alike(train, test)
+    return identical | alike
+
+
+def _identical_and_alike(train, test):
+    identical = test.frame["sha256"].isin(set(train.frame["sha256"])).to_numpy()
+    alike = np.zeros(len(test), dtype=bool)
+    pairs = near_identical_pairs(test.frame["phash"].tolist(), train.frame["phash"].unique().tolist())
+    alike[pairs[:, 0]] = True
+    return identical, alike

@@ -12,20 +12,38 @@ import pytest
 from drcls.data import Augmenter, ImageCache, audit_leakage, split
 from drcls.runs import read_json
 from experiments.chexnet_cbam import experiment as chexnet_cbam
-from experiments.chexnet_cbam.experiment import CONFIG, PROFILES, VARIANTS, describe, parse, run, weights_of
+from experiments.chexnet_cbam.experiment import (
+    FLIPS_AND_ROTATIONS,
+    FOREST,
+    FROZEN_HEAD,
+    VARIANTS,
+    build,
+    describe,
+    parse,
+    recipe,
+    run,
+    weights_of,
+)
+from experiments.common.controls import CONTROLS
 from experiments.chexnet_cbam.report import PUBLISHED
 from tests.small_data import write_squares
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_the_paper_profile_is_the_printed_setting():
-    printed = read_json(PUBLISHED)["training"]
-    assert CONFIG["batch_size"] == printed["batch_size"]
-    assert PROFILES["paper"]["image_size"] == printed["image_size"]
-    assert set(PROFILES["paper"]["epochs"].values()) == {printed["epochs"]}
-    assert CONFIG["augmentation"] == printed["augmentation"]
-    Augmenter(**CONFIG["augmentation"])
+@pytest.mark.parametrize("protocol", ["paper", "clean"])
+def test_the_full_profile_is_the_reported_setting(protocol):
+    reported = read_json(PUBLISHED)["training"]
+    full = recipe("CheXNet_CBAM", "full", protocol)
+    assert {name: full[name] for name in reported} == reported
+    Augmenter(**full["augmentation"])
+
+
+def test_the_leaky_protocol_keeps_the_reported_augmentation_and_batch_size():
+    reported = read_json(PUBLISHED)["training"]
+    leaky = recipe("EfficientNetLite0", "short", "paper")
+    assert leaky["augmentation"] == reported["augmentation"] and leaky["batch_size"] == reported["batch_size"]
+    assert recipe("EfficientNetLite0", "short", "clean")["augmentation"] == FLIPS_AND_ROTATIONS
 
 
 def test_rows_are_the_printed_rows():
@@ -81,10 +99,10 @@ def test_auto_is_the_phantom_on_a_cpu_without_prepared_data(monkeypatch, tmp_pat
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--models", "AlexNet"], ["--models", "backbone"], ["--backbone", "no-such.keras"]]
+    "arguments", [["--models", "AlexNet"], ["--models", "backbone_CBAM"], ["--backbone", "no-such.keras"]]
 )
 def test_unknown_rows_and_files_are_named(arguments):
-    with pytest.raises(SystemExit, match=r"AlexNet|'backbone'|no-such\.keras"):
+    with pytest.raises(SystemExit, match=r"AlexNet|'backbone_CBAM'|no-such\.keras"):
         parse(arguments)
 
 
@@ -98,63 +116,92 @@ def test_a_weight_file_is_chexnets_alone():
 def setting(tmp_path, monkeypatch):
     extractor = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(16, 3, strides=4)])
     extractor.save(tmp_path / "extractor.keras")
-    monkeypatch.setitem(PROFILES["quick"], "image_size", 16)
-    arguments = ["--data", "squares", "--profile", "quick", "--epochs", "1"]
+    small = {"image_size": 16, "epochs": 1, "learning_rate": 1e-3}
+    monkeypatch.setattr(
+        chexnet_cbam,
+        "recipe",
+        lambda *row: chexnet_cbam.CLEAN_TRAINING | chexnet_cbam.PRETRAINED_TRAINING | small,
+    )
+    arguments = ["--data", "squares", "--profile", "short", "--epochs", "1"]
     options = parse([*arguments, "--backbone", str(tmp_path / "extractor.keras")])
     manifest = write_squares(tmp_path / "data", per_class=20)
     parts = split(manifest, (0.6, 0.2, 0.2), 0, "clean")
-    return options, ImageCache(manifest, 16), parts, audit_leakage(parts["train"], parts["test"])
+    return options, manifest, parts, audit_leakage(parts["train"], parts["test"])
 
 
-@pytest.mark.parametrize("variant", ["backbone_CBAM_DropBlock_Transformer", "ExtraTrees_memoriser"])
+DESIGN_ROW = "extractor_CBAM_DropBlock_Transformer"
+
+
+@pytest.mark.parametrize("variant", [DESIGN_ROW, FOREST, FROZEN_HEAD, *CONTROLS])
 def test_one_row_from_data_to_metrics(setting, tmp_path, variant):
-    options, cache, parts, leakage = setting
-    folder = tmp_path / "runs" / "squares-clean-quick-s0" / variant
-    run(variant, options, "clean", cache, parts, leakage, folder)
+    options, manifest, parts, leakage = setting
+    folder = tmp_path / "runs" / "squares-clean-short-s0" / variant
+    run(variant, options, "clean", manifest, parts, leakage, folder)
     metrics = read_json(folder / "metrics.json")
     assert metrics["num_test"] == len(parts["test"]) and metrics["leakage"]["overall"] == 0
     assert 0 <= metrics["metrics"]["accuracy"] <= 1
+    assert metrics["seen_and_unseen"]["leaked"] == {"images": 0, "accuracy": None}
+    assert metrics["seen_and_unseen"]["unseen"]["accuracy"] == pytest.approx(metrics["metrics"]["accuracy"])
     expected = {"config.json", "env.json", "split.csv", "predictions.csv", "metrics.json"}
     assert {path.name for path in folder.iterdir()} >= expected
     written = (folder / "metrics.json").stat().st_mtime_ns
-    run(variant, options, "clean", cache, parts, leakage, folder)
+    run(variant, options, "clean", manifest, parts, leakage, folder)
     assert (folder / "metrics.json").stat().st_mtime_ns == written
-    options.epochs = 2
-    with pytest.raises(ValueError, match="epochs: 1 there, 2 now.*--force"):
-        run(variant, options, "clean", cache, parts, leakage, folder)
+    options.seed = 1
+    with pytest.raises(ValueError, match="seed: 0 there, 1 now.*--force"):
+        run(variant, options, "clean", manifest, parts, leakage, folder)
+
+
+def test_a_trained_row_says_how_far_it_was_trained(setting, tmp_path):
+    options, manifest, parts, leakage = setting
+    run("extractor", options, "clean", manifest, parts, leakage, tmp_path / "row")
+    training = read_json(tmp_path / "row" / "metrics.json")["training"]
+    assert training["epochs"] == training["best_epoch"] == 1
+    assert training["steps"] == -(-len(parts["train"]) // 32) and 0 <= training["train_accuracy"] <= 1
 
 
 def test_force_trains_anew_whatever_lies_there(setting, tmp_path):
-    options, cache, parts, leakage = setting
+    options, manifest, parts, leakage = setting
     folder = tmp_path / "forced"
-    run("backbone", options, "clean", cache, parts, leakage, folder)
+    run("extractor", options, "clean", manifest, parts, leakage, folder)
     options.epochs, options.force = 2, True
-    run("backbone", options, "clean", cache, parts, leakage, folder)
+    run("extractor", options, "clean", manifest, parts, leakage, folder)
     assert len((folder / "history.csv").read_text().splitlines()) == 3
     assert read_json(folder / "config.json")["epochs"] == 2
     afresh = tmp_path / "afresh"
-    run("backbone", options, "clean", cache, parts, leakage, afresh)
+    run("extractor", options, "clean", manifest, parts, leakage, afresh)
     assert (folder / "predictions.csv").read_text() == (afresh / "predictions.csv").read_text()
 
 
 def test_training_can_be_watched_with_tensorboard(setting, tmp_path):
-    options, cache, parts, leakage = setting
+    options, manifest, parts, leakage = setting
     options.tensorboard = True
-    run("backbone", options, "clean", cache, parts, leakage, tmp_path / "watched")
-    assert list((tmp_path / "watched" / "tensorboard" / "validation").glob("events*"))
+    run("extractor", options, "clean", manifest, parts, leakage, tmp_path / "watched")
+    assert list((tmp_path / "watched" / "tensorboard" / "train").glob("events*"))
 
 
 def test_two_runs_with_one_seed_measure_the_same(setting, tmp_path):
-    options, cache, parts, leakage = setting
+    options, manifest, parts, leakage = setting
     measured = []
     for name in ("first", "second"):
-        run("backbone_CBAM", options, "clean", cache, parts, leakage, tmp_path / name)
+        run("extractor_CBAM", options, "clean", manifest, parts, leakage, tmp_path / name)
         measured.append((tmp_path / name / "predictions.csv").read_text())
     assert measured[0] == measured[1]
 
 
 def test_what_a_run_depends_on_is_in_its_configuration(setting):
-    options, cache, _, _ = setting
-    config = describe("backbone_CBAM", options, "clean", cache)
+    options, _, _, _ = setting
+    config = describe("extractor_CBAM", options, "clean")
     assert config["parts"] == ["cbam"] and config["backbone"] == "extractor" and config["seed"] == 0
-    assert config["epochs"] == 1 and config["learning_rate"] == 1e-3 and config["split_seed"] == 1
+    assert config["epochs"] == 1 and config["learning_rate"] == 1e-3 and config["split_seed"] == 2
+
+
+def test_a_backbone_without_batch_norm_is_normalised_and_the_shipped_one_is_not(setting):
+    options, _, parts, _ = setting
+    names = []
+    for backbone in (options.backbone, "EfficientNetLite0"):
+        options.backbone = backbone
+        config = describe(f"{Path(backbone).stem}_CBAM", options, "clean")
+        file = backbone if config["weights"] == "file" else None
+        names.append({layer.name for layer in build(config, parts["train"].classes, 10, file).layers})
+    assert "normalisation" in names[0] and "normalisation" not in names[1]
