@@ -267,20 +267,21 @@ def learn_from_frozen_features(config, cache, parts, backbone_file=None):
     """Fit a learner on the features of a network that never saw a retina."""
     backbone = open_backbone(config, cache.size, backbone_file)
     features = cached_embeddings(cache, pool_several_layers(backbone), f"{config['backbone']}_layers")
-    learner, what = frozen_learner(config)
-    learner.fit(features[cache.rows(parts["train"])], parts["train"].labels)
+    rows = features[cache.rows(parts["train"])]
+    learner, what = frozen_learner(config, num_components=min(256, *rows.shape))
+    learner.fit(rows, parts["train"].labels)
     probabilities = learner.predict_proba(features[cache.rows(parts["test"])])
     return probabilities.astype(np.float32), f"{what} on frozen features of {config['backbone']}"
 
 
-def frozen_learner(config):
+def frozen_learner(config, num_components):
     """Return the learner of a row on frozen features, and its description."""
     if config["variant"] == FOREST:
         return ExtraTreesClassifier(400, random_state=config["seed"], n_jobs=-1), "400 extra trees"
     # Wide enough to remember the copies under the leaky protocol, narrower where that would not help.
     hidden = 256 if config["protocol"] == "paper" else 64
     head = MLPClassifier((hidden,), alpha=1e-2, max_iter=60, random_state=config["seed"])
-    learner = make_pipeline(StandardScaler(), PCA(256, random_state=config["seed"]), head)
+    learner = make_pipeline(StandardScaler(), PCA(num_components, random_state=config["seed"]), head)
     return learner, f"a neural network with {hidden} hidden units"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from drcls.data import Augmenter, ImageCache, audit_leakage, split
+from drcls.data import Augmenter, audit_leakage, split
 from drcls.runs import read_json
 from experiments.chexnet_cbam import experiment as chexnet_cbam
 from experiments.chexnet_cbam.experiment import (
@@ -24,8 +24,8 @@ from experiments.chexnet_cbam.experiment import (
     run,
     weights_of,
 )
-from experiments.common.controls import CONTROLS
 from experiments.chexnet_cbam.report import PUBLISHED
+from experiments.common.controls import CONTROLS
 from tests.small_data import write_squares
 
 ROOT = Path(__file__).resolve().parents[3]
