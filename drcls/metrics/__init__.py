@@ -22,18 +22,23 @@ from drcls.metrics.confusion import (
 from drcls.metrics.intervals import (
     group_bootstrap_difference,
     group_bootstrap_interval,
+    group_bootstrap_intervals,
     wald_interval,
     wilson_interval,
 )
+from drcls.metrics.score_intervals import score_bootstrap_intervals
+from drcls.metrics.threshold import choose_threshold, sensitivity_and_specificity
 
 __all__ = [
     "accuracy",
+    "choose_threshold",
     "classification_metrics",
     "confusion_matrix",
     "expected_calibration_error",
     "f1",
     "group_bootstrap_difference",
     "group_bootstrap_interval",
+    "group_bootstrap_intervals",
     "macro_f1",
     "macro_recall",
     "macro_specificity",
@@ -43,6 +48,8 @@ __all__ = [
     "precision",
     "quadratic_kappa",
     "recall",
+    "score_bootstrap_intervals",
+    "sensitivity_and_specificity",
     "specificity",
     "wald_interval",
     "wilson_interval",

@@ -76,23 +76,38 @@ def group_bootstrap_interval(statistic, y_true, y_pred, groups, num_classes, num
         ValueError: if lengths differ, labels are out of range, there are fewer than two groups, num_resamples
             is below 100, or the statistic does not exist for the images themselves.
     """
-    y_true, y_pred = as_classes("y_true", y_true, num_classes), as_classes("y_pred", y_pred, num_classes)
-    groups = np.asarray(groups)
-    if not len(y_true) == len(y_pred) == len(groups):
-        raise ValueError(
-            "y_true, y_pred and groups must have one length, "
-            f"received {len(y_true)}, {len(y_pred)} and {len(groups)}"
-        )
-    if num_resamples < 100:
-        raise ValueError(f"num_resamples must be 100 or more, received {num_resamples}")
-    by_group = _confusion_by_group(y_true, y_pred, groups, num_classes)
-    if len(by_group) < 2:
-        raise ValueError(f"groups must hold two or more different ids, received only {groups[0]}")
+    by_group = _checked_by_group(y_true, y_pred, groups, num_classes, num_resamples)
     if np.isnan(statistic(by_group.sum(axis=0))):
         raise ValueError(f"{statistic.__name__} does not exist for {by_group.sum(axis=0).tolist()}")
     values = statistic(_resample(by_group, num_resamples, np.random.default_rng(seed)))
     low, high = np.nanpercentile(values, [2.5, 97.5])
     return float(low), float(high)
+
+
+def group_bootstrap_intervals(statistics, y_true, y_pred, groups, num_classes, num_resamples=2000, seed=0):
+    """Percentile bootstrap intervals of several measures at once, from the same resampled groups.
+
+    Args:
+        statistics: dict of functions from counts (..., C, C), rows true, to values (...) or, one a class,
+            (..., C).
+        y_true, y_pred, groups, num_classes, num_resamples, seed: as for `group_bootstrap_interval`.
+
+    Returns:
+        dict with the same keys: float array (2,) or (C, 2), low and high; NaN where the measure does not exist for
+        the images themselves.
+
+    Raises:
+        ValueError: as `group_bootstrap_interval`, except for a measure that does not exist.
+    """
+    by_group = _checked_by_group(y_true, y_pred, groups, num_classes, num_resamples)
+    total, resampled = by_group.sum(axis=0), _resample(by_group, num_resamples, np.random.default_rng(seed))
+    intervals = {}
+    for name, statistic in statistics.items():
+        exists = ~np.isnan(statistic(total))
+        values = np.where(exists, statistic(resampled), 0.0)
+        limits = np.stack(np.nanpercentile(values, [2.5, 97.5], axis=0), axis=-1)
+        intervals[name] = np.where(exists[..., np.newaxis], limits, np.nan)
+    return intervals
 
 
 def group_bootstrap_difference(
@@ -127,6 +142,23 @@ def group_bootstrap_difference(
     values = statistic(resampled[:, 1]) - statistic(resampled[:, 0])
     low, high = np.nanpercentile(values, [2.5, 97.5])
     return float(statistic(total[1]) - statistic(total[0])), float(low), float(high)
+
+
+def _checked_by_group(y_true, y_pred, groups, num_classes, num_resamples):
+    """One confusion matrix per group, or the error that says why there is no interval to be had."""
+    y_true, y_pred = as_classes("y_true", y_true, num_classes), as_classes("y_pred", y_pred, num_classes)
+    groups = np.asarray(groups)
+    if not len(y_true) == len(y_pred) == len(groups):
+        raise ValueError(
+            "y_true, y_pred and groups must have one length, "
+            f"received {len(y_true)}, {len(y_pred)} and {len(groups)}"
+        )
+    if num_resamples < 100:
+        raise ValueError(f"num_resamples must be 100 or more, received {num_resamples}")
+    by_group = _confusion_by_group(y_true, y_pred, groups, num_classes)
+    if len(by_group) < 2:
+        raise ValueError(f"groups must hold two or more different ids, received only {groups[0]}")
+    return by_group
 
 
 def _confusion_by_group(y_true, y_pred, groups, num_classes):

@@ -10,8 +10,10 @@ from drcls.metrics import (
     accuracy,
     group_bootstrap_difference,
     group_bootstrap_interval,
+    group_bootstrap_intervals,
     macro_f1,
     quadratic_kappa,
+    recall,
     wald_interval,
     wilson_interval,
 )
@@ -184,3 +186,22 @@ def test_bad_bootstrap_input_is_named(changed, message):
     arguments = {"y_true": [0, 1, 0, 1], "y_pred": [0, 1, 1, 1], "groups": list("abcd"), "num_classes": 2}
     with pytest.raises(ValueError, match=message):
         group_bootstrap_interval(quadratic_kappa, **(arguments | changed))
+
+
+def test_several_intervals_at_once_are_those_of_one_at_a_time():
+    rng = np.random.default_rng(5)
+    y_true, y_pred, groups = rng.integers(3, size=50), rng.integers(3, size=50), rng.integers(12, size=50)
+    both = group_bootstrap_intervals({"a": accuracy, "r": recall}, y_true, y_pred, groups, 3, seed=4)
+    assert both["a"].tolist() == list(group_bootstrap_interval(accuracy, y_true, y_pred, groups, 3, seed=4))
+    for index in range(3):
+
+        def recall_of_class(confusion, index=index):
+            return recall(confusion)[..., index]
+
+        alone = group_bootstrap_interval(recall_of_class, y_true, y_pred, groups, 3, seed=4)
+        assert both["r"][index].tolist() == list(alone)
+
+
+def test_a_measure_that_does_not_exist_has_no_interval():
+    both = group_bootstrap_intervals({"r": recall}, [0, 0, 1], [0, 1, 1], ["a", "b", "c"], 3)
+    assert np.isnan(both["r"][2]).all() and np.isfinite(both["r"][:2]).all()
