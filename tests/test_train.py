@@ -141,3 +141,32 @@ def test_without_a_monitor_the_last_epoch_is_kept_and_no_validation_needed(squar
     history = pd.read_csv(tmp_path / "history.csv")
     assert history["epoch"].tolist() == [1, 2] and "val_loss" not in history
     assert json.loads((tmp_path / "checkpoint" / "state.json").read_text())["best_epoch"] == 2
+
+
+OTHER_SETTINGS = {
+    "loss": lambda model, batches: setattr(model, "loss", "mean_squared_error"),
+    "optimizer": lambda model, batches: model.compile(
+        keras.optimizers.Adam(0.5), model.loss, metrics=["accuracy"], jit_compile=False
+    ),
+    "data": lambda model, batches: setattr(batches, "seed", 77),
+}
+
+
+@pytest.mark.parametrize("what", OTHER_SETTINGS)
+def test_a_checkpoint_of_other_settings_is_refused(squares, tmp_path, what):
+    cache = ImageCache(squares, 16)
+    validation = Batches(cache, squares, 8)
+    train(tiny_model(squares.classes), Batches(cache, squares, 4), validation, tmp_path, 1, "val_accuracy")
+    model, batches = tiny_model(squares.classes), Batches(cache, squares, 4)
+    OTHER_SETTINGS[what](model, batches)
+    with pytest.raises(ValueError, match=rf"state.json is of another training \({what}: .* there, .* now"):
+        train(model, batches, validation, tmp_path, 2, "val_accuracy")
+
+
+def test_the_fingerprint_of_batches_sees_the_resampling(squares):
+    cache = ImageCache(squares, 16)
+    doubled = squares.select([*range(len(squares)), 0])
+    assert Batches(cache, squares, 4).fingerprint() == Batches(cache, squares, 4).fingerprint()
+    assert Batches(cache, squares, 4).fingerprint() != Batches(cache, doubled, 4).fingerprint()
+    mixed = Batches(cache, squares, 4, mix=lambda images, labels, seed: (images, labels))
+    assert mixed.fingerprint() != Batches(cache, squares, 4).fingerprint()

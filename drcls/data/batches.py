@@ -1,5 +1,7 @@
 """From the image cache to the network: batches of float32 images and one-hot labels."""
 
+import hashlib
+
 import keras
 import numpy as np
 
@@ -81,6 +83,20 @@ class Batches(keras.utils.PyDataset):
         rows = np.random.default_rng([self.seed, 0]).permutation(len(self.part))[:num_images]
         whole = max(len(rows) // self.batch_size, 1) * self.batch_size
         return Batches(self.cache, self.part.select(rows[:whole]), self.batch_size, seed=self.seed)
+
+    def fingerprint(self):
+        """Return what tells these batches from others, in 16 hexadecimal digits.
+
+        It changes with the images and labels in their order, their size, and everything that decides how they are
+        shown.
+        """
+        frame = self.part.frame
+        mix = getattr(self.mix, "name", None) or getattr(self.mix, "__name__", type(self.mix).__name__)
+        augmentation = self.augmenter.config if self.augmenter is not None else None
+        shown = [self.cache.images.shape[1:], self.batch_size, self.shuffle, self.seed, self.only_repeats]
+        digest = hashlib.sha256(repr([*shown, augmentation, mix]).encode())
+        digest.update("\n".join(frame["path"] + "\t" + frame["label"] + "\t" + frame["sha256"]).encode())
+        return digest.hexdigest()[:16]
 
     def on_epoch_end(self):
         """Move on to the next epoch's order and augmentations."""

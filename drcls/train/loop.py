@@ -14,6 +14,7 @@ from keras import ops
 
 from drcls.runs import read_json, write_csv, write_json
 from drcls.train.batch_norm import BatchNormReestimation
+from drcls.train.settings import check_same_training, describe_training
 
 # Writing the weights of a small network takes longer than an epoch of it.
 SECONDS_BETWEEN = 20
@@ -21,7 +22,9 @@ SECONDS_BETWEEN = 20
 STATISTICS_IMAGES = 2048
 
 
-def train(model, batches, validation_batches, folder, epochs, monitor="val_macro_f1", callbacks=()):
+def train(
+    model, batches, validation_batches, folder, epochs, monitor="val_macro_f1", callbacks=(), verbose=None
+):
     """Fit a compiled model, keep the epoch that is best on validation (or the last), and leave a history.
 
     Before each validation and before weights are kept, the statistics of batch normalisation are computed anew from
@@ -42,15 +45,23 @@ def train(model, batches, validation_batches, folder, epochs, monitor="val_macro
         epochs: int, in total.
         monitor: str, a logged quantity; the epoch with its largest value is kept. None: the last epoch is.
         callbacks: further Keras callbacks, for example TensorBoard.
+        verbose: int, how `fit` tells its progress (0: not); None: bars on a terminal, else one line an epoch.
 
     Returns:
         int, the epoch that was kept, counted from 1. The model then holds its weights.
 
     Raises:
         FloatingPointError: where the loss is no longer finite.
-        ValueError: where a checkpoint is of another network or `monitor` is not logged.
+        ValueError: where a checkpoint is of another network, loss, optimizer, data or `monitor`, or `monitor` is not
+            logged.
     """
-    checkpoint = Checkpoint(Path(folder), monitor, batches.unaugmented(STATISTICS_IMAGES), validation_batches)
+    checkpoint = Checkpoint(
+        Path(folder),
+        monitor,
+        batches.unaugmented(STATISTICS_IMAGES),
+        validation_batches,
+        describe_training(model, batches, monitor),
+    )
     create_variables(model, validation_batches or batches)
     first = checkpoint.restore(model)
     model.fit(
@@ -60,7 +71,7 @@ def train(model, batches, validation_batches, folder, epochs, monitor="val_macro
         callbacks=[EpochOfBatches(batches), StopOnNonFiniteLoss(), checkpoint, *callbacks],
         # The batches shuffle by their own seed; `fit` would shuffle them again by Python's global one.
         shuffle=False,
-        verbose=1 if sys.stdout.isatty() else 2,
+        verbose=(1 if sys.stdout.isatty() else 2) if verbose is None else verbose,
     )
     return checkpoint.restore_best(model)
 
@@ -135,14 +146,15 @@ class Checkpoint(keras.callbacks.Callback):
         statistics_batches: training images without augmentation, for the statistics of batch normalisation; None
             leaves them as training left them.
         validation_batches: `Batches` of the validation part, or None.
+        training: dict of `describe_training`, which a checkpoint to go on with must share; None: not compared.
     """
 
-    def __init__(self, folder, monitor, statistics_batches=None, validation_batches=None):
+    def __init__(self, folder, monitor, statistics_batches=None, validation_batches=None, training=None):
         super().__init__()
         self.folder, self.monitor = folder / "checkpoint", monitor
         self.history_path = folder / "history.csv"
         self.statistics_batches, self.validation_batches = statistics_batches, validation_batches
-        self.reestimate = None
+        self.reestimate, self.training = None, training
         self.state = {"epoch": 0, "last": None, "best": None, "best_epoch": 0, "best_value": None}
         self.history, self.saved = [], time.monotonic()
 
@@ -151,6 +163,7 @@ class Checkpoint(keras.callbacks.Callback):
         if not (self.folder / "state.json").is_file():
             return 0
         self.state = read_json(self.folder / "state.json")
+        check_same_training(self.folder / "state.json", self.state.get("training") or {}, self.training)
         with self.history_path.open(newline="") as file:
             self.history = list(csv.DictReader(file))[: self.state["epoch"]]
         self._load(model, self.state["last"])
@@ -192,6 +205,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.state |= {
             "epoch": epoch + 1,
             "last": last,
+            "training": self.training,
             "random_states": [ops.convert_to_numpy(state).tolist() for state in _random_states(self.model)],
         }
         write_json(self.folder / "state.json", self.state)
