@@ -3,13 +3,13 @@
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import keras
 import pandas as pd
 
 RECORDED_PACKAGES = (
@@ -24,6 +24,20 @@ RECORDED_PACKAGES = (
     "imbalanced-learn",
     "opencv-python-headless",
 )
+
+# What a run folder holds.
+RUN_FILES = (
+    "config.json",
+    "env.json",
+    "split.csv",
+    "history.csv",
+    "model.keras",
+    "predictions.csv",
+    "validation_predictions.csv",
+    "audit.json",
+    "metrics.json",
+)
+RUN_FOLDERS = ("checkpoint", "figures", "tensorboard")
 
 
 def write_text(path, text):
@@ -77,6 +91,8 @@ def is_finished(folder):
 def is_current(folder, config):
     """Whether the run is finished with this configuration; another one in the folder is an error.
 
+    A run of other settings that was begun and has no checkpoint yet is nothing to lose: a new one may replace it.
+
     Args:
         folder: Path of the run folder.
         config: dict of everything the run depends on.
@@ -89,13 +105,46 @@ def is_current(folder, config):
         return False
     found, wanted = read_json(folder / "config.json"), json.loads(json.dumps(config))
     different = sorted(key for key in wanted if found.get(key) != wanted[key])
+    if different and not is_finished(folder) and not (folder / "checkpoint" / "state.json").is_file():
+        return False
     if different:
         raise ValueError(
             f"{folder / 'config.json'} was made with other settings "
             f"({', '.join(f'{key}: {found.get(key)} there, {wanted[key]} now' for key in different)}); "
-            "choose another RUNS folder or train anew with --force"
+            "choose another folder for this run, or train anew with --force"
         )
     return is_finished(folder)
+
+
+def check_run_folder(folder):
+    """Refuse a folder that is no run's but holds files, such as the one that the images lie in.
+
+    Raises:
+        ValueError: where it does.
+    """
+    folder = Path(folder)
+    if folder.is_file():
+        raise ValueError(f"{folder} is a file; expected a new folder or a run folder")
+    found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    foreign = sorted(found - {*RUN_FILES, *RUN_FOLDERS})
+    if foreign and "config.json" not in found:
+        raise ValueError(
+            f"{folder} holds {', '.join(foreign[:3])} and no run; expected a new folder or a run folder"
+        )
+
+
+def discard_run(folder):
+    """Delete a run, finished or not, and nothing else that lies in its folder.
+
+    Raises:
+        ValueError: where the folder holds other files and no run.
+    """
+    folder = Path(folder)
+    check_run_folder(folder)
+    for name in RUN_FOLDERS:
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in RUN_FILES:
+        (folder / name).unlink(missing_ok=True)
 
 
 def write_split(folder, parts):
@@ -115,6 +164,8 @@ def environment(wall_seconds):
     Returns:
         dict with versions, Python, platform, backend, device, git commit, command, cores and wall time.
     """
+    import keras  # takes seconds, and whoever reads or writes a run needs none of it
+
     return {
         "versions": {name: _version(name) for name in RECORDED_PACKAGES if _version(name)},
         "python": platform.python_version(),
@@ -130,6 +181,8 @@ def environment(wall_seconds):
 
 def devices():
     """Return the names of the devices that the backend trains on, for example ['cpu:0']."""
+    import keras
+
     if keras.backend.backend() == "torch":
         import torch
 

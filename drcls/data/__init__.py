@@ -1,7 +1,11 @@
-"""From a prepared folder to batches: manifest, split, resampling, leakage audit, cache, augmentation."""
+"""From a prepared folder to batches: manifest, split, resampling, leakage audit, cache, augmentation.
+
+Importing the package imports no Keras; `Batches` and `StrongAugmentation` do, when they are first asked for.
+"""
+
+import importlib
 
 from drcls.data.augment import Augmenter
-from drcls.data.batches import Batches
 from drcls.data.cache import ImageCache
 from drcls.data.corruptions import CORRUPTIONS, corrupt, corrupt_all
 from drcls.data.leakage import audit_leakage, leaked_images
@@ -9,8 +13,12 @@ from drcls.data.manifest import Manifest, load_manifest
 from drcls.data.outliers import find_outliers, read_planted, score_detection
 from drcls.data.resample import class_weights, imbalance_ratio, oversample, undersample, with_majority_share
 from drcls.data.split import deduplicate, folds, split
-from drcls.data.strong_augmentation import STRONG_AUGMENTATIONS, StrongAugmentation
 
+_WITH_KERAS = {
+    "Batches": "batches",
+    "STRONG_AUGMENTATIONS": "strong_augmentation",
+    "StrongAugmentation": "strong_augmentation",
+}
 __all__ = [
     "CORRUPTIONS",
     "STRONG_AUGMENTATIONS",
@@ -36,3 +44,9 @@ __all__ = [
     "undersample",
     "with_majority_share",
 ]
+
+
+def __getattr__(name):
+    if name not in _WITH_KERAS:
+        raise AttributeError(f"module 'drcls.data' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"drcls.data.{_WITH_KERAS[name]}"), name)
