@@ -16,6 +16,7 @@ from drcls.report.lines import Lines, line_chart
 from drcls.report.outliers import outlier_figure
 from drcls.report.page import Figure, Section, Table, run_facts, write_report
 from drcls.report.paired import p_over_seeds, right_by_image
+from drcls.report.reliability import reliability_diagram
 from drcls.report.robustness_curves import robustness_curves
 from drcls.report.run_set import describe, read_history, read_predictions, read_runs, seed_spread, select_runs
 from drcls.report.tables import (
@@ -60,6 +61,7 @@ __all__ = [
     "read_history",
     "read_predictions",
     "read_runs",
+    "reliability_diagram",
     "results_table",
     "robustness_curves",
     "roc_and_precision_recall",

@@ -1,0 +1,118 @@
+"""Whether one classifier does better than another on the same images."""
+
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from drcls.metrics import (
+    accuracy,
+    group_bootstrap_difference,
+    macro_f1,
+    macro_recall,
+    macro_specificity,
+    mcnemar_exact,
+    quadratic_kappa,
+)
+from drcls.runs import read_json
+
+MEASURES = (accuracy, macro_recall, macro_specificity, macro_f1, quadratic_kappa)
+
+
+def compare_runs(folders, seed=0):
+    """Compare finished runs pairwise on the test images that all of them predicted.
+
+    Args:
+        folders: two or more run folders, or folders that `evaluate_classifier` wrote.
+        seed: int, of the bootstrap.
+
+    Returns:
+        dict: `num_images`, `num_groups`, `runs` (folder and its measures) and `pairs`, for each pair of runs
+        `first`, `second`, `differences` (measure -> `difference` of second minus first with `low` and `high`, the
+        95 % interval of a bootstrap over groups), and `mcnemar` (see `drcls.metrics.mcnemar_exact`).
+
+    Raises:
+        ValueError: where fewer than two are given, or they predicted different images or classes.
+        FileNotFoundError: where one holds no predictions.
+    """
+    folders = [Path(folder) for folder in folders]
+    if len(set(folders)) < 2:
+        raise ValueError(f"a comparison needs two different runs; received {', '.join(map(str, folders))}")
+    tables = {folder: _read(folder) for folder in folders}
+    first, *others = tables.items()
+    for other in others:
+        _check_same_images(first, other)
+    described = read_json(folders[0] / "metrics.json")
+    classes = described["class_names"]
+    truth = _as_numbers(first[1]["label"], classes)
+    groups = first[1]["group"].to_numpy()
+    predicted = {folder: _as_numbers(table["predicted"], classes) for folder, table in tables.items()}
+    measures = [measure for measure in MEASURES if measure is not quadratic_kappa or described.get("ordered")]
+
+    def difference(one, two):
+        return {
+            measure.__name__: dict(
+                zip(
+                    ("difference", "low", "high"),
+                    group_bootstrap_difference(
+                        measure, truth, predicted[one], predicted[two], groups, len(classes), seed=seed
+                    ),
+                    strict=True,
+                )
+            )
+            for measure in measures
+        }
+
+    return {
+        "num_images": len(truth),
+        "num_groups": len(set(groups)),
+        "runs": [{"folder": str(folder), **_measured(folder, measures)} for folder in folders],
+        "pairs": [
+            {
+                "first": str(one),
+                "second": str(two),
+                "differences": difference(one, two),
+                "mcnemar": mcnemar_exact(truth, predicted[one], predicted[two]),
+            }
+            for one, two in combinations(folders, 2)
+        ],
+    }
+
+
+def _read(folder):
+    """Read the predictions of a run, sorted by path."""
+    path = folder / "predictions.csv"
+    if not path.is_file() or not (folder / "metrics.json").is_file():
+        raise FileNotFoundError(
+            f"{folder} is no finished run: expected predictions.csv and metrics.json in it"
+        )
+    frame = pd.read_csv(
+        path, dtype=dict.fromkeys(("path", "label", "group", "predicted"), str), keep_default_na=False
+    )
+    missing = [name for name in ("path", "label", "group", "predicted") if name not in frame]
+    if missing:
+        raise ValueError(f"{path} lacks the columns {missing}; it has {list(frame.columns)}")
+    return frame.sort_values("path", kind="stable", ignore_index=True)
+
+
+def _check_same_images(first, other):
+    """Refuse two tables that are not about the same images with the same labels and groups."""
+    (one, left), (two, right) = first, other
+    columns = ["path", "label", "group"]
+    if left[columns].equals(right[columns]):
+        return
+    shared = len(set(left["path"]) & set(right["path"]))
+    raise ValueError(
+        f"{one} predicts {len(left)} images and {two} {len(right)}, {shared} of them the same; a paired comparison "
+        "needs the same images with the same labels: train both with the same data, protocol and seed"
+    )
+
+
+def _as_numbers(names, classes):
+    return pd.Index(classes).get_indexer(names).astype(np.int64)
+
+
+def _measured(folder, measures):
+    metrics = read_json(folder / "metrics.json")["metrics"]
+    return {measure.__name__: metrics[measure.__name__] for measure in measures}

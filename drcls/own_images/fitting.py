@@ -1,0 +1,93 @@
+"""The training itself: a whole network on images, or a head on the embeddings of a frozen backbone."""
+
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from drcls.data import Augmenter, Batches, ImageCache
+from drcls.models import attach_head, build_backbone, build_dense_head, cached_embeddings
+from drcls.own_images.frozen import EmbeddingTable, fit_logistic_regression, smote
+from drcls.own_images.network import build_loss, build_network, resample
+from drcls.own_images.progress import Progress
+from drcls.runs import save_model
+from drcls.train import train, warmed_up_cosine
+
+WARMUP_SHARE = 0.1
+WEIGHT_DECAY = 1e-4
+# Threads that prepare batches: half of the cores, the other half trains.
+NUM_WORKERS = max(1, (os.cpu_count() or 1) // 2)
+
+
+def fit(config, manifest, parts, folder):
+    """Train what the configuration asks for, save `model.keras`, and predict validation and test.
+
+    Args:
+        config: dict of `train_classifier`, with epochs and learning rate.
+        manifest: `Manifest` of the data set.
+        parts: dict of its parts, as divided.
+        folder: Path of the run folder.
+
+    Returns:
+        dict of float32 (N, C) for `validation` and `test`; str, a note on what was kept.
+    """
+    keras.utils.set_random_seed(config["seed"])
+    cache = ImageCache(manifest, config["image_size"])
+    backbone = build_backbone(config["backbone"], config["image_size"], config["weights"])
+    parts = parts | {"train": resample(parts["train"], config["sampler"], config["seed"])}
+    if config["frozen"]:
+        model, note = _fit_head(config, cache, manifest, backbone, parts, folder)
+    else:
+        model = build_network(backbone, manifest.classes, config["parts"], config["seed"])
+        note = _fit_by_epochs(model, config, cache, parts, folder)
+    save_model(model, folder / "model.keras")
+    predicted = {}
+    for name in ("validation", "test"):
+        batches = Batches(cache, parts[name], config["batch_size"], workers=NUM_WORKERS)
+        predicted[name] = np.asarray(model.predict(batches, verbose=0), dtype=np.float32)
+    return predicted, note
+
+
+def _fit_head(config, cache, manifest, backbone, parts, folder):
+    """Train a head on embeddings and put it on the backbone."""
+    backbone.trainable = False
+    embeddings = cached_embeddings(cache, backbone, Path(config["backbone"]).stem)
+    table = EmbeddingTable(embeddings, manifest.frame["path"])
+    if config["head"] == "logistic_regression":
+        head, chosen = fit_logistic_regression(
+            table, parts, config["sampler"], config["loss"], config["seed"]
+        )
+        note = "logistic regression, " + ", ".join(f"{name} {value}" for name, value in chosen.items())
+        return attach_head(backbone, head), note
+    if config["sampler"] == "smote":
+        table, train_part = smote(table, parts["train"], config["seed"])
+        parts = parts | {"train": train_part}
+    head = build_dense_head(backbone.output_shape[-1], manifest.classes, seed=config["seed"])
+    note = _fit_by_epochs(head, config, table, parts, folder)
+    return attach_head(backbone, head), f"{note}, on embeddings"
+
+
+def _fit_by_epochs(model, config, cache, parts, folder):
+    """Train a network or a head with AdamW under a warmed-up cosine; keep the epoch that is best on validation."""
+    augmentation = config["augmentation"]
+    batches = Batches(
+        cache,
+        parts["train"],
+        config["batch_size"],
+        Augmenter(**augmentation) if augmentation else None,
+        shuffle=True,
+        seed=config["seed"],
+        workers=NUM_WORKERS,
+    )
+    schedule = warmed_up_cosine(config["learning_rate"], config["epochs"] * len(batches), WARMUP_SHARE)
+    model.compile(
+        keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY),
+        build_loss(config["loss"], parts["train"].counts()),
+        metrics=["accuracy", keras.metrics.F1Score(average="macro", name="macro_f1")],
+        # XLA compiles for minutes on a CPU and then runs slower; JAX knows no other way.
+        jit_compile=keras.backend.backend() == "jax",
+    )
+    validation = Batches(cache, parts["validation"], config["batch_size"], workers=NUM_WORKERS)
+    best = train(model, batches, validation, folder, config["epochs"], callbacks=[Progress()], verbose=0)
+    return f"best epoch {best} of {config['epochs']}"

@@ -1,0 +1,108 @@
+"""Heads on the embeddings of a frozen backbone: dense layers, or logistic regression as one dense layer."""
+
+from dataclasses import dataclass, replace
+
+import keras
+import numpy as np
+import pandas as pd
+
+from drcls.layers import ClassProbabilities
+from drcls.models import RESAMPLERS, build_embedding_classifier, choose_hyperparameters
+from drcls.models.embedding_classifier import check_training_rows
+from drcls.models.sealed import seal
+
+
+@dataclass(frozen=True)
+class EmbeddingTable:
+    """Embeddings in the place of images: what `Batches` asks of a cache.
+
+    Args:
+        images: float32 (N, D), one row for each of `paths`.
+        paths: the `path` column of the manifest that the rows belong to.
+    """
+
+    images: np.ndarray
+    paths: pd.Series
+
+    def rows(self, part):
+        """Return where the rows of a part lie in `images`, int64 (len(part),)."""
+        return pd.Index(self.paths).get_indexer(part.frame["path"])
+
+
+def smote(table, part, seed):
+    """Make new embeddings of the smaller classes between neighbours of one class, of the training part alone.
+
+    Args:
+        table: `EmbeddingTable` of the data set.
+        part: `Manifest` of the training part.
+        seed: int.
+
+    Returns:
+        (table, part) in which all classes of the training part are equally large; the new rows are called
+        `smote-0`, `smote-1` and so on and are groups of their own.
+
+    Raises:
+        ValueError: where a class has fewer than six training images.
+    """
+    features, labels = table.images[table.rows(part)], part.labels
+    check_training_rows(features, labels, part.classes, "SMOTE")
+    sampler = RESAMPLERS["SMOTE"].set_params(random_state=seed)
+    made, made_labels = (values[len(part) :] for values in sampler.fit_resample(features, labels))
+    names = [f"smote-{number}" for number in range(len(made))]
+    labels = np.array(part.classes)[made_labels]
+    rows = pd.DataFrame({"path": names, "label": labels, "group": names, "sha256": names, "phash": ""})
+    rows = rows.assign(width=0, height=0, source_split="")
+    frame = pd.concat([part.frame, rows], ignore_index=True)
+    paths = pd.concat([table.paths, rows["path"]], ignore_index=True)
+    return EmbeddingTable(np.concatenate([table.images, made]), paths), replace(part, frame=frame)
+
+
+def fit_logistic_regression(table, parts, sampler, loss, seed):
+    """Fit a logistic regression on standardised embeddings, its strength chosen by cross-validation in training.
+
+    Args:
+        table: `EmbeddingTable` of the data set.
+        parts: dict of `Manifest`, `train` and `test` among them; `train` already resampled by `over` or `under`.
+        sampler: str; `smote` resamples inside each fold that is fitted on.
+        loss: `cross_entropy` or `weighted`.
+        seed: int.
+
+    Returns:
+        keras.Model from float32 (N, D) to probabilities (N, C), which holds the regression as one dense layer;
+        dict of the hyperparameters chosen.
+    """
+    train = parts["train"]
+    features, labels = table.images[table.rows(train)], train.labels
+    resampling = "SMOTE" if sampler == "smote" else "class_weights" if loss == "weighted" else "none"
+    check_training_rows(features, labels, train.classes, resampling)
+    sealed = seal(table.images[table.rows(parts["test"])])
+    classifier = build_embedding_classifier("logistic_regression", resampling, seed, sealed=sealed)
+    groups = train.frame["group"].to_numpy()
+    chosen = choose_hyperparameters(classifier, "logistic_regression", features, labels, groups, seed)
+    classifier.set_params(**{f"learn__{name}": value for name, value in chosen.items()}).fit(features, labels)
+    return as_dense_layer(classifier, train.classes), chosen
+
+
+def as_dense_layer(classifier, class_names):
+    """Write a fitted scaler and logistic regression as one dense layer, so that it is saved and exported as one.
+
+    Args:
+        classifier: fitted pipeline with the steps `scale` and `learn`.
+        class_names: list of str.
+
+    Returns:
+        keras.Model from float32 (N, D) to probabilities (N, C).
+    """
+    scaler, regression = classifier["scale"], classifier["learn"]
+    weights, bias = regression.coef_, regression.intercept_
+    if len(class_names) == 2:
+        # scikit-learn keeps one score s of the second class; softmax of (-s / 2, s / 2) is its sigmoid.
+        weights, bias = np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
+    kernel = (weights / scaler.scale_).T  # (D, C)
+    bias = bias - scaler.mean_ @ kernel
+    pooled = keras.Input((len(kernel),), name="pooled")
+    scores = keras.layers.Dense(len(class_names), name="scores")
+    probabilities = ClassProbabilities(class_names, explain_layer="features", name="probabilities")
+    head = keras.Model(pooled, probabilities(scores(pooled)), name="logistic_regression")
+    scores.set_weights([kernel, bias])
+    return head

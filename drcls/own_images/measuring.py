@@ -1,0 +1,157 @@
+"""Every measure of a classifier on one part of the data, each with its interval."""
+
+from functools import partial
+
+import numpy as np
+
+from drcls.evaluate import measure
+from drcls.metrics import (
+    choose_threshold,
+    f1,
+    group_bootstrap_intervals,
+    mean_ovr_accuracy,
+    ovr_accuracy,
+    precision,
+    recall,
+    score_bootstrap_intervals,
+    sensitivity_and_specificity,
+    specificity,
+    wilson_interval,
+)
+from drcls.metrics.confusion import macro_average
+
+BY_CLASS = {
+    "precision": precision,
+    "recall": recall,
+    "f1": f1,
+    "specificity": specificity,
+    "ovr_accuracy": ovr_accuracy,
+}
+
+
+def measure_classifier(part, probabilities, validation=None, seed=0, positive=None):
+    """Measure predictions on a part.
+
+    Args:
+        part: `Manifest` of the part. Its `info["ordered"]` says whether the classes are grades: only then is there
+            a quadratic kappa.
+        probabilities: float (N, C), rows in the part's order.
+        validation: (`Manifest`, probabilities) of the validation part, where two classes have their threshold
+            chosen; None: no threshold.
+        seed: int, of the bootstrap.
+        positive: str, the class that the threshold is for; None: the second.
+
+    Returns:
+        dict: `metrics` and `intervals` as `drcls.evaluate.measure`, the intervals also of `macro_precision`,
+        `mean_ovr_accuracy`, `macro_auroc`, `micro_auroc`, `expected_calibration_error` and, under `per_class`, of
+        every measure of every class (bootstrap over groups; Wilson too where it is a share of images). With two
+        classes and a validation part also `threshold`.
+
+    Raises:
+        ValueError: where `positive` is not a class.
+    """
+    measured = measure(part, probabilities, seed)
+    metrics, intervals = measured["metrics"], measured["intervals"]
+    if not part.info.get("ordered", False):
+        metrics["quadratic_kappa"] = None
+        del intervals["quadratic_kappa"]
+    y_true, groups = part.labels, part.frame["group"].to_numpy()
+    macro_precision = partial(_macro, precision)
+    statistics = BY_CLASS | {"macro_precision": macro_precision, "mean_ovr_accuracy": mean_ovr_accuracy}
+    by_counts = group_bootstrap_intervals(
+        statistics, y_true, probabilities.argmax(axis=1), groups, len(part.classes), seed=seed
+    )
+    by_scores = score_bootstrap_intervals(y_true, probabilities, groups, seed=seed)
+    by_class = {name: by_counts[name] for name in BY_CLASS} | {"auroc": by_scores["auroc"]}
+    overall = (
+        "macro_precision",
+        "mean_ovr_accuracy",
+        "macro_auroc",
+        "micro_auroc",
+        "expected_calibration_error",
+    )
+    intervals |= {name: {"bootstrap": _limits((by_counts | by_scores)[name])} for name in overall}
+    proportions = _wilson_by_class(metrics)
+    intervals["per_class"] = {
+        name: {
+            measure: {"bootstrap": _limits(values[index])} | proportions[name].get(measure, {})
+            for measure, values in by_class.items()
+        }
+        for index, name in enumerate(part.classes)
+    }
+    if len(part.classes) == 2 and validation is not None:
+        measured["threshold"] = _threshold(part, probabilities, *validation, positive or part.classes[1])
+    return measured
+
+
+def reliability(y_true, probabilities, num_bins=10):
+    """Compare the confidence in the predicted class with how often it is right, bin by bin.
+
+    Args:
+        y_true: int (N,).
+        probabilities: float (N, C).
+        num_bins: int, bins of equal width over 0..1.
+
+    Returns:
+        list of dict, one a bin that holds images: `low`, `high`, `num`, `confidence` (mean), `right` (share) and
+        `wilson`, the interval of that share.
+    """
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == y_true
+    edges = np.linspace(0, 1, num_bins + 1)
+    bins = np.digitize(confidence, edges[1:-1], right=True)
+    return [
+        {
+            "low": float(edges[number]),
+            "high": float(edges[number + 1]),
+            "num": int(inside.sum()),
+            "confidence": float(confidence[inside].mean()),
+            "right": float(right[inside].mean()),
+            "wilson": wilson_interval(int(right[inside].sum()), int(inside.sum())),
+        }
+        for number in range(num_bins)
+        if (inside := bins == number).any()
+    ]
+
+
+def _macro(measure, confusion):
+    return macro_average(measure(confusion), confusion)
+
+
+def _wilson_by_class(metrics):
+    """Wilson's intervals of the measures that are shares of images, by class."""
+    confusion = np.array(metrics["confusion_matrix"])
+    total, hits = int(confusion.sum()), np.diagonal(confusion)
+    true, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
+    shares = {}
+    for index, name in enumerate(metrics["per_class"]):
+        others = total - true[index]
+        counted = {
+            "recall": (hits[index], true[index]),
+            "precision": (hits[index], predicted[index]),
+            "specificity": (others - predicted[index] + hits[index], others),
+        }
+        shares[name] = {
+            measure: {"wilson": wilson_interval(int(right), int(num))}
+            for measure, (right, num) in counted.items()
+            if num
+        }
+    return shares
+
+
+def _threshold(part, probabilities, validation, validation_probabilities, positive):
+    """Sensitivity and specificity of one of two classes at a threshold chosen on validation."""
+    if positive not in part.classes:
+        raise ValueError(f"positive: received {positive!r}, expected one of {part.classes}")
+    index = part.classes.index(positive)
+    threshold = choose_threshold(validation.labels == index, validation_probabilities[:, index])
+    return {
+        "positive_class": positive,
+        "num_validation": len(validation),
+        "value": threshold,
+        **sensitivity_and_specificity(part.labels == index, probabilities[:, index], threshold),
+    }
+
+
+def _limits(values):
+    """(low, high) as plain floats, None where there is no interval."""
+    return None if np.isnan(values).any() else [float(value) for value in values]

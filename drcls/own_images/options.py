@@ -1,0 +1,44 @@
+"""What `train_classifier` can be asked for, by name, and which of it does not go together. Imports no Keras."""
+
+LOSSES = ("cross_entropy", "weighted", "balanced_softmax", "focal")
+SAMPLERS = ("none", "over", "under", "smote")
+PARTS = ("cbam", "drop_block", "transformer")
+HEADS = ("dense", "logistic_regression")
+# The name of each split here and in `drcls.data.split`; `as-given` keeps the distributor's test part.
+PROTOCOLS = {"clean": "clean", "random": "random", "as-given": "distributed"}
+
+
+def check_options(parts, loss, sampler, frozen, head, protocol):
+    """Refuse names that are unknown, and options that exclude each other.
+
+    Args:
+        parts, loss, sampler, frozen, head, protocol: as for `train_classifier`.
+
+    Raises:
+        ValueError: with what was received and what to do instead.
+    """
+    given = {"loss": (loss, LOSSES), "sampler": (sampler, SAMPLERS), "head": (head, HEADS)}
+    given |= {f"part {part}": (part, PARTS) for part in parts} | {"protocol": (protocol, PROTOCOLS)}
+    for name, (value, allowed) in given.items():
+        if value not in allowed:
+            raise ValueError(f"{name}: received {value!r}, expected one of {', '.join(allowed)}")
+    if sampler == "smote" and not frozen:
+        raise ValueError(
+            "sampler smote makes new rows of embeddings, not new images; it needs a frozen backbone"
+        )
+    if head == "logistic_regression" and not frozen:
+        raise ValueError("head logistic_regression is fitted on embeddings; it needs a frozen backbone")
+    if head == "logistic_regression" and loss not in ("cross_entropy", "weighted"):
+        raise ValueError(
+            f"logistic regression knows the losses cross_entropy and weighted; received {loss!r}"
+        )
+    if frozen and parts:
+        raise ValueError(
+            f"the parts {', '.join(parts)} learn on feature maps, and a frozen backbone gives pooled embeddings; "
+            "leave out one of the two"
+        )
+    if sampler != "none" and loss in ("weighted", "balanced_softmax"):
+        raise ValueError(
+            f"sampler {sampler} makes all classes equally large, and then loss {loss} is the cross-entropy; "
+            "choose one of the two"
+        )

@@ -1,0 +1,183 @@
+"""From a prepared folder to a trained and measured classifier in a run folder."""
+
+import hashlib
+import math
+import time
+from pathlib import Path
+
+from drcls.data import audit_leakage, load_manifest
+from drcls.own_images.fitting import fit
+from drcls.own_images.measuring import measure_classifier
+from drcls.own_images.options import check_options
+from drcls.own_images.parts import divide
+from drcls.own_images.predictions import write_predictions
+from drcls.runs import (
+    check_run_folder,
+    discard_run,
+    environment,
+    is_current,
+    read_json,
+    write_json,
+    write_split,
+)
+
+BATCH_SIZE = 32
+AUGMENTATION = {"rotation_range": 20, "zoom_range": 0.1, "horizontal_flip": True}
+# Optimizer steps that a training makes where the number of epochs is left open, and the fewest and most epochs.
+STEPS = {False: (1500, 5, 40), True: (1500, 10, 60)}
+# Largest learning rate by what is trained: pretrained weights are changed more carefully than new ones.
+LEARNING_RATE = {"pretrained": 3e-4, "random": 1e-3, "frozen": 1e-3}
+
+
+def train_classifier(
+    data,
+    folder,
+    backbone="EfficientNetLite0",
+    weights=None,
+    parts=(),
+    loss="cross_entropy",
+    sampler="none",
+    frozen=False,
+    head="dense",
+    image_size=None,
+    epochs=None,
+    learning_rate=None,
+    batch_size=BATCH_SIZE,
+    augment=True,
+    protocol="clean",
+    seed=0,
+    force=False,
+):
+    """Train a classifier and measure it on its test part.
+
+    Called again with the same settings, a finished run is read and an interrupted one goes on after its last
+    finished epoch.
+
+    Args:
+        data: path of a prepared folder.
+        folder: the run folder; `config.json env.json split.csv history.csv model.keras predictions.csv metrics.json`
+            are written there.
+        backbone: a name of `drcls.models.BACKBONES` or the path of a saved `.keras` feature extractor.
+        weights: "imagenet", "none" (random) or a file; None: "imagenet" for a named backbone.
+        parts: names among "cbam", "drop_block" and "transformer", put between the backbone and its head.
+        loss: "cross_entropy", "weighted" (by class), "balanced_softmax" or "focal".
+        sampler: "none", "over", "under", or "smote" with a frozen backbone; on the training part alone.
+        frozen: bool, train a head on the embeddings of the backbone, which are computed once.
+        head: "dense", or with a frozen backbone "logistic_regression".
+        image_size: int, side in pixels; None: as prepared.
+        epochs, learning_rate: None: chosen by the size of the training part and by what is trained.
+        batch_size: int.
+        augment: bool, turn, zoom and mirror training images; nothing is done to images of a frozen backbone.
+        protocol: "clean", "random" or "as-given", see `drcls.own_images.parts.divide`.
+        seed: int, of split, initial weights, order, augmentation and bootstrap.
+        force: bool, train anew where the folder holds a run.
+
+    Returns:
+        dict, the content of `metrics.json`: `metrics`, `intervals`, `leakage` and what the run was.
+
+    Raises:
+        ValueError: on options that do not go together, a folder that holds a run of other settings or something
+            else, and data that cannot be divided.
+        FileNotFoundError: where the folder is not prepared or weights are missing.
+        FloatingPointError: where the loss is no longer finite.
+
+    Example:
+        metrics = train_classifier("data/cells", "runs/balanced", loss="balanced_softmax")["metrics"]
+    """
+    parts, folder = sorted(parts), Path(folder)
+    check_options(parts, loss, sampler, frozen, head, protocol)
+    check_run_folder(folder)
+    manifest = load_manifest(data)
+    weights = weights or ("none" if backbone.endswith(".keras") else "imagenet")
+    config = {
+        "variant": folder.name,
+        "data": manifest.info.get("name", Path(data).name),
+        "data_fingerprint": _fingerprint(Path(data)),
+        "phantom": bool(manifest.info.get("phantom", False)),
+        "preparation": manifest.info.get("preparation"),
+        "protocol": protocol,
+        "profile": "own",
+        "seed": seed,
+        "backbone": str(backbone),
+        "weights": str(weights),
+        "parts": parts,
+        "loss": loss,
+        "sampler": sampler,
+        "frozen": frozen,
+        "head": head,
+        "image_size": image_size or _prepared_size(manifest),
+        "epochs": epochs,
+        "learning_rate": learning_rate,
+        "batch_size": batch_size,
+        "augmentation": AUGMENTATION if augment and not frozen else None,
+    }
+    if force:
+        discard_run(folder)
+    if not is_current(folder, config):
+        _check_size(manifest, config["image_size"])
+        _train(manifest, config, folder)
+    return read_json(folder / "metrics.json")
+
+
+def _train(manifest, config, folder):
+    """Divide, audit, train, measure and record; `metrics.json` is written last."""
+    started = time.monotonic()
+    parts = divide(manifest, config["protocol"], config["seed"])
+    leakage = audit_leakage(parts["train"], parts["test"])
+    sizes = ", ".join(f"{name} {len(part)}" for name, part in parts.items())
+    print(f"{config['protocol']} split: {sizes} images; {leakage['overall']:.1%} of the test images leaked")
+    if config["protocol"] == "clean" and leakage["group"] > 0:
+        raise RuntimeError(f"the clean split must not leak, but {leakage['group']:.2%} of the test images do")
+    write_json(folder / "config.json", config)
+    write_split(folder, parts)
+    schedule = _schedule(config, len(parts["train"]))
+    probabilities, note = fit(config | schedule, manifest, parts, folder)
+    validation = parts["validation"], probabilities["validation"]
+    measured = measure_classifier(parts["test"], probabilities["test"], validation, config["seed"])
+    write_predictions(folder / "predictions.csv", parts["test"], probabilities["test"])
+    write_predictions(folder / "validation_predictions.csv", *validation)
+    write_json(folder / "env.json", environment(time.monotonic() - started))
+    identity = {key: config[key] for key in ("variant", "data", "phantom", "protocol", "profile", "seed")}
+    recorded = {
+        "part": "test",
+        "num_test": len(parts["test"]),
+        "class_names": manifest.classes,
+        "ordered": bool(manifest.info.get("ordered", False)),
+        "leakage": leakage,
+        "note": note,
+        **schedule,
+    }
+    write_json(folder / "metrics.json", identity | measured | recorded)
+
+
+def _schedule(config, num_images):
+    """Epochs and learning rate, where they were left open: by the number of images and by what is trained."""
+    steps, fewest, most = STEPS[config["frozen"]]
+    epochs = math.ceil(steps / math.ceil(num_images / config["batch_size"]))
+    pretrained = "random" if config["weights"] == "none" else "pretrained"
+    kind = "frozen" if config["frozen"] else pretrained
+    if config["backbone"].endswith(".keras") and not config["frozen"]:
+        kind = "pretrained"
+    return {
+        "epochs": config["epochs"] or min(max(epochs, fewest), most),
+        "learning_rate": config["learning_rate"] or LEARNING_RATE[kind],
+    }
+
+
+def _prepared_size(manifest):
+    return int(manifest.frame[["width", "height"]].to_numpy().max())
+
+
+def _check_size(manifest, image_size):
+    prepared = _prepared_size(manifest)
+    if prepared < image_size:
+        raise ValueError(
+            f"{manifest.root} holds images of {prepared} pixels, and {image_size} are asked for; prepare them anew "
+            f"with --size {image_size}, or train with --image-size {prepared}"
+        )
+
+
+def _fingerprint(folder):
+    """What tells one state of a prepared folder from another."""
+    content = b"".join((folder / name).read_bytes() for name in ("manifest.csv", "dataset.json"))
+    return hashlib.sha256(content).hexdigest()[:16]

@@ -1,0 +1,190 @@
+"""Evaluation of a run or a model on its own or other images, and the comparison of runs."""
+
+import json
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from drcls.data import ImageCache, load_manifest
+from drcls.metrics import mcnemar_exact
+from drcls.own_images import compare_runs, evaluate_classifier, train_classifier
+from drcls.own_images.calibration import calibration_images
+from drcls.own_images.evaluation import predict_part
+from drcls.own_images.measuring import measure_classifier, reliability
+from drcls.own_images.page import write_evaluation_page
+from tests.small_data import write_squares
+
+
+def two_classes(squares, folder):
+    """The squares with red and green alone."""
+    manifest = load_manifest(squares)
+    folder.mkdir()
+    (folder / "images").symlink_to(squares / "images")
+    manifest.frame[manifest.frame["label"] != "blue"].to_csv(folder / "manifest.csv", index=False)
+    (folder / "dataset.json").write_text(json.dumps(manifest.info | {"classes": ["red", "green"]}))
+    return folder
+
+
+def test_the_test_part_of_a_run_is_measured_as_training_measured_it(run, squares):
+    recorded = json.loads((run / "metrics.json").read_text())
+    result = evaluate_classifier(run, squares)
+    assert result["part"] == "test" and result["seen_in_training"] == 0
+    assert result["metrics"]["per_class"] == recorded["metrics"]["per_class"]
+    assert result["metrics"]["confusion_matrix"] == recorded["metrics"]["confusion_matrix"]
+    assert result["intervals"]["accuracy"] == recorded["intervals"]["accuracy"]
+    mine, theirs = (pd.read_csv(Path(folder) / "predictions.csv") for folder in (result["folder"], run))
+    pd.testing.assert_frame_equal(
+        mine.sort_values("path", ignore_index=True), theirs.sort_values("path", ignore_index=True), atol=1e-6
+    )
+
+
+def test_images_that_the_run_was_trained_with_are_counted(run, squares, tmp_path):
+    result = evaluate_classifier(run, squares, part="all", folder=tmp_path / "all")
+    assert (result["num_test"], result["seen_in_training"]) == (72, 52)
+
+
+def test_a_model_alone_is_measured_on_all_images(run, squares, tmp_path):
+    shutil.copy(run / "model.keras", tmp_path / "model.keras")
+    result = evaluate_classifier(tmp_path / "model.keras", squares)
+    assert (result["part"], result["num_test"], result["seen_in_training"]) == ("all", 72, None)
+    with pytest.raises(
+        ValueError, match="no image of .* is in the test part by the parts that .* came in; use --part"
+    ):
+        evaluate_classifier(tmp_path / "model.keras", squares, part="test")
+
+
+def test_other_classes_are_one_clear_error(run, squares, tmp_path):
+    folder = two_classes(squares, tmp_path / "two")
+    with pytest.raises(ValueError, match=r"tells 3 classes apart, \['red', .*has 2: \['red', 'green'\]"):
+        evaluate_classifier(run, folder)
+
+
+def test_too_small_images_are_one_clear_error(run, tmp_path):
+    write_squares(tmp_path / "small", per_class=4, size=8)
+    with pytest.raises(ValueError, match="takes images of 16 pixels; .* holds images of 8; .*--size 16"):
+        evaluate_classifier(run, tmp_path / "small")
+
+
+def test_another_preparation_is_one_clear_error(run, squares, tmp_path):
+    changed = tmp_path / "run"
+    shutil.copytree(run, changed)
+    config = json.loads((run / "config.json").read_text())
+    (changed / "config.json").write_text(json.dumps(config | {"preparation": {"filter": "ben_graham"}}))
+    with pytest.raises(ValueError, match="filter None, trained with ben_graham"):
+        evaluate_classifier(changed, squares)
+
+
+def test_a_model_of_rectangles_is_refused(squares, tmp_path):
+    images = keras.Input((16, 24, 3))
+    scores = keras.layers.Dense(3, activation="softmax")(keras.layers.GlobalAveragePooling2D()(images))
+    keras.Model(images, scores).save(tmp_path / "wide.keras")
+    with pytest.raises(ValueError, match="expected one square colour image"):
+        evaluate_classifier(tmp_path / "wide.keras", squares)
+
+
+def test_two_classes_have_a_threshold_chosen_on_validation(squares, backbone, tmp_path):
+    folder = two_classes(squares, tmp_path / "two")
+    metrics = train_classifier(folder, tmp_path / "run", backbone, epochs=8, learning_rate=0.02, batch_size=8)
+    threshold = metrics["threshold"]
+    assert threshold["positive_class"] == "green" and 0 < threshold["value"] < 1
+    validation = pd.read_csv(tmp_path / "run" / "validation_predictions.csv")
+    assert threshold["num_validation"] == len(validation)
+    predictions = pd.read_csv(tmp_path / "run" / "predictions.csv")
+    called = predictions["p_green"] >= threshold["value"]
+    green = predictions["label"] == "green"
+    assert threshold["sensitivity"]["value"] == pytest.approx(called[green].mean())
+    assert threshold["specificity"]["value"] == pytest.approx((~called)[~green].mean())
+    other = evaluate_classifier(tmp_path / "run", folder, positive="red")["threshold"]
+    assert other["positive_class"] == "red"
+    with pytest.raises(ValueError, match="positive: received 'violet'"):
+        evaluate_classifier(tmp_path / "run", folder, positive="violet")
+
+
+def test_every_measure_has_its_interval_and_kappa_only_grades(squares):
+    part = load_manifest(squares)
+    rng = np.random.default_rng(0)
+    probabilities = rng.dirichlet([1, 1, 1], len(part)) * 0.5 + np.eye(3)[part.labels] * 0.5
+    measured = measure_classifier(part, probabilities)
+    assert measured["metrics"]["quadratic_kappa"] is None and "quadratic_kappa" not in measured["intervals"]
+    numbers = {name for name, value in measured["metrics"].items() if isinstance(value, float)}
+    assert numbers == set(measured["intervals"]) - {"per_class"}
+    for name, kinds in measured["intervals"].items():
+        if name not in ("per_class", "expected_calibration_error"):
+            low, high = kinds["bootstrap"]
+            assert low <= measured["metrics"][name] <= high
+    for name, by_class in measured["intervals"]["per_class"].items():
+        assert set(by_class) == set(measured["metrics"]["per_class"][name]) - {"support"}
+        for share in ("recall", "precision", "specificity"):
+            low, high = by_class[share]["wilson"]
+            assert low <= measured["metrics"]["per_class"][name][share] <= high
+    part.info["ordered"] = True
+    assert measure_classifier(part, probabilities)["metrics"]["quadratic_kappa"] is not None
+
+
+def test_reliability_by_hand():
+    probabilities = np.array([[0.95, 0.05], [0.92, 0.08], [0.4, 0.6]])
+    bins = reliability(np.array([0, 1, 1]), probabilities)
+    assert [(row["num"], row["right"]) for row in bins] == [(1, 1.0), (2, 0.5)]
+    assert bins[1]["confidence"] == pytest.approx(0.935) and bins[1]["low"] == pytest.approx(0.9)
+
+
+def test_runs_are_compared_on_the_same_images(run, squares, backbone, tmp_path):
+    other = tmp_path / "focal"
+    train_classifier(squares, other, backbone, loss="focal", epochs=1, batch_size=8)
+    result = compare_runs([run, other])
+    first, second = (pd.read_csv(folder / "predictions.csv").sort_values("path") for folder in (run, other))
+    (pair,) = result["pairs"]
+    assert pair["mcnemar"] == mcnemar_exact(
+        first["label"].to_numpy(), first["predicted"].to_numpy(), second["predicted"].to_numpy()
+    )
+    right = [(table["label"] == table["predicted"]).mean() for table in (first, second)]
+    change = pair["differences"]["accuracy"]
+    assert change["difference"] == pytest.approx(right[1] - right[0])
+    assert change["low"] <= change["difference"] <= change["high"]
+    assert "quadratic_kappa" not in pair["differences"]
+
+
+def test_runs_on_other_images_are_not_compared(run, squares, backbone, tmp_path):
+    other = tmp_path / "seed1"
+    train_classifier(squares, other, backbone, epochs=1, seed=1)
+    with pytest.raises(ValueError, match="predicts 11 images and .* 10, 1 of them the same"):
+        compare_runs([run, other])
+    with pytest.raises(ValueError, match="needs two different runs"):
+        compare_runs([run, run])
+    with pytest.raises(FileNotFoundError, match="is no finished run"):
+        compare_runs([run, tmp_path])
+
+
+def test_an_evaluation_becomes_one_page(run, squares, tmp_path):
+    result = evaluate_classifier(run, squares, folder=tmp_path / "evaluation")
+    page = write_evaluation_page(result["folder"], tmp_path / "pages" / "plain.html").read_text()
+    assert page.count("data:image/png;base64") == 3 and "SYNTHETIC DATA" in page
+    for told in ("macro f1", "Wilson", "Confusion matrix", "Reliability diagram", "11 images (test)"):
+        assert told in page
+
+
+def test_int8_is_calibrated_on_training_images_and_measured_on_test_images(run, squares):
+    images, (test_images, labels) = calibration_images(run, squares)
+    assert images.shape == (52, 16, 16, 3) and images.dtype == np.uint8
+    assert len(test_images) == len(labels) == 11
+    trained = {image.tobytes() for image in images}
+    assert not any(image.tobytes() in trained for image in test_images)
+
+
+def test_one_sigmoid_is_the_probability_of_the_second_class(squares, tmp_path):
+    folder = two_classes(squares, tmp_path / "two")
+    images = keras.Input((16, 16, 3))
+    green = keras.layers.Lambda(lambda values: values[..., 1:2] / 255, output_shape=(16, 16, 1))(images)
+    model = keras.Model(
+        images, keras.layers.Activation("sigmoid")(keras.layers.GlobalAveragePooling2D()(green))
+    )
+    manifest = load_manifest(folder)
+    probabilities = predict_part(model, ImageCache(manifest, 16), manifest)
+    assert probabilities.shape == (48, 2)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    greener = probabilities[:, 1]
+    assert greener[manifest.labels == 1].mean() > greener[manifest.labels == 0].mean()

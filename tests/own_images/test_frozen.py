@@ -1,0 +1,65 @@
+"""Heads on embeddings: SMOTE on the training part alone, and logistic regression as one dense layer."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from drcls.data import load_manifest
+from drcls.models import build_embedding_classifier
+from drcls.own_images.frozen import EmbeddingTable, as_dense_layer, smote
+
+
+def table_of(manifest, num_features=5, seed=0):
+    rng = np.random.default_rng(seed)
+    features = rng.normal(size=(len(manifest), num_features)).astype("float32")
+    return EmbeddingTable(features, manifest.frame["path"])
+
+
+def test_smote_adds_rows_between_rows_of_its_class(squares):
+    manifest = load_manifest(squares)
+    labels = manifest.labels
+    part = manifest.select(
+        np.concatenate(
+            [np.flatnonzero(labels == 0), np.flatnonzero(labels == 1)[:9], np.flatnonzero(labels == 2)[:7]]
+        )
+    )
+    table = table_of(manifest)
+    made, grown = smote(table, part, seed=1)
+    assert grown.counts().tolist() == [24, 24, 24]
+    np.testing.assert_array_equal(made.images[made.rows(part)], table.images[table.rows(part)])
+    mine = made.images[made.rows(grown)][grown.labels == 2]
+    real = table.images[table.rows(part)][part.labels == 2]
+    assert (mine.min(axis=0) >= real.min(axis=0)).all() and (mine.max(axis=0) <= real.max(axis=0)).all()
+    assert not np.isnan(mine).any()
+
+
+def test_smote_refuses_a_class_without_neighbours(squares):
+    manifest = load_manifest(squares)
+    part = manifest.select(np.concatenate([np.arange(30), np.flatnonzero(manifest.labels == 1)[:3]]))
+    part = part.select(np.flatnonzero((part.labels != 2) | (np.arange(len(part)) < 9)))
+    with pytest.raises(
+        ValueError, match="SMOTE needs 6 or more training images of every class; received {'blue': 3}"
+    ):
+        smote(table_of(manifest), part, seed=0)
+
+
+@pytest.mark.parametrize("num_classes", [2, 4])
+def test_the_dense_layer_predicts_what_the_pipeline_does(num_classes):
+    rng = np.random.default_rng(2)
+    labels = np.arange(80) % num_classes
+    features = (rng.normal(size=(80, 6)) * [1, 5, 0.1, 3, 1, 1] + labels[:, None]).astype("float32")
+    classifier = build_embedding_classifier("logistic_regression", "SMOTE", seed=0).fit(features, labels)
+    head = as_dense_layer(classifier, [f"c{i}" for i in range(num_classes)])
+    np.testing.assert_allclose(
+        head.predict(features, verbose=0), classifier.predict_proba(features), atol=1e-5
+    )
+
+
+def test_rows_are_found_by_path():
+    paths = pd.Series(["a", "b", "c"])
+    table = EmbeddingTable(np.eye(3, dtype="float32"), paths)
+
+    class Part:
+        frame = pd.DataFrame({"path": ["c", "a", "a"]})
+
+    assert table.rows(Part).tolist() == [2, 0, 0]

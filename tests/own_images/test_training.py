@@ -1,0 +1,160 @@
+"""Training on a prepared folder: what a run folder holds, every loss and sampler, and whose folder it is."""
+
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+import drcls.own_images.training as training
+from drcls.data import load_manifest
+from drcls.own_images import train_classifier
+from tests.small_data import save_tiny_backbone
+
+
+def test_a_run_folder_is_complete(run):
+    for name in ("config", "env", "metrics"):
+        assert json.loads((run / f"{name}.json").read_text())
+    split = pd.read_csv(run / "split.csv")
+    assert split["part"].value_counts().to_dict() == {"train": 52, "test": 11, "validation": 9}
+    predictions = pd.read_csv(run / "predictions.csv")
+    assert sorted(predictions["path"]) == sorted(split["path"][split["part"] == "test"])
+    history = pd.read_csv(run / "history.csv")
+    assert len(history) == 6 and history["val_macro_f1"].notna().all()
+    model = keras.models.load_model(run / "model.keras", compile=False)
+    assert model.layers[-1].class_names == ["red", "green", "blue"]
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["leakage"]["overall"] == 0 and metrics["protocol"] == "clean"
+
+
+def test_a_finished_run_is_read_and_not_trained_again(run, squares, backbone, monkeypatch):
+    monkeypatch.setattr(training, "_train", lambda *_: pytest.fail("trained again"))
+    again = train_classifier(squares, run, backbone, epochs=6, learning_rate=0.02, batch_size=8)
+    assert again == json.loads((run / "metrics.json").read_text())
+
+
+def test_a_run_of_other_settings_is_refused_and_left_alone(run, squares, backbone):
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    with pytest.raises(ValueError, match="other settings .*loss: cross_entropy there, focal now.*--force"):
+        train_classifier(squares, run, backbone, loss="focal", epochs=6, learning_rate=0.02, batch_size=8)
+    assert before == {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+
+
+def test_an_unfinished_run_without_a_checkpoint_is_replaced(squares, backbone, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"loss": "focal"}))
+    metrics = train_classifier(squares, tmp_path, backbone, epochs=1)
+    assert metrics["epochs"] == 1
+
+
+def test_force_trains_anew_and_spares_what_is_not_the_runs(squares, backbone, tmp_path):
+    train_classifier(squares, tmp_path, backbone, epochs=1)
+    (tmp_path / "notes.txt").write_text("mine")
+    metrics = train_classifier(squares, tmp_path, backbone, epochs=2, force=True)
+    assert metrics["epochs"] == 2 and (tmp_path / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_folder_of_something_else_is_refused(squares, backbone, tmp_path, force):
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(ValueError, match="holds thesis.tex and no run"):
+        train_classifier(squares, tmp_path, backbone, epochs=1, force=force)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"loss": "weighted"},
+        {"loss": "balanced_softmax"},
+        {"loss": "focal", "sampler": "under"},
+        {"sampler": "over", "protocol": "random"},
+        {"frozen": True, "sampler": "smote", "loss": "focal"},
+        {"frozen": True, "head": "logistic_regression", "loss": "weighted"},
+        {"frozen": True, "head": "logistic_regression", "sampler": "smote"},
+    ],
+    ids=str,
+)
+def test_every_loss_and_sampler_trains(squares, backbone, tmp_path, options):
+    metrics = train_classifier(squares, tmp_path / "run", backbone, epochs=1, **options)
+    assert metrics["num_test"] == 11
+    assert (tmp_path / "run" / "model.keras").is_file()
+
+
+def test_parts_stand_between_backbone_and_head(squares, tmp_path):
+    wide = save_tiny_backbone(tmp_path / "wide.keras", channels=16)
+    train_classifier(
+        squares,
+        tmp_path / "run",
+        wide,
+        parts=["transformer", "cbam", "drop_block"],
+        epochs=1,
+        batch_size=8,
+    )
+    model = keras.models.load_model(tmp_path / "run" / "model.keras", compile=False)
+    names = {layer.name for layer in model.layers}
+    assert {"cbam", "drop_block", "transformer"} <= names
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sampler": "smote"}, "needs a frozen backbone"),
+        ({"head": "logistic_regression"}, "needs a frozen backbone"),
+        ({"frozen": True, "parts": ["cbam"]}, "leave out one of the two"),
+        ({"sampler": "over", "loss": "weighted"}, "choose one of the two"),
+        ({"frozen": True, "head": "logistic_regression", "loss": "focal"}, "knows the losses"),
+        ({"loss": "hinge"}, "loss: received 'hinge', expected one of cross_entropy"),
+        ({"protocol": "paper"}, "protocol: received 'paper'"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(squares, backbone, tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        train_classifier(squares, tmp_path / "run", backbone, **options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_images_smaller_than_asked_for_are_refused(squares, backbone, tmp_path):
+    with pytest.raises(
+        ValueError, match="images of 16 pixels, and 32 are asked for; prepare them anew with --size 32"
+    ):
+        train_classifier(squares, tmp_path / "run", backbone, image_size=32)
+
+
+def test_as_given_keeps_the_parts_of_the_source(squares, backbone, tmp_path):
+    manifest = load_manifest(squares)
+    table = manifest.frame.assign(source_split=(["train"] * 4 + ["validation", "test"]) * 12)
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "images").symlink_to(squares / "images")
+    (folder / "dataset.json").write_text((squares / "dataset.json").read_text())
+    table.sample(frac=1, random_state=0).to_csv(folder / "manifest.csv", index=False)
+    with pytest.raises(ValueError, match="the given validation part lacks a class"):
+        train_classifier(folder, tmp_path / "run", backbone, epochs=1, protocol="as-given")
+    rows = np.arange(len(table)) // 3 % 6
+    parts = np.array(["train", "train", "train", "train", "validation", "test"])[rows]
+    manifest.frame.assign(source_split=parts).to_csv(folder / "manifest.csv", index=False)
+    train_classifier(folder, tmp_path / "run", backbone, epochs=1, protocol="as-given")
+    split = pd.read_csv(tmp_path / "run" / "split.csv").merge(
+        pd.read_csv(folder / "manifest.csv")[["path", "source_split"]], on="path"
+    )
+    assert (split["part"] == split["source_split"]).all()
+    with pytest.raises(ValueError, match="received {'none': 72}; use the protocol clean"):
+        train_classifier(squares, tmp_path / "other", backbone, epochs=1, protocol="as-given")
+
+
+def test_an_interrupted_training_goes_on_and_ends_alike(squares, backbone, tmp_path, monkeypatch):
+    settings = {"epochs": 3, "learning_rate": 0.01, "batch_size": 8}
+    whole = train_classifier(squares, tmp_path / "whole", backbone, **settings)
+
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr("drcls.own_images.fitting.Progress", Interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train_classifier(squares, tmp_path / "cut", backbone, **settings)
+    monkeypatch.undo()
+    cut = train_classifier(squares, tmp_path / "cut", backbone, **settings)
+    assert cut["metrics"] == whole["metrics"]
