@@ -1,0 +1,42 @@
+"""Check the reported numbers of a paper from themselves.
+
+The exit status is 1 where something is inconsistent.
+
+examples:
+  drcls check-tables numbers.json
+  drcls check-tables numbers.json --html findings.html
+"""
+
+from pathlib import Path
+
+from drcls.cli.arguments import existing
+
+AFTER_INTERRUPTION = "give the command again; nothing half-written is left"
+
+
+def add_arguments(parser):
+    parser.add_argument("file", metavar="FILE", type=existing, help="the reported numbers, JSON")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write every finding as a page")
+
+
+def run(options):
+    """Check, and return every finding."""
+    from dataclasses import asdict
+
+    from drcls.check_tables import check
+    from drcls.check_tables.page import as_html, as_text
+    from drcls.runs import read_json, write_text
+
+    content = read_json(options.file)
+    findings = check(content)
+    if options.html:
+        write_text(options.html, as_html(str(content.get("title", options.file.name)), findings))
+    return {
+        "findings": [asdict(finding) for finding in findings],
+        "text": as_text(findings),
+        "failed": sum(finding.verdict == "inconsistent" for finding in findings),
+    }
+
+
+def describe(result):
+    return result["text"]

@@ -1,0 +1,70 @@
+"""Measures of a classifier as lines of text."""
+
+SHOWN = {
+    "accuracy": "accuracy",
+    "macro_recall": "macro recall",
+    "macro_specificity": "macro specificity",
+    "macro_precision": "macro precision",
+    "macro_f1": "macro F1",
+    "macro_auroc": "macro AUROC",
+    "quadratic_kappa": "quadratic kappa",
+    "expected_calibration_error": "calibration error",
+}
+BY_CLASS = ("recall", "precision", "specificity", "f1", "auroc")
+
+
+def describe_metrics(result):
+    """Return the measures of one evaluation with their 95 % intervals, then one line a class.
+
+    Args:
+        result: dict, the content of `metrics.json`.
+    """
+    metrics, intervals = result["metrics"], result["intervals"]
+    lines = [f"{result['part']}: {result['num_test']} images of {result['data']}"]
+    if result.get("phantom"):
+        lines.append("SYNTHETIC DATA: these figures say how the software behaves, nothing about the disease")
+    lines += [
+        f"  {title:<20}{show(metrics[name], intervals.get(name, {}).get('bootstrap'))}"
+        for name, title in SHOWN.items()
+        if metrics.get(name) is not None
+    ]
+    width = max(len(name) for name in metrics["per_class"]) + 2
+    lines.append(f"  {'':<{width}}{'images':>7}" + "".join(f"{name:>22}" for name in BY_CLASS))
+    for name, measured in metrics["per_class"].items():
+        cells = [show(measured[key], interval_of(intervals["per_class"][name][key])) for key in BY_CLASS]
+        lines.append(f"  {name:<{width}}{measured['support']:>7}" + "".join(f"{cell:>22}" for cell in cells))
+    lines.append("in brackets: 95 % intervals of a bootstrap over groups; Wilson's where all resamples agree")
+    if threshold := result.get("threshold"):
+        lines.append(describe_threshold(threshold))
+    return "\n".join(lines)
+
+
+def interval_of(kinds):
+    """Return the bootstrap interval; Wilson's where the bootstrap has no width, as for a class all of which is right.
+
+    Args:
+        kinds: dict of `bootstrap` and perhaps `wilson`, each (low, high) or None.
+    """
+    bootstrap = kinds["bootstrap"]
+    if bootstrap is None or bootstrap[0] < bootstrap[1]:
+        return bootstrap
+    return kinds.get("wilson", bootstrap)
+
+
+def describe_threshold(threshold):
+    """Return one line on sensitivity and specificity at the threshold chosen on validation."""
+    measured = [
+        f"{name} {show(threshold[name]['value'], threshold[name]['wilson'])}"
+        for name in ("sensitivity", "specificity")
+    ]
+    return (
+        f"{threshold['positive_class']} from a probability of {threshold['value']:.3f} on (chosen on "
+        f"{threshold['num_validation']} validation images): {', '.join(measured)}, Wilson's intervals"
+    )
+
+
+def show(value, interval=None):
+    """Return a value and its interval as text; what does not exist is said to be undefined."""
+    if value is None:
+        return "undefined"
+    return f"{value:.3f}" + (f" ({interval[0]:.3f}-{interval[1]:.3f})" if interval else "")

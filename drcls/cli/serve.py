@@ -1,0 +1,42 @@
+"""Serve a model on this machine: the screening application.
+
+The first time, create an account with python -m drcls.app add-account NAME; that command also calibrates, checks
+acceptance criteria and verifies the audit log.
+
+examples:
+  drcls serve runs/plain
+  drcls serve model.keras --trained-on data/mine --port 8080
+"""
+
+from pathlib import Path
+
+from drcls.cli.arguments import existing, model_file, positive_int
+
+AFTER_INTERRUPTION = "the server has ended; the same command starts it again"
+
+
+def add_arguments(parser):
+    parser.add_argument("model", metavar="RUN_OR_MODEL", type=model_file, help="run folder or .keras file")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("screening"), help="data folder (default: screening)"
+    )
+    parser.add_argument("--trained-on", type=existing, help="prepared folder of the model")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=positive_int, default=8000)
+    parser.add_argument("--tls", action="store_true", help="a proxy in front of it speaks HTTPS")
+
+
+def run(options):
+    """Serve until interrupted."""
+    from drcls.app.__main__ import main as application
+
+    model = options.model / "model.keras" if options.model.is_dir() else options.model
+    arguments = ["serve", "--model", str(model), "--folder", str(options.folder), "--host", options.host]
+    arguments += ["--port", str(options.port), *(["--tls"] if options.tls else [])]
+    arguments += ["--trained-on", str(options.trained_on)] if options.trained_on else []
+    status = application(arguments)
+    return {"model": str(model), "folder": str(options.folder), "failed": status}
+
+
+def describe(result):
+    return f"{result['model']}: the server has ended"

@@ -1,0 +1,81 @@
+"""Train a classifier on a prepared folder and measure it on its test part.
+
+DATA is what drcls prepare wrote. RUN becomes a run folder: config.json env.json split.csv history.csv model.keras
+predictions.csv metrics.json. The same command again reads a finished run, and goes on with an interrupted one.
+
+examples:
+  drcls train data/mine runs/plain
+  drcls train data/mine runs/smote --frozen --sampler smote --head logistic_regression
+"""
+
+from pathlib import Path
+
+from drcls.cli.arguments import UsageError, names, positive_float, positive_int, prepared
+from drcls.cli.results import describe_metrics
+from drcls.own_images.options import HEADS, LOSSES, PARTS, PROTOCOLS, SAMPLERS, check_options
+
+AFTER_INTERRUPTION = "the same command goes on after the last finished epoch"
+
+
+def add_arguments(parser):
+    parser.add_argument("data", metavar="DATA", type=prepared, help="prepared folder")
+    parser.add_argument("run_folder", metavar="RUN", type=Path, help="run folder to write")
+    parser.add_argument(
+        "--backbone",
+        default="EfficientNetLite0",
+        help="name or .keras file (default: %(default)s, in the package)",
+    )
+    parser.add_argument("--weights", help="imagenet, none or a file (default: imagenet for a named backbone)")
+    parser.add_argument("--parts", type=names(*PARTS), default=[], help="some of " + ",".join(PARTS))
+    parser.add_argument("--loss", choices=LOSSES, default="cross_entropy")
+    parser.add_argument("--sampler", choices=SAMPLERS, default="none", help="on the training part alone")
+    parser.add_argument("--frozen", action="store_true", help="train a head on the backbone's embeddings")
+    parser.add_argument("--head", choices=HEADS, default="dense", help="with --frozen")
+    parser.add_argument("--protocol", choices=PROTOCOLS, default="clean", help="how the data are divided")
+    parser.add_argument("--image-size", type=positive_int, help="side in pixels (default: as prepared)")
+    parser.add_argument("--epochs", type=positive_int, help="default: by the number of training images")
+    parser.add_argument("--learning-rate", type=positive_float, help="default: by what is trained")
+    parser.add_argument("--batch-size", type=positive_int, default=32)
+    parser.add_argument("--no-augmentation", action="store_true", help="show training images as they are")
+    parser.add_argument("--seed", type=int, default=0, help="of everything random, the split too")
+    parser.add_argument("--force", action="store_true", help="train anew where RUN holds a run")
+
+
+def run(options):
+    """Train, and return the content of `metrics.json`."""
+    try:
+        check_options(
+            options.parts, options.loss, options.sampler, options.frozen, options.head, options.protocol
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    if options.backbone.endswith(".keras") and not Path(options.backbone).is_file():
+        raise UsageError(f"--backbone {options.backbone}: no such file")
+    from drcls.own_images import train_classifier
+
+    result = train_classifier(
+        options.data,
+        options.run_folder,
+        backbone=options.backbone,
+        weights=options.weights,
+        parts=options.parts,
+        loss=options.loss,
+        sampler=options.sampler,
+        frozen=options.frozen,
+        head=options.head,
+        image_size=options.image_size,
+        epochs=options.epochs,
+        learning_rate=options.learning_rate,
+        batch_size=options.batch_size,
+        augment=not options.no_augmentation,
+        protocol=options.protocol,
+        seed=options.seed,
+        force=options.force,
+    )
+    return result | {"run": str(options.run_folder)}
+
+
+def describe(result):
+    leaked = result["leakage"]["overall"]
+    head = f"{result['run']}: {result['note']}; {leaked:.1%} of the test images leaked"
+    return "\n".join([head, describe_metrics(result)])

@@ -1,0 +1,145 @@
+"""The frame of the command: help, wrong arguments, errors in one line, JSON and Ctrl-C."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from drcls.cli import COMMANDS, build_parser, main, name_of
+from tests.small_data import write_squares
+
+NAMES = [name_of(command) for command in COMMANDS]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("squares") / "data"
+    write_squares(folder)
+    return str(folder)
+
+
+def ends(arguments):
+    """Run the command in this process and return its exit status."""
+    try:
+        return main(arguments)
+    except SystemExit as end:
+        return end.code
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_has_two_examples_and_every_command_has_json(name, capsys):
+    assert ends([name, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert text.split("examples:")[1].count(f"  drcls {name} ") >= 2
+    assert "--json" in text
+
+
+EXAMPLE_FILES = [
+    *(
+        f"data/{name}/{file}"
+        for name in ("mine", "another_hospital")
+        for file in ("manifest.csv", "dataset.json")
+    ),
+    *(
+        f"runs/{name}/{file}"
+        for name in ("plain", "balanced", "smote")
+        for file in ("metrics.json", "model.keras")
+    ),
+    "my_images/a/1.png",
+    "photos/1.png",
+    "model.keras",
+    "numbers.json",
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=name_of)
+def test_the_examples_of_the_help_can_be_parsed(command, tmp_path, monkeypatch):
+    for name in EXAMPLE_FILES:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    for line in command.__doc__.splitlines():
+        if line.startswith("  drcls "):
+            assert build_parser().parse_args(line.split()[1:]).command is command
+
+
+def test_without_a_command_the_answer_is_an_error(capsys):
+    assert ends([]) == 2
+    assert "required: COMMAND" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "nowhere", "run"], "nowhere: no such file or folder"),
+        (["train", "DATA", "run", "--epochs", "0"], "whole number of at least 1; received '0'"),
+        (
+            ["train", "DATA", "run", "--parts", "cbam,senet"],
+            "unknown senet; expected some of cbam,drop_block",
+        ),
+        (["train", "DATA", "run", "--sampler", "smote"], "needs a frozen backbone"),
+        (["train", "DATA", "run", "--backbone", "lost.keras"], "--backbone lost.keras: no such file"),
+        (["train", "DATA", "run", "--learning-rate", "nan"], "a number above 0; received 'nan'"),
+        (["train", "HERE", "run"], "is not prepared: expected manifest.csv and dataset.json"),
+        (["evaluate", "DATA", "DATA"], "expected a .keras file, or a run folder with model.keras"),
+        (["compare", "DATA", "DATA"], "is no finished run"),
+        (["export", "MODEL", "to", "--int8"], "--int8 and --calibration DATA go together"),
+        (["export", "MODEL", "to", "--int8", "--format", "keras"], "--int8 is for --format onnx and litert"),
+        (["prepare", "HERE", "to", "--size", "4"], "--size 4: expected at least 8 pixels"),
+        (["dance"], "invalid choice: 'dance'"),
+    ],
+)
+def test_wrong_arguments_are_told_in_one_line(arguments, message, data, tmp_path, capsys):
+    (tmp_path / "model.keras").write_bytes(b"")
+    places = {"DATA": data, "HERE": str(tmp_path), "MODEL": str(tmp_path / "model.keras")}
+    assert ends([places.get(argument, argument) for argument in arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and len(err.splitlines()) == 1 and message in err
+
+
+def test_arguments_are_checked_before_keras_is_imported(data):
+    code = (
+        "import sys; from drcls.cli import main\n"
+        f"status = main(['train', {data!r}, 'run', '--sampler', 'smote'])\n"
+        "print(status, 'keras' in sys.modules, 'pandas' in sys.modules)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert answer.stdout.split() == ["2", "False", "False"], answer.stderr
+
+
+def test_the_module_is_the_command():
+    answer = subprocess.run([sys.executable, "-m", "drcls", "--help"], capture_output=True, text=True)
+    assert answer.returncode == 0 and all(name in answer.stdout for name in NAMES)
+
+
+@pytest.mark.parametrize("error", [ValueError, OSError, RuntimeError, FloatingPointError, ImportError])
+def test_an_error_is_one_line_and_status_1(error, data, tmp_path, monkeypatch, capsys):
+    def fail(*_, **__):
+        raise error("the loss became nan;\n  lower the learning rate")
+
+    monkeypatch.setattr("drcls.own_images.training.train_classifier", fail)
+    assert main(["train", data, str(tmp_path / "run")]) == 1
+    assert capsys.readouterr().err == "drcls train: error: the loss became nan; lower the learning rate\n"
+
+
+def test_an_interruption_says_how_to_go_on(data, tmp_path, monkeypatch, capsys):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("drcls.own_images.training.train_classifier", interrupt)
+    assert main(["train", data, str(tmp_path / "run")]) == 130
+    assert capsys.readouterr().err == (
+        "drcls train: interrupted; the same command goes on after the last finished epoch\n"
+    )
+
+
+def test_json_is_all_that_standard_output_holds(data, tmp_path, monkeypatch, capsys):
+    def train(*_, **__):
+        print("epoch 1 of 1")
+        return {"metrics": {"accuracy": 0.5}}
+
+    monkeypatch.setattr("drcls.own_images.training.train_classifier", train)
+    assert main(["train", data, str(tmp_path / "run"), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["metrics"] == {"accuracy": 0.5} and "epoch 1 of 1" in err
