@@ -8,7 +8,7 @@ interpolated once, by OpenCV, for all channels together.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from math import cos, radians, sin
+from math import ceil, cos, floor, radians, sin
 from numbers import Integral, Real
 
 import cv2
@@ -43,11 +43,11 @@ class Augmenter:
     Given the same draw, a float32 image comes out as ImageDataGenerator makes it (where the image is not
     square, under `legacy=True`) to within 0.05 of 255. Measured at 224 px on the worst content, a
     checkerboard of single pixels, 300 draws for each fill mode: at most 0.014 with rotation 40, shifts and
-    zoom 0.2; at most 0.031 with rotation 180, shifts 0.9, shear 60, zoom 0.1 to 4. OpenCV computes places in
-    float32, so the difference grows with the side: 0.056 at 1024 px. Two exceptions: OpenCV 4 rounds places
-    to 1/32 pixel and differs by up to 7; and "constant" and "wrap" jump at the edge, so that a place which
-    falls on it to within rounding (by a quarter turn, say) may take the value of either side. uint8 images
-    are rounded to the nearest level.
+    zoom 0.2; at most 0.039 with rotation 180, shifts 0.9, shear 60, zoom 0.1 to 4. OpenCV computes places in
+    float32, so the difference grows with the side: 0.16 at 1024 px with the second kind of draws. Two
+    exceptions: OpenCV 4 rounds places to 1/32 pixel and differs by up to 7; and "constant" and "wrap" jump at
+    the edge, so that a place which falls on it to within rounding (by a quarter turn, say) may take the value of
+    either side. uint8 images are rounded to the nearest level.
 
     Args:
         rotation_range: degrees; the angle is drawn from [-rotation_range, rotation_range].
@@ -233,12 +233,35 @@ class Augmenter:
             return cv2.remap(image, _wrapped(x, width), _wrapped(y, height), cv2.INTER_LINEAR)
         border = cv2.BORDER_REFLECT if self.fill_mode == "reflect" else cv2.BORDER_REPLICATE
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        warped = cv2.warpAffine(image, matrix, (width, height), flags=flags, borderMode=border)
+        # OpenCV interpolates four channels at once much faster than three, and inside the image much faster than
+        # at its border.
+        source, shifted = _padded(cv2.cvtColor(image, cv2.COLOR_RGB2RGBA), matrix, border)
+        warped = cv2.warpAffine(source, shifted, (width, height), flags=flags, borderMode=border)
+        warped = cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB)
         if self.fill_mode == "constant":
             # OpenCV's constant border blends the last pixel into cval; SciPy's begins at the pixel's centre.
             x, y = _places(matrix, height, width)
             warped[(x < 0) | (x > width - 1) | (y < 0) | (y > height - 1)] = self.cval
         return warped
+
+
+def _padded(image, matrix, border):
+    """Pad the image by its border so that every place that the matrix reads lies inside, and shift the matrix.
+
+    Left as it is where more than half an image would have to be added: the padding costs more than it saves.
+    """
+    height, width = image.shape[:2]
+    (xx, xy, x), (yx, yy, y) = matrix.tolist()
+    # An affine map is extreme at the corners. Interpolation reads one pixel further, rounding perhaps another.
+    across, down = (width - 1, height - 1)
+    left = max(ceil(-(x + min(xx * across, 0) + min(xy * down, 0))) + 1, 0)
+    top = max(ceil(-(y + min(yx * across, 0) + min(yy * down, 0))) + 1, 0)
+    right = max(floor(x + max(xx * across, 0) + max(xy * down, 0)) + 3 - width, 0)
+    bottom = max(floor(y + max(yx * across, 0) + max(yy * down, 0)) + 3 - height, 0)
+    if max(left, right) > width // 2 or max(top, bottom) > height // 2:
+        return image, matrix
+    image = cv2.copyMakeBorder(image, top, bottom, left, right, border)
+    return image, matrix + [[0, 0, left], [0, 0, top]]
 
 
 def _range(name, value):
