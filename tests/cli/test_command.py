@@ -48,6 +48,8 @@ EXAMPLE_FILES = [
     ),
     "my_images/a/1.png",
     "photos/1.png",
+    *(f"{name}/1.png" for name in ("new_images", "monday", "tuesday")),
+    "eye.jpg",
     "model.keras",
     "numbers.json",
 ]
@@ -87,6 +89,8 @@ def test_without_a_command_the_answer_is_an_error(capsys):
         (["export", "MODEL", "to", "--int8"], "--int8 and --calibration DATA go together"),
         (["export", "MODEL", "to", "--int8", "--format", "keras"], "--int8 is for --format onnx and litert"),
         (["prepare", "HERE", "to", "--size", "4"], "--size 4: expected at least 8 pixels"),
+        (["predict", "MODEL", "HERE", "table.txt"], "expected a name that ends in .csv, received table.txt"),
+        (["explain", "MODEL", "HERE", "to", "--method", "guess"], "invalid choice: 'guess'"),
         (["dance"], "invalid choice: 'dance'"),
     ],
 )
