@@ -59,6 +59,11 @@ def _codes(hashes):
     return np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8).reshape(len(hashes), -1)
 
 
+def hash_distance(first, second):
+    """Return in how many bits two hexadecimal hashes differ."""
+    return (int(first, 16) ^ int(second, 16)).bit_count()
+
+
 def near_identical_pairs(hashes, others=None, max_distance=NEAR_DISTANCE):
     """Find the pairs of perceptual hashes that differ in few bits.
 
