@@ -8,6 +8,7 @@ import secrets
 import shutil
 import time
 from dataclasses import asdict
+from datetime import UTC, datetime
 
 from drcls.app import audit
 from drcls.app.pictures import encode_png, view
@@ -48,7 +49,7 @@ def create_case(connection, folder, grader, author, image, image_sha256, referen
     """Store a photograph as a case: assessed, graded where it can be, and logged, or not stored at all.
 
     The files are complete before the case is in the database; files without a case, which a killed server
-    leaves behind, are removed by `remove_orphans` at the next start.
+    leaves behind, are moved aside by `quarantine_strangers` at the next start.
 
     Args:
         connection: open database.
@@ -260,30 +261,41 @@ def changed_photographs(connection, folder):
     return problems
 
 
-def remove_orphans(connection, folder, at_most):
-    """Remove the files of cases that never came to be; call it before the server takes requests.
+def quarantine_strangers(connection, folder):
+    """Move photographs of cases that the database does not know out of sight; call it before the server takes requests.
+
+    A killed server leaves such photographs behind, and so does an older database that was put in place of the
+    current one. They are photographs of patients in either case: they are moved to `quarantine/`, and the log says
+    so. Only what was never whole, `.ID.partial`, is removed. Files that are no folders are somebody else's.
 
     Args:
         connection: open database.
         folder: Path of the data folder.
-        at_most: int, how many a killed server can leave behind: one for each of its threads.
 
     Returns:
-        int, how many there were.
-
-    Raises:
-        RuntimeError: where there are more, as with a database that is older than the photographs; none is removed.
+        list of Path, where they are now.
     """
     known = {row["id"] for row in connection.execute("SELECT id FROM cases")}
-    orphans = [path for path in (folder / "cases").iterdir() if path.name not in known]
-    if len(orphans) > at_most:
-        raise RuntimeError(
-            f"{folder / 'cases'} holds {len(orphans)} cases that the database does not know; a killed server leaves "
-            f"{at_most} at most: restore the database that belongs to them"
+    found = sorted(path for path in (folder / "cases").iterdir() if path.is_dir() and path.name not in known)
+    for path in found:
+        if path.name.startswith(".") and path.name.endswith(".partial"):
+            shutil.rmtree(path)
+    strangers = [path for path in found if not path.name.startswith(".")]
+    if not strangers:
+        return []
+    quarantine = folder / "quarantine" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+    quarantine.mkdir(parents=True, mode=0o700)
+    with transaction(connection):
+        audit.append(
+            connection,
+            "command line",
+            "quarantine",
+            cases=[path.name for path in strangers],
+            folder=f"quarantine/{quarantine.name}",
         )
-    for path in orphans:
-        shutil.rmtree(path)
-    return len(orphans)
+        for path in strangers:
+            path.rename(quarantine / path.name)
+    return [quarantine / path.name for path in strangers]
 
 
 def _write_files(folder, case_id, image, preparation):

@@ -98,18 +98,26 @@ def _reduced(image):
 
 
 def _field(image):
-    """Find the largest bright piece: uint8 (H, W, 3) -> bool (H, W)."""
+    """Find the largest bright piece, the dark parts inside it included: uint8 (H, W, 3) -> bool (H, W).
+
+    What is black inside the field, a pupil that was missed or a shadow, is part of the eye's brightness.
+    """
     bright = cv2.GaussianBlur(image, (0, 0), 1.5).max(axis=2) > BACKGROUND
     number, pieces, stats, _ = cv2.connectedComponentsWithStats(bright.astype(np.uint8))
     if number < 2:
         return bright
-    return pieces == 1 + stats[1:, cv2.CC_STAT_AREA].argmax()
+    largest = pieces == 1 + stats[1:, cv2.CC_STAT_AREA].argmax()
+    return cv2.drawContours(largest.astype(np.uint8), [_outline(largest)], -1, 1, cv2.FILLED) > 0
+
+
+def _outline(field):
+    contours, _ = cv2.findContours(field.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return max(contours, key=len)
 
 
 def _roundness(field):
     """Area of the field over that of its smallest enclosing circle: disc 1, square 0.64, half disc 0.5."""
-    contours, _ = cv2.findContours(field.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    outline = max(contours, key=len)
+    outline = _outline(field)
     _, radius = cv2.minEnclosingCircle(outline)
     return cv2.contourArea(outline) / (np.pi * radius**2) if radius > 0 else 0.0
 

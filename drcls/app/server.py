@@ -8,10 +8,10 @@ import sys
 import waitress
 
 from drcls.app import LOOPBACK, create_app
-from drcls.app.cases import remove_orphans
+from drcls.app.cases import quarantine_strangers
 from drcls.app.deployment import calibrate_once, describe, keep_grades
 from drcls.app.explanations import Explainer
-from drcls.app.store import connect
+from drcls.app.store import DATABASE, connect
 
 # More than the network takes in one batch, so that a batch can fill while another runs.
 NUM_WORKERS = 40
@@ -43,11 +43,11 @@ def serve(folder, grader, host="127.0.0.1", port=8000, tls=False, names=(), trai
 
     Raises:
         ValueError: where the model has other classes than the folder was begun with.
-        RuntimeError: where the port is taken, or the folder holds cases that its database does not know.
+        RuntimeError: where the port is taken.
     """
     with contextlib.closing(connect(folder)) as connection:
         keep_grades(connection, grader, folder)
-        remove_orphans(connection, folder, at_most=NUM_WORKERS)
+        report_strangers(folder, quarantine_strangers(connection, folder))
         calibrate_once(connection, grader, trained_on)
         if not connection.execute("SELECT 1 FROM accounts").fetchone():
             print(f"No account yet: {sys.executable} -m drcls.app add-account NAME --folder {folder}")
@@ -73,6 +73,17 @@ def serve(folder, grader, host="127.0.0.1", port=8000, tls=False, names=(), trai
     print(describe(grader))
     print(f"Decision support, never a diagnosis. http://{host}:{port} (Ctrl-C ends it)", flush=True)
     server.run()
+
+
+def report_strangers(folder, moved):
+    """Say which photographs were moved aside, and what to do with them."""
+    if moved:
+        print(
+            f"{len(moved)} photographs of cases that {folder / DATABASE} does not know were moved to {moved[0].parent}."
+            " A server that was killed leaves a few behind; many mean that the database is older than they are: end "
+            f"the server, restore the database that belongs to them, and move them back to {folder / 'cases'}.",
+            flush=True,
+        )
 
 
 @contextlib.contextmanager

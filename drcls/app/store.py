@@ -124,7 +124,7 @@ def create_folder(folder):
     (folder / DATABASE).touch(mode=0o600)  # SQLite gives its other files the same mode
     with contextlib.closing(connect(folder)) as connection, transaction(connection):
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'audit'").fetchone():
-            if any((folder / "cases").iterdir()):
+            if any(path.is_dir() for path in (folder / "cases").iterdir()):
                 raise RuntimeError(
                     f"{folder} holds cases, and {DATABASE} none of them: restore it from its backup"
                 )

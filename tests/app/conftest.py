@@ -68,7 +68,15 @@ def data_set(sources_folder, tmp_path_factory):
         return [LabelledFile(name, name[:2], CLASSES[int(name[:2]) % 5]) for name in names], {}
 
     counts = dict.fromkeys(CLASSES, NUM_SOURCES // 5)
-    described = DataSet("clinic", "Clinic", CLASSES, "CC0", counts, "here", list_files)
+    described = DataSet(
+        name="clinic",
+        title="Clinic",
+        classes=CLASSES,
+        licence="CC0",
+        list_files=list_files,
+        expected_counts=counts,
+        counts_source="here",
+    )
     folder = tmp_path_factory.mktemp("data") / "clinic"
     with Source(sources_folder) as source:
         prepare(described, source, folder, PREPARATION)

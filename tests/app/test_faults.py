@@ -2,14 +2,16 @@
 
 import contextlib
 import errno
+import json
 import sqlite3
 import threading
 
 import pytest
 
 from drcls.app import audit, cases, store
-from drcls.app.cases import remove_orphans
+from drcls.app.cases import quarantine_strangers
 from drcls.app.inference import TooBusyError
+from drcls.app.server import report_strangers
 from drcls.app.store import connect, create_folder
 
 
@@ -87,19 +89,44 @@ def test_a_server_killed_in_the_middle_of_an_upload(ben, photograph, database, f
     with pytest.raises(Killed):
         ben.upload(photograph)
     monkeypatch.undo()
-    assert remove_orphans(database, folder, at_most=1) == (place != "assess")
+    assert len(quarantine_strangers(database, folder)) == (place != "assess")
     assert nothing_was_recorded(database, folder)
 
 
-def test_cases_that_another_database_knows_are_not_removed(database, folder):
-    for number in range(3):
-        (folder / "cases" / f"c{number}").mkdir()
-    with pytest.raises(RuntimeError, match="3 cases that the database does not know"):
-        remove_orphans(database, folder, at_most=2)
-    assert len(list((folder / "cases").iterdir())) == 3
+def test_photographs_that_an_older_database_does_not_know_are_moved_aside(
+    ben, photograph, database, folder, capsys
+):
+    """Nothing that holds a person's data is deleted at start, however many and however old."""
+    kept = ben.upload(photograph).location.rsplit("/", 1)[1]
+    older = {path: path.read_bytes() for path in folder.glob(f"{store.DATABASE}*")}
+    later = [ben.upload(photograph).location.rsplit("/", 1)[1] for _ in range(3)]
+    photographs = {name: (folder / "cases" / name / "image.png").read_bytes() for name in later}
+    database.close()
+    for path, content in older.items():
+        path.write_bytes(content)
+    (folder / "cases" / ".DS_Store").write_bytes(b"a Mac was here")
+    (folder / "cases" / ".abc.partial").mkdir()
+    with contextlib.closing(connect(folder)) as connection:
+        moved = quarantine_strangers(connection, folder)
+        assert {path.name: (path / "image.png").read_bytes() for path in moved} == photographs
+        assert {path.name for path in (folder / "cases").iterdir()} == {kept, ".DS_Store"}
+        assert audit.verify(connection) == []
+        entry = connection.execute("SELECT details FROM audit WHERE action = 'quarantine'").fetchone()
+        assert sorted(json.loads(entry["details"])["cases"]) == sorted(later)
+        assert quarantine_strangers(connection, folder) == []
+    report_strangers(folder, moved)
+    assert "3 photographs" in capsys.readouterr().out
+
+
+def test_a_folder_without_its_database_is_not_begun_anew(database, folder):
+    (folder / "cases" / ".DS_Store").touch()
     database.close()
     for file in folder.glob(f"{store.DATABASE}*"):
         file.unlink()
+    create_folder(folder)
+    for file in folder.glob(f"{store.DATABASE}*"):
+        file.unlink()
+    (folder / "cases" / "c1").mkdir()
     with pytest.raises(RuntimeError, match="restore it from its backup"):
         create_folder(folder)
 

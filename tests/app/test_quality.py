@@ -79,3 +79,16 @@ def test_other_medical_images_are_no_fundus(sources, archive):
         for name in names[:: max(1, len(names) // 25)]:
             image = cv2.imdecode(np.frombuffer(source.read(name), np.uint8), cv2.IMREAD_COLOR_RGB)
             assert not is_gradable(assess(image)), name
+
+
+def test_a_black_eye_in_a_bright_rim_is_too_dark():
+    """What is dark inside the field counts: a bright rim alone is no bright photograph."""
+    image, side = np.zeros((256, 256, 3), np.uint8), np.arange(256) - 127.5
+    radius = np.hypot(*np.meshgrid(side, side))
+    image[radius < 100] = 2
+    image[(radius >= 100) & (radius < 112)] = (180, 90, 40)
+    values = measure(image)
+    disc = radius < 112
+    assert values["field"] == pytest.approx(disc.mean(), abs=0.02)
+    assert values["brightness"] == pytest.approx(image[disc].mean(), abs=3)
+    assert values["brightness"] < LIMITS["brightness"][2]

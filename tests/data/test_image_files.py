@@ -133,6 +133,37 @@ def test_half_a_jpeg_is_refused_however_it_is_closed(kind, share):
             decode_file(damage)
 
 
+@pytest.mark.parametrize("options", [{}, {"optimize": True}, {"subsampling": 0}, {"progressive": True}])
+def test_zeros_that_decode_to_as_many_blocks_are_found(options):
+    """Four hundred zeros are four blocks of this picture, so the decoder misses nothing and has nothing left."""
+    image = picture(3, (200, 200))
+    image[cv2.circle(np.zeros((200, 200), np.uint8), (100, 100), 90, 1, -1) == 0] = 0
+    for colours in (image, image[..., 1]):
+        data = written(colours, "JPEG", **options)
+        assert decode_file(data).shape == (200, 200, 3)
+        for cut in range(1200, len(data) - 600, 150):
+            with pytest.raises(ImageFileError, match="truncated or damaged"):
+                decode_file(data[:cut] + bytes(400) + data[cut + 400 :])
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"optimize": True}, {"progressive": True}, {"progressive": True, "quality": 98}]
+)
+def test_a_black_surround_is_no_damage(options):
+    image = np.zeros((800, 800, 3), np.uint8)
+    image[350:450, 350:450] = picture(4, (100, 100))
+    for colours in (image, image[..., 1], np.zeros((800, 800), np.uint8), np.full((800, 800), 128, np.uint8)):
+        assert decode_file(written(colours, "JPEG", **options)).shape == (800, 800, 3)
+
+
+def test_a_progressive_jpeg_without_its_last_scans_is_refused():
+    data = written(picture(), "JPEG", progressive=True)
+    scans = [place for place in range(len(data)) if data[place : place + 2] == b"\xff\xda"]
+    for place in scans[1:]:
+        with pytest.raises(ImageFileError, match="truncated or damaged"):
+            decode_file(data[:place] + b"\xff\xd9")
+
+
 @pytest.mark.parametrize("kind", ["PNG", "plain TIFF", "LZW TIFF", "deflate TIFF", "BMP", "WebP"])
 def test_half_a_file_of_another_kind_is_refused(kind):
     name, options = KINDS[kind]

@@ -1,0 +1,293 @@
+"""DICOM: bounded, whole, and shown as pydicom's own functions say."""
+
+import contextlib
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from drcls.app import dicom as module
+from drcls.app import pictures
+from drcls.app.pictures import RefusedImageError, read_picture
+from tests.app.conftest import draw, encode
+
+pydicom = pytest.importorskip("pydicom", reason="the extra `dicom` is not installed")
+
+
+def dicom(pixels, photometric, **attributes):
+    """Write a DICOM file of one picture."""
+    meta = pydicom.dataset.FileMetaDataset()
+    meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = pydicom.uid.OphthalmicPhotography8BitImageStorage
+    meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+    dataset = pydicom.Dataset()
+    dataset.file_meta = meta
+    dataset.SOPClassUID, dataset.SOPInstanceUID = (
+        meta.MediaStorageSOPClassUID,
+        meta.MediaStorageSOPInstanceUID,
+    )
+    dataset.PatientName = "Nobody^Nora"
+    dataset.Rows, dataset.Columns = pixels.shape[:2]
+    dataset.SamplesPerPixel = 1 if pixels.ndim == 2 else 3
+    if pixels.ndim == 3:
+        dataset.PlanarConfiguration = 0
+    dataset.PhotometricInterpretation = photometric
+    dataset.BitsAllocated = dataset.BitsStored = 8 * pixels.itemsize
+    dataset.HighBit, dataset.PixelRepresentation = 8 * pixels.itemsize - 1, int(pixels.dtype.kind == "i")
+    dataset.PixelData = pixels.tobytes()
+    for name, value in attributes.items():
+        setattr(dataset, name, value)
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def test_dicom_colour_is_read_as_it_is():
+    image = draw(5, 64)
+    assert np.array_equal(read_picture(dicom(image, "RGB")), image)
+
+
+def test_dicom_grey_is_stretched_and_turned_the_right_way():
+    ramp = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
+    bright = read_picture(dicom(ramp, "MONOCHROME2"))
+    dark = read_picture(dicom(ramp, "MONOCHROME1"))
+    assert bright.shape == (64, 64, 3) and (bright.min(), bright.max()) == (0, 255)
+    assert np.abs(bright.astype(int) + dark - 255).max() <= 1
+
+
+def test_dicom_of_another_kind_is_refused(monkeypatch):
+    content = dicom(draw(5, 64), "RGB")
+    with pytest.raises(RefusedImageError, match="several frames"):
+        read_picture(dicom(draw(5, 64), "RGB", NumberOfFrames=3))
+    with pytest.raises(RefusedImageError, match="7288 bytes of pixels, 12288 expected"):
+        read_picture(content[:-5000])
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 1000)
+    with pytest.raises(RefusedImageError, match="at most 1000"):
+        read_picture(content)
+
+
+def in_syntax(content, syntax, pixels=None):
+    """Write a DICOM file anew in another transfer syntax, with these encoded pixels."""
+    dataset = pydicom.dcmread(io.BytesIO(content))
+    dataset.file_meta.TransferSyntaxUID = syntax
+    if pixels is not None:
+        dataset.PixelData = pydicom.encaps.encapsulate([pixels])
+        dataset["PixelData"].is_undefined_length = True
+        dataset.PhotometricInterpretation = "YBR_FULL_422"
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def test_dicom_that_would_be_inflated_is_refused_before(monkeypatch):
+    content = in_syntax(dicom(draw(5, 64), "RGB"), "1.2.840.10008.1.2.1.99")
+    monkeypatch.setattr(zlib, "decompress", lambda *_: pytest.fail("it was inflated"))
+    with pytest.raises(RefusedImageError, match="Deflated"):
+        read_picture(content)
+
+
+def test_dicom_jpeg_is_read_and_its_own_size_counts(monkeypatch):
+    image, baseline = draw(5, 64), "1.2.840.10008.1.2.4.50"
+    content = in_syntax(dicom(image, "RGB"), baseline, encode(image, ".jpg"))
+    assert np.abs(read_picture(content).astype(int) - image).mean() < 8
+    large = in_syntax(dicom(image, "RGB"), baseline, encode(draw(5, 200), ".jpg"))
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 64 * 64)
+    with pytest.raises(RefusedImageError, match="200 x 200 pixels, at most 4096"):
+        read_picture(large)
+
+
+def test_dicom_numbers_that_are_no_brightness_are_refused():
+    grey = draw(5, 64)[..., 1]
+    with pytest.raises(RefusedImageError, match="PALETTE COLOR"):
+        read_picture(dicom(grey, "PALETTE COLOR"))
+    with pytest.raises(RefusedImageError, match="samples of 32 bits"):
+        read_picture(dicom(grey.astype(np.uint32), "MONOCHROME2"))
+
+
+@settings(max_examples=100)
+@given(st.lists(st.tuples(st.integers(128, 700), st.integers(0, 255), st.booleans()), max_size=5))
+def test_a_damaged_dicom_file_is_refused_or_read(changes):
+    content = bytearray(dicom(draw(5, 48)[..., 1], "MONOCHROME2"))
+    for place, byte, is_added in changes:
+        content[place : place + (not is_added)] = [byte]
+    with contextlib.suppress(RefusedImageError):
+        assert read_picture(bytes(content)).dtype == np.uint8
+
+
+def expected(pixels, content):
+    """Show grey values by pydicom's own functions alone, padding black."""
+    dataset = pydicom.dcmread(io.BytesIO(content))
+    values = pydicom.pixels.apply_windowing(pydicom.pixels.apply_modality_lut(pixels, dataset), dataset)
+    lowest = -(2 ** (dataset.BitsStored - 1)) if dataset.PixelRepresentation else 0
+    slope, intercept = dataset.get("RescaleSlope", 1), dataset.get("RescaleIntercept", 0)
+    lowest, span = lowest * slope + intercept, (2**dataset.BitsStored - 1) * slope
+    share = (values - lowest) / float(span)
+    share = 1 - share if dataset.PhotometricInterpretation == "MONOCHROME1" else share
+    return np.rint(255 * share)
+
+
+@pytest.mark.parametrize("colours", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
+@pytest.mark.parametrize(
+    "dtype, window, rescale",
+    [
+        (np.uint16, (2000, 1500), {}),
+        (np.uint16, (900, 700), {"RescaleSlope": 0.5, "RescaleIntercept": -100}),
+        (np.int16, (-500, 2000), {"RescaleSlope": 2, "RescaleIntercept": -1024}),
+        (np.uint8, (90, 60), {"RescaleSlope": 1, "RescaleIntercept": 10}),
+        (np.uint8, (30, 400), {}),
+    ],
+)
+def test_grey_values_go_through_rescale_and_window_and_nothing_else(
+    dtype, window, rescale, function, colours
+):
+    rng = np.random.default_rng(0)
+    limits = (-2000, 2000) if dtype == np.int16 else (0, min(4000, np.iinfo(dtype).max))
+    pixels = rng.integers(*limits, (64, 48)).astype(dtype)
+    content = dicom(
+        pixels, colours, WindowCenter=window[0], WindowWidth=window[1], VOILUTFunction=function, **rescale
+    )
+    shown = read_picture(content)
+    assert np.abs(shown[..., 1] - expected(pixels, content)).max() <= 1e-9
+    assert (shown[..., 0] == shown[..., 2]).all()
+
+
+def test_a_window_by_hand():
+    """Centre 100.5 and width 101: 50 and below are black, 150 and above white, 100 is the middle."""
+    pixels = np.repeat(np.array([0, 50, 75, 100, 125, 150, 250], np.uint8), 10)[None].repeat(40, 0)
+    shown = read_picture(dicom(pixels, "MONOCHROME2", WindowCenter=100.5, WindowWidth=101))
+    assert shown[0, ::10, 0].tolist() == [0, 0, 64, 128, 191, 255, 255]
+
+
+def test_a_dark_photograph_of_eight_bits_stays_dark():
+    pixels = (draw(1, 96)[..., 1] // 10).astype(np.uint8)
+    assert np.array_equal(read_picture(dicom(pixels, "MONOCHROME2"))[..., 0], pixels)
+
+
+@pytest.mark.parametrize("colours", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("window", [{}, {"WindowCenter": 1000, "WindowWidth": 500}])
+def test_padding_is_black_and_no_brightness(colours, window):
+    rng = np.random.default_rng(1)
+    pixels = rng.integers(800, 1200, (64, 64)).astype(np.uint16)
+    whole = read_picture(dicom(pixels, colours, **window))
+    padded = pixels.copy()
+    padded[:20], padded[-20:] = 65500, 65535
+    padded[20, 0], padded[40, 0] = 800, 1199  # what the stretch of the whole photograph goes by
+    pixels[20, 0], pixels[40, 0] = 800, 1199
+    whole = read_picture(dicom(pixels, colours, **window))
+    content = dicom(padded, colours, PixelPaddingValue=65500, PixelPaddingRangeLimit=65535, **window)
+    shown = read_picture(content)
+    assert not shown[:20].any() and not shown[-20:].any()
+    assert np.array_equal(shown[20:-20], whole[20:-20])
+
+
+def test_lookup_tables_are_followed():
+    pixels = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64) % 256
+    for name in ("ModalityLUTSequence", "VOILUTSequence"):
+        item = pydicom.Dataset()
+        item.LUTDescriptor, item.LUTData = [256, 0, 16], [65535 - 257 * number for number in range(256)]
+        item["LUTDescriptor"].VR = item["LUTData"].VR = "US"
+        if name == "ModalityLUTSequence":
+            item.ModalityLUTType = "US"
+        shown = read_picture(dicom(pixels, "MONOCHROME2", **{name: pydicom.Sequence([item])}))
+        assert np.array_equal(shown[..., 0], 255 - pixels)
+
+
+def test_half_a_jpeg_inside_is_refused():
+    image, baseline = draw(5, 160), "1.2.840.10008.1.2.4.50"
+    jpeg = encode(image, ".jpg")
+    cut = jpeg[: int(0.6 * len(jpeg))] + b"\xff\xd9"
+    with pytest.raises(RefusedImageError, match="truncated or damaged"):
+        read_picture(in_syntax(dicom(image, "RGB"), baseline, cut))
+    with pytest.raises(RefusedImageError, match="64 x 64 pixels, 160 x 160 announced"):
+        read_picture(in_syntax(dicom(image, "RGB"), baseline, encode(draw(5, 64), ".jpg")))
+
+
+def test_pixels_that_are_more_or_fewer_than_announced_are_refused():
+    content = dicom(draw(5, 64), "RGB")
+    for rows in (32, 60, 80):
+        dataset = pydicom.dcmread(io.BytesIO(content))
+        dataset.Rows = rows
+        buffer = io.BytesIO()
+        dataset.save_as(buffer)
+        with pytest.raises(RefusedImageError, match="bytes of pixels"):
+            read_picture(buffer.getvalue())
+
+
+def with_elements(elements):
+    """Write a DICOM photograph with these encoded elements before its first one."""
+    content = dicom(draw(5, 64), "RGB")
+    place = content.index(struct.pack("<HH", 0x0008, 0x0016))
+    return content[:place] + elements + content[place:]
+
+
+def test_a_file_of_very_many_pieces_is_refused_at_once():
+    number = module.MAX_READS
+    sequence = struct.pack("<HH2sHI", 0x0008, 0x0006, b"SQ", 0, 2**32 - 1)
+    item, end = struct.pack("<HHI", 0xFFFE, 0xE000, 0), struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+    element = struct.pack("<HH2sH", 0x0008, 0x0008, b"CS", 0)
+    inside = (
+        struct.pack("<HHI", 0xFFFE, 0xE000, 2**32 - 1)
+        + element * number
+        + struct.pack("<HHI", 0xFFFE, 0xE00D, 0)
+    )
+    for elements in (sequence + item * number + end, element * number, sequence + inside + end):
+        with pytest.raises(RefusedImageError, match="more than 20000 elements and items"):
+            read_picture(with_elements(elements))
+    few = sequence + item * 10 + end + element * 10
+    assert np.array_equal(read_picture(with_elements(few)), draw(5, 64))
+
+
+def test_values_that_take_long_to_take_apart_are_refused():
+    grey = draw(5, 64)[..., 1]
+    dataset = pydicom.dcmread(io.BytesIO(dicom(grey, "MONOCHROME2")))
+    dataset.add_new("WindowCenter", "DS", ["1"] * 3000)
+    dataset.WindowWidth = 10
+    buffer = io.BytesIO()
+    dataset.save_as(buffer)
+    with pytest.raises(RefusedImageError, match="WindowCenter has 6000 bytes"):
+        read_picture(buffer.getvalue())
+    image = draw(5, 64)
+    dataset = pydicom.dcmread(
+        io.BytesIO(in_syntax(dicom(image, "RGB"), "1.2.840.10008.1.2.4.50", encode(image, ".jpg")))
+    )
+    dataset.PixelData = pydicom.encaps.encapsulate(
+        [encode(image, ".jpg") + bytes(4000)], fragments_per_frame=1500
+    )
+    dataset["PixelData"].is_undefined_length = True
+    buffer = io.BytesIO()
+    dataset.save_as(buffer)
+    with pytest.raises(RefusedImageError, match="more than 1000 fragments"):
+        read_picture(buffer.getvalue())
+
+
+def test_a_dicom_file_is_parsed_once(monkeypatch):
+    parsed, read_partial = [], pydicom.filereader.read_partial
+    monkeypatch.setattr(
+        "pydicom.filereader.read_partial",
+        lambda *args, **kwargs: parsed.append(1) or read_partial(*args, **kwargs),
+    )
+    with pictures.opened_picture(dicom(draw(5, 64), "RGB")):
+        assert parsed == [1]
+
+
+def test_jpeg_2000_is_read_and_its_tiles_are_not_too_small():
+    image, syntax = draw(5, 160), "1.2.840.10008.1.2.4.90"
+
+    def content(**options):
+        buffer = io.BytesIO()
+        Image.fromarray(image).save(buffer, "JPEG2000", no_jp2=True, **options)
+        made = pydicom.dcmread(io.BytesIO(in_syntax(dicom(image, "RGB"), syntax, buffer.getvalue())))
+        made.PhotometricInterpretation = "RGB"
+        buffer = io.BytesIO()
+        made.save_as(buffer)
+        return buffer.getvalue()
+
+    assert np.array_equal(read_picture(content(mct=0)), image)
+    with pytest.raises(RefusedImageError, match="tiles of 16 x 16"):
+        read_picture(content(mct=0, tile_size=(16, 16)))
