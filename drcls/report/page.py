@@ -16,7 +16,7 @@ from PIL import Image
 from drcls.report.tables import duration, escape_markdown, to_markdown
 from drcls.runs import write_text
 
-_TEMPLATES = Environment(
+TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
     trim_blocks=True,
@@ -162,7 +162,7 @@ def _markdown(folder, title, sections, runs, verdict):
 
 def _html(title, sections, runs, verdict):
     """Return the HTML page."""
-    return _TEMPLATES.get_template("report.html").render(
+    return TEMPLATES.get_template("report.html").render(
         title=title,
         warning=_warning(runs),
         verdict=verdict,
