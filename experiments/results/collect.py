@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from drcls.runs import read_json, write_json, write_text
+from experiments.results.predictions import history, read_run
 from experiments.results.tables import (
     all_results,
     claims_table,
@@ -64,8 +65,11 @@ def collect(run_set):
         ):
             if extra.is_file():
                 content[extra.stem] = read_json(extra)
+        content["history"] = history(folder)
         target = RESULTS / run_set.name / folder.parent.name / f"{folder.name}.json"
         write_json(target, content)
+        if (folder / "leaked.csv").is_file():
+            read_run(folder).save(target.with_suffix(".npz"))
         print(target.relative_to(ROOT))
 
 

@@ -1,0 +1,64 @@
+"""Committed predictions: every figure of their result file is recomputed from them."""
+
+import numpy as np
+import pytest
+
+from drcls.metrics import confusion_matrix, group_bootstrap_interval, wilson_interval
+from drcls.metrics.confusion import accuracy, macro_f1, macro_recall, quadratic_kappa
+from drcls.runs import read_json
+from experiments.results.collect import RESULTS
+from experiments.results.predictions import Predictions, load
+
+COMMITTED = sorted(RESULTS.glob("*/*/*.npz"))
+# Bootstrapping a thousand groups takes a second: ten results, spread over all.
+TEN = COMMITTED[:: max(1, len(COMMITTED) // 10)][:10]
+
+
+def name_of(path):
+    return "/".join(path.parts[-3:])
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=name_of)
+def test_a_result_follows_from_its_predictions(path):
+    result, predictions = read_json(path.with_suffix(".json")), load(path)
+    confusion = confusion_matrix(predictions.labels, predictions.predicted, len(result["class_names"]))
+    assert result["metrics"]["confusion_matrix"] == confusion.tolist()
+    for statistic in (accuracy, macro_recall, macro_f1):
+        assert result["metrics"][statistic.__name__] == pytest.approx(float(statistic(confusion)), abs=1e-12)
+    right = int((predictions.labels == predictions.predicted).sum())
+    assert result["intervals"]["accuracy"]["wilson"] == list(wilson_interval(right, len(predictions.labels)))
+    unseen = predictions.predicted[~predictions.leaked] == predictions.labels[~predictions.leaked]
+    assert result["seen_and_unseen"]["unseen"] == {"images": len(unseen), "accuracy": unseen.mean()}
+    assert result["leakage"]["num_leaked"] == predictions.leaked.sum()
+
+
+@pytest.mark.parametrize("path", TEN, ids=name_of)
+def test_intervals_over_groups_follow_from_the_predictions(path):
+    result, predictions = read_json(path.with_suffix(".json")), load(path)
+    for statistic in (macro_f1, quadratic_kappa):
+        stored = result["intervals"].get(statistic.__name__)
+        if stored is None:
+            continue
+        interval = group_bootstrap_interval(
+            statistic,
+            predictions.labels,
+            predictions.predicted,
+            predictions.groups,
+            len(result["class_names"]),
+            seed=result["seed"],
+        )
+        np.testing.assert_allclose(interval, stored["bootstrap"], atol=1e-12)
+
+
+def test_predictions_are_read_as_they_were_saved(tmp_path):
+    rng = np.random.default_rng(0)
+    saved = Predictions(
+        rng.dirichlet(np.ones(3), 5).astype(np.float16),
+        np.array([0, 1, 2, 2, 1], np.uint8),
+        np.array([0, 1, 2, 1, 1], np.uint8),
+        np.arange(5, dtype=np.int32),
+        np.array([True, False, True, False, False]),
+    )
+    saved.save(tmp_path / "row.npz")
+    for name, value in vars(load(tmp_path / "row.npz")).items():
+        np.testing.assert_array_equal(value, getattr(saved, name))
