@@ -34,6 +34,8 @@ RUN_FILES = (
     "model.keras",
     "predictions.csv",
     "validation_predictions.csv",
+    "leaked.csv",
+    "training.json",
     "audit.json",
     "metrics.json",
 )
@@ -174,9 +176,23 @@ def environment(wall_seconds):
         "backend": keras.backend.backend(),
         "device": ", ".join(devices()),
         "git_commit": _git_commit(),
-        "command": " ".join([_program(Path(sys.argv[0])), *sys.argv[1:]]),
+        "command": command_line(sys.argv),
         "wall_seconds": round(wall_seconds, 1),
     }
+
+
+def command_line(arguments):
+    """Return how a program was called, without the folders of this machine.
+
+    Args:
+        arguments: list of str, as `sys.argv`: an absolute path becomes its last part, a module `-m its.name`.
+
+    Example:
+        >>> command_line(["train.py", "--runs", "/home/anna/runs", "--seed", "0"])
+        'train.py --runs runs --seed 0'
+    """
+    shown = [Path(text).name if Path(text).is_absolute() else text for text in arguments[1:]]
+    return " ".join([_program(Path(arguments[0])), *shown])
 
 
 def devices():

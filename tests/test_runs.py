@@ -7,7 +7,16 @@ import keras
 import numpy as np
 import pytest
 
-from drcls.runs import environment, is_finished, read_json, save_model, write_json, write_split, write_text
+from drcls.runs import (
+    command_line,
+    environment,
+    is_finished,
+    read_json,
+    save_model,
+    write_json,
+    write_split,
+    write_text,
+)
 from tests.data.tables import table
 
 
@@ -78,3 +87,9 @@ def test_a_module_is_recorded_by_its_name_and_a_script_by_its_file(monkeypatch, 
     assert recorded(package / "__main__.py", "--seed", "1") == "-m experiments.paper --seed 1"
     assert recorded(package / "detection.py") == "-m experiments.paper.detection"
     assert recorded(tmp_path / "script.py") == "script.py"
+
+
+def test_a_recorded_command_names_no_folder_of_the_machine():
+    assert command_line(["tool.py", "--runs", "/somewhere/else/runs", "--data", "data/x"]) == (
+        "tool.py --runs runs --data data/x"
+    )

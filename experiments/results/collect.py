@@ -48,7 +48,7 @@ def collect(run_set):
     for metrics in finished:
         folder = metrics.parent
         content = read_json(metrics) | {
-            "env": read_json(folder / "env.json"),
+            "env": environment_without_folders(folder / "env.json"),
             "config": read_json(folder / "config.json"),
             "split_sha256": hashlib.sha256((folder / "split.csv").read_bytes()).hexdigest(),
         }
@@ -71,6 +71,15 @@ def collect(run_set):
         if (folder / "leaked.csv").is_file():
             read_run(folder).save(target.with_suffix(".npz"))
         print(target.relative_to(ROOT))
+
+
+def environment_without_folders(path):
+    """Read `env.json`; runs made before commands were recorded without folders are shortened here."""
+    env = read_json(path)
+    shown = [
+        Path(text).name if Path(text).is_absolute() else text for text in env.get("command", "").split(" ")
+    ]
+    return env | {"command": " ".join(shown)}
 
 
 def collect_findings(run_set):
