@@ -13,7 +13,17 @@ FORMATS = {"JPEG": jpeg, "PNG": png, "BMP": bmp, "TIFF": tiff, "WEBP": webp}
 MIN_SIDE = 8
 MAX_PIXELS = 2**26
 
-__all__ = ["FORMATS", "MAX_PIXELS", "MIN_SIDE", "Header", "ImageFileError", "decode_file", "read_header"]
+__all__ = [
+    "FORMATS",
+    "MAX_PIXELS",
+    "MIN_SIDE",
+    "Header",
+    "ImageFileError",
+    "check_size",
+    "damaged",
+    "decode_file",
+    "read_header",
+]
 
 
 @dataclass(frozen=True)
@@ -54,13 +64,18 @@ def read_header(data, formats=tuple(FORMATS), min_side=MIN_SIDE, max_pixels=MAX_
     if name is None:
         raise ImageFileError(f"not an image of a known format, one of {', '.join(formats)} expected")
     width, height = FORMATS[name].read_size(data)
+    check_size(width, height, min_side, max_pixels)
+    return Header(name, width, height)
+
+
+def check_size(width, height, min_side=MIN_SIDE, max_pixels=MAX_PIXELS):
+    """Refuse an image of too many pixels or too few: an `ImageFileError` names its size and the limit."""
     if width * height > max_pixels:
         raise ImageFileError(f"decompression bomb: {width} x {height} pixels, at most {max_pixels} expected")
     if min(width, height) < min_side:
         raise ImageFileError(
             f"too small: {width} x {height} pixels, at least {min_side} x {min_side} expected"
         )
-    return Header(name, width, height)
 
 
 def decode_file(data, formats=tuple(FORMATS), min_side=MIN_SIDE, max_pixels=MAX_PIXELS):

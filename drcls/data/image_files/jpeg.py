@@ -1,6 +1,8 @@
 """JPEG: the markers are read first; then libjpeg-turbo decodes, and each of its warnings is damage.
 
-OpenCV and Pillow use the same library and ignore its warnings: they fill what is missing with grey.
+OpenCV and Pillow use the same library and ignore its warnings: they fill what is missing with grey. Overwritten
+data often decodes without a warning, to a block for each block that is lost; zeros, which lost parts of a disk read
+as, are looked for.
 """
 
 import re
@@ -20,9 +22,13 @@ from drcls.data.image_files.errors import (
 # Every scan of a progressive file costs a pass over all its pixels; encoders write about ten.
 MAX_SCANS = 64
 MAX_SEGMENTS = 10_000
-START_OF_SCAN, END_OF_IMAGE, EXIF, MULTI_PICTURE = 0xDA, 0xD9, 0xE1, 0xE2
+HUFFMAN_TABLES, START_OF_SCAN, END_OF_IMAGE, EXIF, MULTI_PICTURE = 0xC4, 0xDA, 0xD9, 0xE1, 0xE2
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 DECODED_FRAMES = {0xC0, 0xC1, 0xC2}
+PROGRESSIVE = 0xC2
+# More than two blocks of the commonest code, in bytes.
+ZEROS = bytes(64)
+ZERO_RUN = 0xF0  # every other symbol whose low bits are 0 ends a block
 # In compressed data 0xff is followed by 0x00, and a restart marker belongs to its scan.
 NEXT_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 MULTI_PICTURE_ENTRIES, MULTI_FRAME = 0xB002, 0x02
@@ -35,20 +41,28 @@ def begins(data):
 
 def read_size(data):
     """Return width and height from the markers alone; errors as `drcls.data.image_files.read_header`."""
-    size, num_scans = None, 0
-    for marker, content in _segments(data):
+    frame, size, num_scans, zero_codes, missing_bits = None, None, 0, {}, {}
+    for marker, content, coded in _segments(data):
         if marker in FRAMES:
             if size is not None:
                 raise damaged("a JPEG of two frame headers")
-            size = _frame_size(marker, content)
+            frame, size = marker, _frame_size(marker, content)
+        elif marker == HUFFMAN_TABLES:
+            zero_codes |= _zero_codes(content)
         elif marker == START_OF_SCAN:
             num_scans += 1
             if num_scans > MAX_SCANS:
                 raise ImageFileError(f"a JPEG of more than {MAX_SCANS} scans, which take too long to decode")
+            components, tables, first, last, bits = _read_scan(content)
+            missing_bits |= {(component, k): bits for component in components for k in range(first, last + 1)}
+            if data.find(ZEROS, *coded) >= 0 and not (frame == PROGRESSIVE and first == 0):
+                _check_zeros([zero_codes.get(table) for table in tables])
         elif marker == MULTI_PICTURE and content[:4] == b"MPF\0":
             _check_one_picture(content[4:])
     if size is None or not num_scans:
         raise damaged("a JPEG without picture")
+    if frame == PROGRESSIVE and (any(missing_bits.values()) or len(missing_bits) % 64):
+        raise damaged("a progressive JPEG without its last scans")
     return size
 
 
@@ -66,7 +80,7 @@ def decode(data):
 
 
 def _segments(data):
-    """Yield the marker and the content of each segment up to the end of the picture; what follows is ignored."""
+    """Yield marker, content, and start and end of the coded data of each segment; what follows the end is ignored."""
     place = 2
     for _ in range(MAX_SEGMENTS):
         while data[place : place + 2] == b"\xff\xff":
@@ -77,17 +91,42 @@ def _segments(data):
         if marker == END_OF_IMAGE:
             return
         length = int.from_bytes(data[place + 2 : place + 4], "big")
-        end = place + 2 + length
+        end = following = place + 2 + length
         if length < 2 or end > len(data):
             raise damaged("a JPEG segment that is longer than the file")
-        yield marker, data[place + 4 : end]
-        place = end
         if marker == START_OF_SCAN:
             found = NEXT_MARKER.search(data, end)
             if found is None:
                 raise damaged("a JPEG without its end")
-            place = found.start()
+            following = found.start()
+        yield marker, data[place + 4 : end], (end, following)
+        place = following
     raise ImageFileError(f"a JPEG of more than {MAX_SEGMENTS} segments")
+
+
+def _zero_codes(content):
+    """Return dict, class and number of a Huffman table -> the symbol whose code is all zeros: the first one."""
+    codes = {}
+    while len(content) > 17:
+        codes[content[0]] = content[17]
+        content = content[17 + sum(content[1:17]) :]
+    return codes
+
+
+def _read_scan(content):
+    """Return components, their tables of AC codes, first and last coefficient, and how many bits are still to come."""
+    number = content[0] if content else 0
+    if len(content) != 4 + 2 * number or not number:
+        raise damaged("a JPEG scan header of another length")
+    components, tables = content[1 : 1 + 2 * number : 2], content[2 : 2 + 2 * number : 2]
+    first, last, bits = content[-3:]
+    return components, [0x10 | table & 0x0F for table in tables], first, min(last, 63), bits & 0x0F
+
+
+def _check_zeros(symbols):
+    """Refuse zeros in a scan where they mean coefficients: no picture has many blocks of equal ones only."""
+    if any(symbol is None or symbol & 0x0F or symbol == ZERO_RUN for symbol in symbols):
+        raise damaged("a JPEG part of which is overwritten by zeros")
 
 
 def _frame_size(marker, content):
@@ -114,7 +153,7 @@ def _check_one_picture(content):
 
 
 def _orientation(data):
-    for marker, content in _segments(data):
+    for marker, content, _ in _segments(data):
         if marker == START_OF_SCAN:
             break
         if marker == EXIF and content[:6] == b"Exif\0\0":
