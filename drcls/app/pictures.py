@@ -10,7 +10,7 @@ from functools import partial
 
 import cv2
 
-from drcls.app import dicom
+from drcls.data import dicom
 from drcls.data.image_files import ImageFileError, decode_file, read_header
 from drcls.data.image_ops import prepare_image
 

@@ -1,6 +1,13 @@
 """Where a model looked, and whether that is where the lesion is."""
 
-from drcls.explain.faithfulness import agreement, deletion_auc, insertion_auc, mass_in_lesion, pointing_game
+from drcls.explain.faithfulness import (
+    MIN_PLACES,
+    agreement,
+    deletion_auc,
+    insertion_auc,
+    mass_in_lesion,
+    pointing_game,
+)
 from drcls.explain.folders import explain_folder, predict_folder
 from drcls.explain.grad_cam import GradCAM, grad_cam
 from drcls.explain.lime import lime
@@ -12,6 +19,7 @@ from drcls.explain.tf_keras_vis import grad_cam_plus_plus, saliency, score_cam
 
 __all__ = [
     "METHODS",
+    "MIN_PLACES",
     "GradCAM",
     "agreement",
     "deletion_auc",

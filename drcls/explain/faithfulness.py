@@ -11,10 +11,12 @@ from scipy.stats import spearmanr
 from drcls.explain.head import find_head
 from drcls.explain.scores import blurred, check_class_index, check_images, score_function
 
+# A map of 2 x 2 places that is hottest where the lesion is hits it in 4.9 % of the images, a random pixel in 30.8 %.
+MIN_PLACES = 4
 IMAGES_AT_ONCE = 8  # each becomes num_steps + 1 images in memory
 
 
-def pointing_game(heat_maps, masks, tolerance=0):
+def pointing_game(heat_maps, masks, tolerance=0, places=None):
     """Count the heat maps whose hottest pixel lies in, or near, the lesion mask.
 
     Zhang et al. allow 15 pixels on photographs of about 500 pixels. A generous tolerance or a large lesion
@@ -24,12 +26,15 @@ def pointing_game(heat_maps, masks, tolerance=0):
         heat_maps: float (N, H, W), higher is hotter.
         masks: bool, or numbers of which non-zero means lesion, (N, H, W).
         tolerance: float, pixels that the hottest pixel may lie outside the mask.
+        places: (rows, columns) of the maps before they were enlarged, as `GradCAM.places` has them; None: (H, W).
+            Maps of fewer than 4 x 4 places are too coarse to point at anything and are not scored.
 
     Returns:
-        dict: "hits" int; "images" int, those counted; "rate" float in 0..1, hits / images; "chance_rate"
-        float in 0..1, what a pixel drawn at random would score on the same masks; "without_lesion" int,
-        images left out because their mask is empty; "blank" int, counted images whose map is flat and so
-        points nowhere, a miss; "tolerance". The rates are None where no image has a lesion.
+        dict: "hits" int, None where the maps are too coarse; "images" int, those counted; "rate" float in 0..1,
+        hits / images; "chance_rate" float in 0..1, what a pixel drawn at random would score on the same masks;
+        "without_lesion" int, images left out because their mask is empty; "blank" int, counted images whose map is
+        flat and so points nowhere, a miss; "tolerance". The rates are None where no image has a lesion, "rate" also
+        where the maps are too coarse.
 
     Raises:
         ValueError: on shapes that differ, NaN in a map or a negative tolerance.
@@ -43,14 +48,15 @@ def pointing_game(heat_maps, masks, tolerance=0):
         raise ValueError("heat maps must not hold NaN")
     if tolerance < 0:
         raise ValueError(f"tolerance must be 0 or more pixels; received {tolerance}")
+    too_coarse = min(places or heat_maps.shape[1:]) < MIN_PLACES
     counted = [(heat_map, mask) for heat_map, mask in zip(heat_maps, masks, strict=True) if mask.any()]
     points = [hottest_pixel(heat_map) for heat_map, _ in counted]
     targets = [distance_transform_edt(~mask) <= tolerance for _, mask in counted]
     hits = sum(bool(target[point]) for point, target in zip(points, targets, strict=True) if point)
     return {
-        "hits": hits,
+        "hits": None if too_coarse else hits,
         "images": len(counted),
-        "rate": hits / len(counted) if counted else None,
+        "rate": hits / len(counted) if counted and not too_coarse else None,
         "chance_rate": float(np.mean([target.mean() for target in targets])) if counted else None,
         "without_lesion": len(heat_maps) - len(counted),
         "blank": points.count(None),

@@ -65,6 +65,12 @@ class GradCAM:
         self.layer = find_layer(model, name) if name else last_feature_map(model)
         self._raw_maps = _compile(self._forward)
 
+    @property
+    def places(self):
+        """(rows, columns) of the feature map that is explained; None where the model takes images of any size."""
+        places = tuple(self.layer.output.shape[1:3])
+        return None if None in places else places
+
     def __call__(self, images, class_index=None, batch_size=32, normalise=True):
         """Compute the heat maps; arguments and result as for `grad_cam`."""
         images = check_images(images, self.model)

@@ -1,31 +1,20 @@
 """Picture files as a model takes them: found in folders, read, brought to its size and its number of channels."""
 
+import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image, UnidentifiedImageError
 
-from drcls.data.image_ops import prepare_image, read_image
+from drcls.data import dicom
+from drcls.data.image_files import MAX_PIXELS, MIN_SIDE, ImageFileError, check_size, decode_file
+from drcls.data.image_ops import prepare_image
 
 ENDINGS = frozenset(
-    [
-        ".png",
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".bmp",
-        ".dib",
-        ".tif",
-        ".tiff",
-        ".webp",
-        ".jp2",
-        ".gif",
-        ".avif",
-    ]
-    + [".pbm", ".pgm", ".ppm", ".pnm", ".dcm", ".dicom"]
+    ".bmp .dcm .dib .dicom .jfif .jpe .jpeg .jpg .png .tif .tiff .webp".split()  # noqa: SIM905 - a list to read
 )
 
 
@@ -92,9 +81,12 @@ def read_picture(file, model, preparation=None):
             f"model {model.name!r} takes images of {channels} channels; expected 1, 3 or 4 for picture files"
         )
     try:
-        shown = _read_four_channels(file) if channels == 4 else read_image(file)
+        data = Path(file).read_bytes()
+        shown = _four_channels(data) if channels == 4 else _three_channels(data)
     except OSError as error:
         raise ValueError(f"{file}: cannot be read ({error.strerror})") from error
+    except ImageFileError as error:
+        raise ValueError(f"{file}: {error}") from error
     if preparation is not None:
         shown = prepare_image(shown, preparation)
     if channels == 1:
@@ -127,13 +119,20 @@ def _inside(folder):
     return found
 
 
-def _read_four_channels(file):
-    image = cv2.imdecode(np.frombuffer(Path(file).read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        raise ValueError(f"{file}: not a readable image, truncated or of another kind")
-    if image.ndim != 3 or image.shape[2] != 4 or image.dtype != np.uint8:
-        raise ValueError(
-            f"{file}: holds {image.dtype} of shape {image.shape}; the model takes 4 channels of 8 "
-            "bits, RGB and one more"
-        )
-    return cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA)
+def _three_channels(data):
+    if dicom.begins(data):
+        return dicom.decode_dicom(dicom.open_dicom(data, MIN_SIDE, MAX_PIXELS))
+    return decode_file(data)
+
+
+def _four_channels(data):
+    try:
+        with Image.open(io.BytesIO(data), formats=["PNG", "TIFF"]) as image:
+            check_size(*image.size)
+            if image.mode != "RGBA":
+                raise ImageFileError(
+                    f"holds {image.mode} pixels; the model takes 4 channels of 8 bits, RGB and one more"
+                )
+            return np.array(image)
+    except (UnidentifiedImageError, SyntaxError, EOFError, ValueError, OSError) as error:
+        raise ImageFileError(f"not a whole PNG or TIFF image ({error})") from error

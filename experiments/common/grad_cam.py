@@ -6,13 +6,10 @@ import keras
 import numpy as np
 
 from drcls.data.image_ops import read_image, resize
-from drcls.explain import GradCAM, overlay, pointing_game
+from drcls.explain import MIN_PLACES, GradCAM, overlay, pointing_game
 from drcls.metrics import wilson_interval
 from drcls.report import grad_cam_grid, interval, pick_hits_and_misses, read_predictions
 from drcls.runs import write_json
-
-# A map of 2 x 2 places that is hottest where the lesion is hits it in 4.9 % of the images, a random pixel in 30.8 %.
-MIN_PLACES = 4
 
 
 def explain_run(run, manifest):
@@ -27,7 +24,7 @@ def explain_run(run, manifest):
         feature map with fewer than 4 x 4 places is too coarse to point at anything; it is neither drawn nor scored.
     """
     explainer = GradCAM(keras.models.load_model(run["folder"] / "model.keras", compile=False))
-    rows, columns = explainer.layer.output.shape[1:3]
+    rows, columns = explainer.places
     if min(rows, columns) < MIN_PLACES:
         return [
             f"Grad-CAM of `{run['variant']}` is not drawn and not scored: its last feature map has {rows} x {columns} "
@@ -45,7 +42,7 @@ def explain_run(run, manifest):
     if masks.is_dir():
         files = [masks / Path(path).name for path in predictions["path"]]
         lesions = np.stack([resize(read_image(file), size)[..., 0] > 0 for file in files])
-        game = pointing_game(heat_maps, lesions, tolerance=size / 16)
+        game = pointing_game(heat_maps, lesions, tolerance=size / 16, places=(rows, columns))
         write_json(run["folder"] / "explain.json", {"pointing_game": game})
     picked = pick_hits_and_misses(predictions["label"], predictions["predicted"], manifest.classes)
     figure = grad_cam_grid(

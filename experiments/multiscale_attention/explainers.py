@@ -7,6 +7,7 @@ import pandas as pd
 from drcls.data.image_ops import read_image, resize
 from drcls.explain import (
     METHODS,
+    GradCAM,
     agreement,
     deletion_auc,
     insertion_auc,
@@ -24,6 +25,7 @@ POSTER = ("lime", "grad_cam", "shap_partition")
 # LIME and SHAP need seconds an image, too long for many in a quick look.
 IMAGES_PER_CLASS = {"quick": 2, "short": 4, "paper": 4}
 NUM_CHECKED = 4
+ON_A_LAYER = tuple(METHODS[name] for name in ("grad_cam", "grad_cam_plus_plus", "score_cam"))
 TEXT = """All methods explain the score of the predicted class before the softmax, on the same test images, drawn
 at random from each class. Only positive evidence is drawn and measured.
 
@@ -104,7 +106,8 @@ def measure(model, images, classes, maps, lesions, explain):
         "insertion": float(insertion_auc(model, images, maps, classes).mean()),
     }
     if lesions is not None:
-        game = pointing_game(maps, lesions, tolerance=images.shape[1] / 16)
+        places = GradCAM(model).places if explain in ON_A_LAYER else None
+        game = pointing_game(maps, lesions, tolerance=images.shape[1] / 16, places=places)
         mass = mass_in_lesion(maps, lesions)
         result |= {"pointing": game["rate"], "pointing_by_chance": game["chance_rate"]}
         result |= {"mass": mass["mass"], "mass_by_area": mass["by_area"]}

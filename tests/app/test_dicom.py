@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from drcls.app import dicom as module
 from drcls.app import pictures
 from drcls.app.pictures import RefusedImageError, read_picture
+from drcls.data import dicom as module
 from tests.app.conftest import draw, encode
 
 pydicom = pytest.importorskip("pydicom", reason="the extra `dicom` is not installed")

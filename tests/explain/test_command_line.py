@@ -56,10 +56,10 @@ def test_a_class_and_a_method_may_be_named(saved, images, capsys):
 
 def test_a_broken_file_is_told_and_the_rest_is_done(saved, capsys):
     _, folder = saved
-    (folder / "pictures" / "0.png").write_bytes(b"\x89PNG nothing more")
+    (folder / "pictures" / "0.png").write_bytes(b"no picture")
     assert main([str(folder / "model.keras"), str(folder / "pictures"), "--output", str(folder / "out")]) == 1
     told = capsys.readouterr()
-    assert told.out.count("->") == 2 and "0.png: not explained: not a readable image" in told.err
+    assert told.out.count("->") == 2 and "0.png: not explained: not an image of a known format" in told.err
     assert len(list((folder / "out").iterdir())) == 4
 
 

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drcls.explain import agreement, deletion_auc, grad_cam, insertion_auc, mass_in_lesion, pointing_game
+from drcls.explain import (
+    GradCAM,
+    agreement,
+    deletion_auc,
+    grad_cam,
+    insertion_auc,
+    mass_in_lesion,
+    pointing_game,
+)
 from drcls.explain.faithfulness import hottest_pixel
 
 
@@ -49,6 +57,27 @@ def test_tolerance_is_the_distance_to_the_mask():
 def test_masks_may_be_stored_as_0_and_255():
     masks = 255 * square_mask()[None].astype("uint8")
     assert pointing_game(one_hot_map(4, 4)[None], masks)["rate"] == 1
+
+
+@pytest.mark.parametrize(
+    ("places", "scored"), [((2, 2), False), ((3, 9), False), ((4, 4), True), (None, True)]
+)
+def test_maps_of_few_places_are_not_scored(places, scored):
+    """A perfect 2 x 2 map, enlarged, is hottest at a corner of its quarter."""
+    result = pointing_game(one_hot_map(4, 4)[None], square_mask()[None], places=places)
+    assert (result["hits"], result["rate"]) == ((1, 1.0) if scored else (None, None))
+    assert result["images"] == 1 and result["chance_rate"] == pytest.approx(9 / 81)
+
+
+def test_small_maps_are_few_places_themselves():
+    assert pointing_game(np.eye(3)[None], np.eye(3)[None])["rate"] is None
+
+
+def test_grad_cam_tells_its_places(trained):
+    assert GradCAM(trained).places == (8, 8) and GradCAM(trained, "conv_1").places == (16, 16)
+    anything = keras.Input((None, None, 3))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(2, 3)(anything))
+    assert GradCAM(keras.Model(anything, keras.layers.Dense(2)(x))).places is None
 
 
 def test_no_lesion_at_all_gives_no_rate():

@@ -55,7 +55,7 @@ def test_a_table_of_a_folder(folder, tmp_path):
     table = {row["path"]: row for row in rows(done["table"])}
     assert len(table) == 6
     broken = table.pop(str(folder / "left" / "broken.png"))
-    assert "not a readable image" in broken["error"] and broken["predicted"] == broken["p_red"] == ""
+    assert "truncated or damaged" in broken["error"] and broken["predicted"] == broken["p_red"] == ""
     shrunk = cv2.resize(picture(0), (16, 16), interpolation=cv2.INTER_AREA)
     expected = model.predict(shrunk[None], verbose=0)[0]
     found = table[str(folder / "a.png")]
@@ -140,6 +140,36 @@ def test_colour_files_for_a_four_channel_model_are_listed(tmp_path):
     cv2.imwrite(str(tmp_path / "colour.png"), picture(1))
     done = predict_folder(network((16, 16, 4)), tmp_path, tmp_path / "table.csv")
     assert done["images"] == 0 and "takes 4 channels" in done["broken"][0][1]
+
+
+def test_half_a_four_channel_picture_is_listed(tmp_path):
+    whole = cv2.imencode(".png", picture(1, (40, 40, 4)))[1].tobytes()
+    (tmp_path / "half.png").write_bytes(whole[: len(whole) // 2])
+    done = predict_folder(network((16, 16, 4)), tmp_path, tmp_path / "table.csv")
+    assert done["images"] == 0 and "not a whole PNG or TIFF" in done["broken"][0][1]
+
+
+def test_dicom_is_read_as_a_picture_is(tmp_path):
+    pydicom = pytest.importorskip("pydicom", reason="the extra `dicom` is not installed")
+    meta = pydicom.dataset.FileMetaDataset()
+    meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = pydicom.uid.OphthalmicPhotography8BitImageStorage
+    meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+    dataset = pydicom.Dataset()
+    dataset.file_meta = meta
+    dataset.SOPClassUID, dataset.SOPInstanceUID = (
+        meta.MediaStorageSOPClassUID,
+        meta.MediaStorageSOPInstanceUID,
+    )
+    dataset.Rows, dataset.Columns, dataset.SamplesPerPixel, dataset.PlanarConfiguration = 20, 30, 3, 0
+    dataset.PhotometricInterpretation, dataset.PixelRepresentation = "RGB", 0
+    dataset.BitsAllocated = dataset.BitsStored = 8
+    dataset.HighBit, dataset.PixelData = 7, picture(1).tobytes()
+    pydicom.dcmwrite(tmp_path / "eye.dcm", dataset, enforce_file_format=True)
+    cv2.imwrite(str(tmp_path / "eye.png"), picture(1)[..., ::-1])
+    table = rows(predict_folder(network(), tmp_path, tmp_path / "table.csv")["table"])
+    assert [row["error"] for row in table] == ["", ""]
+    assert table[0]["p_0"] == table[1]["p_0"]
 
 
 def test_other_numbers_of_channels_are_refused_by_name(tmp_path):
