@@ -37,6 +37,7 @@ RUN_FILES = (
     "leaked.csv",
     "training.json",
     "audit.json",
+    "dataset.json",
     "metrics.json",
 )
 RUN_FOLDERS = ("checkpoint", "figures", "tensorboard")

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from drcls.data import audit_leakage, load_manifest
+from drcls.data.audit import audit
 from drcls.own_images.fitting import fit
 from drcls.own_images.measuring import measure_classifier
 from drcls.own_images.options import check_options
@@ -55,8 +56,8 @@ def train_classifier(
 
     Args:
         data: path of a prepared folder.
-        folder: the run folder; `config.json env.json split.csv history.csv model.keras predictions.csv metrics.json`
-            are written there.
+        folder: the run folder; `config.json env.json dataset.json audit.json split.csv history.csv model.keras
+            predictions.csv validation_predictions.csv metrics.json` are written there.
         backbone: a name of `drcls.models.BACKBONES` or the path of a saved `.keras` feature extractor.
         weights: "imagenet", "none" (random) or a file; None: "imagenet" for a named backbone.
         parts: names among "cbam", "drop_block" and "transformer", put between the backbone and its head.
@@ -106,32 +107,34 @@ def train_classifier(
         "frozen": frozen,
         "head": head,
         "image_size": image_size or _prepared_size(manifest),
-        "epochs": epochs,
-        "learning_rate": learning_rate,
         "batch_size": batch_size,
         "augmentation": AUGMENTATION if augment and not frozen else None,
     }
+    divided = divide(manifest, protocol, seed)
+    config |= _schedule(config, len(divided["train"]), epochs, learning_rate)
     if force:
         discard_run(folder)
     if not is_current(folder, config):
         _check_size(manifest, config["image_size"])
-        _train(manifest, config, folder)
+        _train(manifest, config, divided, folder)
     return read_json(folder / "metrics.json")
 
 
-def _train(manifest, config, folder):
-    """Divide, audit, train, measure and record; `metrics.json` is written last."""
+def _train(manifest, config, parts, folder):
+    """Audit, train, measure and record; `metrics.json` is written last."""
     started = time.monotonic()
-    parts = divide(manifest, config["protocol"], config["seed"])
+    found = audit(manifest)
     leakage = audit_leakage(parts["train"], parts["test"])
+    print(_describe_pairs(found))
     sizes = ", ".join(f"{name} {len(part)}" for name, part in parts.items())
     print(f"{config['protocol']} split: {sizes} images; {leakage['overall']:.1%} of the test images leaked")
     if config["protocol"] == "clean" and leakage["group"] > 0:
         raise RuntimeError(f"the clean split must not leak, but {leakage['group']:.2%} of the test images do")
     write_json(folder / "config.json", config)
+    write_json(folder / "dataset.json", manifest.info)
+    write_json(folder / "audit.json", found)
     write_split(folder, parts)
-    schedule = _schedule(config, len(parts["train"]))
-    probabilities, note = fit(config | schedule, manifest, parts, folder)
+    probabilities, note = fit(config, manifest, parts, folder)
     validation = parts["validation"], probabilities["validation"]
     measured = measure_classifier(parts["test"], probabilities["test"], validation, config["seed"])
     write_predictions(folder / "predictions.csv", parts["test"], probabilities["test"])
@@ -145,22 +148,26 @@ def _train(manifest, config, folder):
         "ordered": bool(manifest.info.get("ordered", False)),
         "leakage": leakage,
         "note": note,
-        **schedule,
     }
     write_json(folder / "metrics.json", identity | measured | recorded)
 
 
-def _schedule(config, num_images):
+def _describe_pairs(found):
+    """Say in one line what the audit found; `audit.json` lists it."""
+    counts = [f"{pairs['pairs']} {kind}" for kind, pairs in found["pairs"].items()]
+    conflicting = sum(pairs["conflicting"] for pairs in found["pairs"].values())
+    return f"audit: pairs of images: {', '.join(counts)}; {conflicting} with conflicting labels"
+
+
+def _schedule(config, num_images, epochs, learning_rate):
     """Epochs and learning rate, where they were left open: by the number of images and by what is trained."""
     steps, fewest, most = STEPS[config["frozen"]]
-    epochs = math.ceil(steps / math.ceil(num_images / config["batch_size"]))
-    pretrained = "random" if config["weights"] == "none" else "pretrained"
-    kind = "frozen" if config["frozen"] else pretrained
-    if config["backbone"].endswith(".keras") and not config["frozen"]:
-        kind = "pretrained"
+    chosen = math.ceil(steps / math.ceil(num_images / config["batch_size"]))
+    is_random = config["weights"] == "none" and not config["backbone"].endswith(".keras")
+    kind = "frozen" if config["frozen"] else "random" if is_random else "pretrained"
     return {
-        "epochs": config["epochs"] or min(max(epochs, fewest), most),
-        "learning_rate": config["learning_rate"] or LEARNING_RATE[kind],
+        "epochs": epochs or min(max(chosen, fewest), most),
+        "learning_rate": learning_rate or LEARNING_RATE[kind],
     }
 
 

@@ -14,7 +14,7 @@ from tests.small_data import save_tiny_backbone
 
 
 def test_a_run_folder_is_complete(run):
-    for name in ("config", "env", "metrics"):
+    for name in ("config", "env", "dataset", "audit", "metrics"):
         assert json.loads((run / f"{name}.json").read_text())
     split = pd.read_csv(run / "split.csv")
     assert split["part"].value_counts().to_dict() == {"train": 52, "test": 11, "validation": 9}
@@ -44,14 +44,14 @@ def test_a_run_of_other_settings_is_refused_and_left_alone(run, squares, backbon
 def test_an_unfinished_run_without_a_checkpoint_is_replaced(squares, backbone, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"loss": "focal"}))
     metrics = train_classifier(squares, tmp_path, backbone, epochs=1)
-    assert metrics["epochs"] == 1
+    assert metrics["note"] == "best epoch 1 of 1"
 
 
 def test_force_trains_anew_and_spares_what_is_not_the_runs(squares, backbone, tmp_path):
     train_classifier(squares, tmp_path, backbone, epochs=1)
     (tmp_path / "notes.txt").write_text("mine")
     metrics = train_classifier(squares, tmp_path, backbone, epochs=2, force=True)
-    assert metrics["epochs"] == 2 and (tmp_path / "notes.txt").read_text() == "mine"
+    assert metrics["note"].endswith("of 2") and (tmp_path / "notes.txt").read_text() == "mine"
 
 
 @pytest.mark.parametrize("force", [False, True])
@@ -158,3 +158,19 @@ def test_an_interrupted_training_goes_on_and_ends_alike(squares, backbone, tmp_p
     monkeypatch.undo()
     cut = train_classifier(squares, tmp_path / "cut", backbone, **settings)
     assert cut["metrics"] == whole["metrics"]
+
+
+@pytest.mark.parametrize(
+    ("num_images", "options", "epochs", "learning_rate"),
+    [
+        (280, {"frozen": False, "weights": "imagenet"}, 40, 3e-4),
+        (7000, {"frozen": False, "weights": "imagenet"}, 7, 3e-4),
+        (7000, {"frozen": False, "weights": "none"}, 7, 1e-3),
+        (280, {"frozen": True, "weights": "imagenet"}, 60, 1e-3),
+    ],
+)
+def test_epochs_and_learning_rate_go_by_the_number_of_images(num_images, options, epochs, learning_rate):
+    config = {"batch_size": 32, "backbone": "EfficientNetLite0", **options}
+    chosen = training._schedule(config, num_images, None, None)
+    assert chosen == {"epochs": epochs, "learning_rate": learning_rate}
+    assert training._schedule(config, num_images, 3, 0.5) == {"epochs": 3, "learning_rate": 0.5}
