@@ -9,32 +9,32 @@ from drcls.data.resample import oversample
 
 # By their number.
 PARTS = {2: ("train", "test"), 3: ("train", "validation", "test")}
-PROTOCOLS = ("paper", "random", "clean", "distributed", "distributed_clean")
+STRATEGIES = ("oversample_first", "random", "grouped", "official", "official_grouped")
 # What distributors call their parts, in small letters, and whether it is the one to test on.
 IS_TEST = {"train": False, "training": False, "test": True, "testing": True}
 MAX_FOLDS = 20
 
 
-def split(manifest, fractions, seed, protocol):
+def split(manifest, fractions, seed, strategy):
     """Split a data set into train, validation and test, or into train and test alone.
 
-    - `paper`: oversample every class to the largest, *then* split at random, stratified by class. Copies of
-      one image fall on both sides, so the test part measures memory. Kept because the printed numbers were
-      made so (CheXNet-CBAM, section 2.3.1; its text: 9025 images into 7220, 902 and 903).
+    - `oversample_first`: oversample every class to the largest, *then* split at random, stratified by class.
+      Copies of one image fall on both sides, so the test part measures memory. Kept because the reported
+      numbers were made so (CheXNet-CBAM, section 2.3.1; its text: 9025 images into 7220, 902 and 903).
     - `random`: split at random, stratified by class, without oversampling: what most papers do. Duplicates in
       the data fall on both sides.
-    - `clean`: drop images whose identical copies carry another label, keep one of identical images
+    - `grouped`: drop images whose identical copies carry another label, keep one of identical images
       otherwise, then split so that no group is torn apart. The parts are whole numbers of folds, at most 20,
       so the shares are met to a twentieth at best. Nothing is resampled here: that is for the caller, on the
       training part alone.
-    - `distributed`: keep the test part as distributed (`source_split` in the manifest) and draw validation
-      out of the distributed training part at random, stratified by class. Images in both parts leak.
-    - `distributed_clean`: keep the test part as distributed but for redundant and contradictory copies, take
-      every group that it holds out of the distributed training part, and draw validation out of the rest by
-      whole groups. Training pays, not the test: the test images are those of `distributed`, and a class of
+    - `official`: keep the test part as distributed (`source_split` in the manifest) and draw validation
+      out of the official training part at random, stratified by class. Images in both parts leak.
+    - `official_grouped`: keep the test part as distributed but for redundant and contradictory copies, take
+      every group that it holds out of the official training part, and draw validation out of the rest by
+      whole groups. Training pays, not the test: the test images are those of `official`, and a class of
       which most images are in both parts is still tested on.
 
-    The two `distributed` protocols divide the distributed training part in the ratio of the first two
+    The two `official` strategies divide the official training part in the ratio of the first two
     fractions; how large the test part is was the distributor's choice.
 
     Args:
@@ -42,35 +42,35 @@ def split(manifest, fractions, seed, protocol):
         fractions: positive shares that sum to 1: three, for train, validation and test, or two, for train and
             test where validation is left to `folds`.
         seed: int. The same seed gives the same parts on any machine.
-        protocol: `"paper"`, `"random"`, `"clean"`, `"distributed"` or `"distributed_clean"`.
+        strategy: `"oversample_first"`, `"random"`, `"grouped"`, `"official"` or `"official_grouped"`.
 
     Returns:
         dict from `"train"`, `"validation"` (with three fractions) and `"test"` to a `Manifest`.
 
     Raises:
-        ValueError: on other fractions or protocols, where a class or share is too small for every part to
-            hold every class, or where a distributed split is asked for and an image is in none.
+        ValueError: on other fractions or strategies, where a class or share is too small for every part to
+            hold every class, or where an official split is asked for and an image is in none.
     """
     fractions = np.asarray(fractions, dtype=np.float64)
-    distributed = protocol.startswith("distributed")
+    official = strategy.startswith("official")
     names = PARTS.get(fractions.size)
     if fractions.ndim != 1 or np.any(fractions <= 0) or not np.isclose(fractions.sum(), 1) or not names:
         raise ValueError(
             f"fractions must be two or three positive shares that sum to 1; received {fractions.tolist()}"
         )
-    if distributed and len(names) == 2:
-        raise ValueError(f"the {protocol} protocol needs three fractions; received {fractions.tolist()}")
-    if protocol == "paper":
+    if official and len(names) == 2:
+        raise ValueError(f"the {strategy} strategy needs three fractions; received {fractions.tolist()}")
+    if strategy == "oversample_first":
         return _split_rows(oversample(manifest, seed), fractions, seed, names)
-    if protocol == "random":
+    if strategy == "random":
         return _split_rows(manifest, fractions, seed, names)
-    if protocol == "clean":
+    if strategy == "grouped":
         return _split_groups(deduplicate(manifest), fractions, seed, names)
-    if protocol == "distributed":
+    if strategy == "official":
         return _split_training(manifest, _split_rows, fractions, seed)
-    if protocol == "distributed_clean":
-        return _split_training(_clean_distributed(manifest), _split_groups, fractions, seed)
-    raise ValueError(f"protocol must be one of {PROTOCOLS}; received {protocol!r}")
+    if strategy == "official_grouped":
+        return _split_training(_grouped_official(manifest), _split_groups, fractions, seed)
+    raise ValueError(f"strategy must be one of {STRATEGIES}; received {strategy!r}")
 
 
 def folds(manifest, num_folds, seed, keep_groups):
@@ -80,7 +80,7 @@ def folds(manifest, num_folds, seed, keep_groups):
         manifest: what is to be divided, usually the training part of a `split`.
         num_folds: int, 2 or more.
         seed: int.
-        keep_groups: bool, whether no group may be torn apart, as the clean protocol asks.
+        keep_groups: bool, whether no group may be torn apart, as the grouped strategy asks.
 
     Returns:
         list of pairs of `Manifest`; every row is in exactly one validation part.
@@ -120,14 +120,14 @@ def _is_test(manifest):
     if is_test.isna().any():
         counts = manifest.frame["source_split"].value_counts().to_dict()
         raise ValueError(
-            f"{manifest.root}: a distributed split needs a source_split among {list(IS_TEST)} for every "
+            f"{manifest.root}: an official split needs a source_split among {list(IS_TEST)} for every "
             f"image; received {counts}"
         )
     return is_test.to_numpy(bool)
 
 
-def _clean_distributed(manifest):
-    """Deduplicate both distributed parts, then drop the training images whose group the test part holds."""
+def _grouped_official(manifest):
+    """Deduplicate both official parts, then drop the training images whose group the test part holds."""
     # With the test part first it is the training part that loses the copies of files in both.
     kept = deduplicate(manifest.select(np.argsort(~_is_test(manifest), kind="stable")))
     is_test, groups = _is_test(kept), kept.frame["group"]
@@ -135,19 +135,19 @@ def _clean_distributed(manifest):
 
 
 def _split_training(manifest, divide, fractions, seed):
-    """Keep the distributed test part and divide the other into train and validation."""
+    """Keep the official test part and divide the other into train and validation."""
     is_test = _is_test(manifest)
     test, rest = (manifest.select(np.flatnonzero(rows)) for rows in (is_test, ~is_test))
     if not test.counts().all():
         counts = dict(zip(test.classes, test.counts().tolist(), strict=True))
-        raise ValueError(f"{manifest.root}: the distributed test part lacks a class: {counts}")
+        raise ValueError(f"{manifest.root}: the official test part lacks a class: {counts}")
     return divide(rest, fractions[:2] / fractions[:2].sum(), seed, ("train", "validation")) | {"test": test}
 
 
 def _split_rows(manifest, fractions, seed, names):
     """Split single rows into the named parts, one a fraction, stratified by class and blind to copies."""
     try:
-        parts = deal_rows(manifest.labels, fractions, seed)
+        parts = stratified_split_indices(manifest.labels, fractions, seed)
     except ValueError as error:
         raise ValueError(
             f"{manifest.root}: {len(manifest)} images of {len(manifest.classes)} classes cannot be "
@@ -156,8 +156,8 @@ def _split_rows(manifest, fractions, seed, names):
     return {name: manifest.select(rows) for name, rows in zip(names, parts, strict=True)}
 
 
-def deal_rows(labels, fractions, seed):
-    """Deal rows to parts at random, stratified by class.
+def stratified_split_indices(labels, fractions, seed):
+    """Split row numbers at random, stratified by class.
 
     Args:
         labels: int (N,).

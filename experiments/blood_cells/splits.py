@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from drcls.data import deduplicate, find_outliers, read_planted, score_detection, split
-from drcls.data.split import deal_rows
+from drcls.data.split import stratified_split_indices
 from drcls.runs import write_csv, write_json
 
 
@@ -37,7 +37,9 @@ def make_parts(manifest, cache, protocol, fractions, seed, folder):
     found = find_outliers(cache.images, seed, cache.rows(searched))
     left = searched.select(np.flatnonzero(~found.flagged))
     if protocol == "paper":
-        train, validation = (left.select(rows) for rows in deal_rows(left.labels, fractions, seed))
+        train, validation = (
+            left.select(rows) for rows in stratified_split_indices(left.labels, fractions, seed)
+        )
         parts = {"train": train, "validation": validation, "test": validation}
     else:
         parts["train"] = left
@@ -58,8 +60,8 @@ def _split_genuine(kept, fractions, seed):
     """Split the genuine cells by groups; what was planted on a training cell follows it."""
     planted = read_overlays(kept)
     if planted is None:
-        return split(kept, fractions, seed, "clean")
-    parts = split(kept.select(np.flatnonzero(planted == "")), fractions, seed, "clean")
+        return split(kept, fractions, seed, "grouped")
+    parts = split(kept.select(np.flatnonzero(planted == "")), fractions, seed, "grouped")
     follows = kept.frame["group"].isin(set(parts["train"].frame["group"])).to_numpy()
     return parts | {"train": kept.select(np.flatnonzero(follows))}
 

@@ -29,7 +29,7 @@ from drcls.runs import save_model, write_json
 from drcls.train import train
 from experiments.common.run import IDENTITY, audit, run_row
 
-SPLITS = {"paper": "random", "clean": "clean"}
+STRATEGIES = {"paper": "random", "clean": "grouped"}
 MINIATURES = {
     "miniature_DenseNet": build_miniature_densenet,
     "miniature_ResNet": build_miniature_resnet,
@@ -82,7 +82,7 @@ def divide(config):
     manifest = load_manifest(config["folder"])
     if config["majority_share"] is not None:
         manifest = with_majority_share(manifest, config["majority_share"], config["split_seed"])
-    return split(manifest, config["fractions"], config["split_seed"], SPLITS[config["protocol"]])
+    return split(manifest, config["fractions"], config["split_seed"], STRATEGIES[config["protocol"]])
 
 
 def fit_model(config, train_part, validation, folder):

@@ -39,8 +39,8 @@ from drcls.models import (
 from experiments.chexnet_cbam.report import write_chexnet_cbam_report
 from experiments.common.controls import CONTROLS, control
 from experiments.common.options import make_parser, resolve
-from experiments.common.run import audit, run_row
-from experiments.common.training import fit_network
+from experiments.common.run import audit, run_variant
+from experiments.common.training import train_and_predict
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -172,7 +172,7 @@ def run(variant, options, protocol, manifest, parts, leakage, folder):
         watch = [keras.callbacks.TensorBoard(folder / "tensorboard")] if options.tensorboard else []
         return train_network(config, cache, parts, folder, watch, backbone_file)
 
-    run_row(folder, config, parts, leakage, fit, options.force)
+    run_variant(folder, config, parts, leakage, fit, options.force)
 
 
 def describe(variant, options, protocol):
@@ -229,7 +229,7 @@ def train_network(config, cache, parts, folder, callbacks=(), backbone_file=None
         loss = WeightedCategoricalCrossentropy(weights, label_smoothing=smoothing)
     else:
         loss = keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)
-    probabilities, best = fit_network(model, loss, config, cache, parts, folder, callbacks)
+    probabilities, best = train_and_predict(model, loss, config, cache, parts, folder, callbacks)
     return probabilities, f"epoch {best} of {config['epochs']} kept"
 
 

@@ -53,7 +53,7 @@ PROFILES = {
     "paper": {"image_size": 224, "epochs": 60, "learning_rate": 1e-3, "policy": "mixed_bfloat16"},
 }
 PHANTOM = {"num_images": 480, "size": 64, "seed": 0}
-SPLITS = {"paper": "random", "clean": "clean"}
+STRATEGIES = {"paper": "random", "clean": "grouped"}
 # Five classes become four.
 MERGED, MERGED_NAME = ["Severe", "Proliferate_DR"], "Severe_or_Proliferate_DR"
 
@@ -106,7 +106,7 @@ def run_all(options, manifest, run_set):
     if options.profile == "quick" and len(manifest.classes) == 4 and NETWORK in models:
         models = [NETWORK]  # what is asked of the parts is answered with five classes
     for protocol in options.protocols:
-        parts = split(manifest, CONFIG["fractions"], CONFIG["split_seed"], SPLITS[protocol])
+        parts = split(manifest, CONFIG["fractions"], CONFIG["split_seed"], STRATEGIES[protocol])
         leakage = audit(parts, protocol)
         for variant in models:
             config = describe(variant, options, protocol, data, size)

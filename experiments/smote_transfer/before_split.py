@@ -7,7 +7,7 @@ from imblearn.over_sampling import SMOTE
 
 from drcls.data import Manifest
 from drcls.data.duplicates import near_identical_pairs
-from drcls.data.split import PARTS, deal_rows
+from drcls.data.split import PARTS, stratified_split_indices
 from drcls.models.embedding_classifier import NUM_NEIGHBOURS, check_training_rows
 from drcls.models.smote_parents import smote_parents
 
@@ -50,7 +50,7 @@ def smote_before_split(features, manifest, fractions, seed):
     number = len(manifest)
     parents = smote_parents(features, manifest.labels, rows[number:], labels[number:], NUM_NEIGHBOURS)
     image = np.concatenate([np.arange(number), parents[:, 0]])
-    indices = dict(zip(PARTS[3], deal_rows(labels, fractions, seed), strict=True))
+    indices = dict(zip(PARTS[3], stratified_split_indices(labels, fractions, seed), strict=True))
     return BeforeSplit(
         {name: rows[chosen] for name, chosen in indices.items()},
         {name: manifest.select(image[chosen]) for name, chosen in indices.items()},

@@ -108,7 +108,7 @@ def run_all(options, manifest, run_set):
     """Every backbone and resampling under every protocol."""
     cache = ImageCache(manifest, PROFILES[options.profile]["image_size"])
     for protocol in options.protocols:
-        parts = split(manifest, CONFIG["fractions"], options.seed, split_protocol(manifest, protocol))
+        parts = split(manifest, CONFIG["fractions"], options.seed, split_strategy(manifest, protocol))
         leakage = audit(parts, protocol)
         folder = run_set / f"{options.data}-{protocol}-{options.profile}-s{options.seed}"
         for backbone in backbones(options):
@@ -141,15 +141,15 @@ class NotPossible(Exception):
     """A row that cannot exist on these data; the other rows can."""
 
 
-def split_protocol(manifest, protocol):
-    """A distributed split is kept, and made clean; where there is none, images are split here."""
-    distributed = manifest.frame["source_split"].ne("").all()
+def split_strategy(manifest, protocol):
+    """An official split is kept, and made clean; where there is none, images are split here."""
+    official = manifest.frame["source_split"].ne("").all()
     return {
-        ("paper", True): "distributed",
-        ("clean", True): "distributed_clean",
+        ("paper", True): "official",
+        ("clean", True): "official_grouped",
         ("paper", False): "random",
-        ("clean", False): "clean",
-    }[protocol, bool(distributed)]
+        ("clean", False): "grouped",
+    }[protocol, bool(official)]
 
 
 def backbones(options):

@@ -1,4 +1,4 @@
-"""The protocols: what each puts where."""
+"""The strategies: what each puts where."""
 
 import hashlib
 import warnings
@@ -13,14 +13,14 @@ from data_prep.brain_tumor_mri import BRAIN_TUMOR_MRI
 from data_prep.phantoms.fundus import plan_images
 from data_prep.prepare import main
 from drcls.data import audit_leakage, deduplicate, folds, load_manifest, split
-from drcls.data.split import PROTOCOLS
+from drcls.data.split import STRATEGIES
 from tests.data.tables import APTOS_COUNTS, table
 
 PAPER = (0.8, 0.1, 0.1)
 
 
 def test_paper_protocol_gives_the_printed_sizes_on_aptos_counts():
-    parts = split(table(APTOS_COUNTS), PAPER, 0, "paper")
+    parts = split(table(APTOS_COUNTS), PAPER, 0, "oversample_first")
     assert [len(parts[name]) for name in ("train", "validation", "test")] == [7220, 902, 903]
     assert set(parts["train"].counts()) == {1444}
     assert set(parts["validation"].counts()) == set(parts["test"].counts()) == {180, 181}
@@ -42,7 +42,7 @@ def leaked_by_formula(count, most):
 def test_paper_protocol_leaks_as_computed_by_hand():
     shares = []
     for seed in range(5):
-        parts = split(table(APTOS_COUNTS), PAPER, seed, "paper")
+        parts = split(table(APTOS_COUNTS), PAPER, seed, "oversample_first")
         audit = audit_leakage(parts["train"], parts["test"])
         shares.append([audit["overall"], *audit["per_class"].values()])
     measured = 100 * np.mean(shares, axis=0)
@@ -54,7 +54,7 @@ def test_paper_protocol_leaks_as_computed_by_hand():
 
 def test_clean_protocol_neither_leaks_nor_loses_an_image():
     manifest = table(APTOS_COUNTS, images_per_group=2)
-    parts = split(manifest, (0.7, 0.1, 0.2), 0, "clean")
+    parts = split(manifest, (0.7, 0.1, 0.2), 0, "grouped")
     paths = [path for part in parts.values() for path in part.frame["path"]]
     assert sorted(paths) == manifest.frame["path"].tolist()
     groups = [set(part.frame["group"]) for part in parts.values()]
@@ -72,7 +72,7 @@ def test_clean_protocol_neither_leaks_nor_loses_an_image():
 )
 def test_no_group_is_ever_torn_apart(counts, size, seed):
     manifest = table({f"class{i}": count for i, count in enumerate(counts)}, size)
-    parts = split(manifest, (0.6, 0.2, 0.2), seed, "clean")
+    parts = split(manifest, (0.6, 0.2, 0.2), seed, "grouped")
     assert sum(len(part) for part in parts.values()) == len(manifest)
     holders = [set(part.frame["group"]) for part in parts.values()]
     assert sum(map(len, holders)) == manifest.frame["group"].nunique()
@@ -85,7 +85,7 @@ def test_clean_parts_never_share_a_file_nor_hold_a_contradiction(data):
     copies = data.draw(st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99)), max_size=20))
     for copy, source in copies:
         manifest.frame.loc[copy, "sha256"] = manifest.frame.loc[source, "sha256"]
-    parts = split(manifest, (0.6, 0.2, 0.2), data.draw(st.integers(0, 2**32 - 1)), "clean")
+    parts = split(manifest, (0.6, 0.2, 0.2), data.draw(st.integers(0, 2**32 - 1)), "grouped")
     held = [digest for part in parts.values() for digest in part.frame["sha256"]]
     labels = manifest.frame.groupby("sha256")["label"].nunique()
     assert sorted(held) == sorted(labels.index[labels == 1])
@@ -105,7 +105,7 @@ def test_clean_protocol_copes_with_the_small_classes_of_the_phantom(num_images, 
     for seed in range(2):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            parts = split(manifest, fractions, seed, "clean")
+            parts = split(manifest, fractions, seed, "grouped")
         counts = np.array([part.counts() for part in parts.values()])
         assert counts.min() > 0
         np.testing.assert_array_equal(counts.sum(axis=0), whole)
@@ -120,13 +120,13 @@ def test_both_protocols_on_the_real_archive(sources, tmp_path):
     archive = str(sources("aptos2019_gaussian_224.zip"))
     assert main(APTOS2019, ["--source", archive, "--output", str(folder)]) == 0
     manifest = load_manifest(folder)
-    clean = split(manifest, (0.7, 0.1, 0.2), 0, "clean")
+    clean = split(manifest, (0.7, 0.1, 0.2), 0, "grouped")
     # 251 files are in 123 groups of identical ones, 30 of which contradict themselves.
     assert sum(len(part) for part in clean.values()) == 3662 - 251 + 123 - 30
     assert audit_leakage(clean["train"], clean["test"])["group"] == 0
     assert audit_leakage(clean["train"], clean["validation"])["group"] == 0
     assert audit_leakage(clean["validation"], clean["test"])["group"] == 0
-    paper = split(manifest, PAPER, 0, "paper")
+    paper = split(manifest, PAPER, 0, "oversample_first")
     assert [len(part) for part in paper.values()] == [7220, 902, 903]
     # Above the 72.8 % of oversampling alone: the archive's own copies add to it.
     assert 0.72 < audit_leakage(paper["train"], paper["test"])["overall"] < 0.78
@@ -140,15 +140,15 @@ def test_one_of_identical_images_stays_and_none_of_contradictory_ones():
 
 
 @pytest.mark.parametrize(
-    ("protocol", "digest"),
-    [("paper", "1691ba77dd050aa0"), ("clean", "3783bbfe9a80033f")],
+    ("strategy", "digest"),
+    [("oversample_first", "1691ba77dd050aa0"), ("grouped", "3783bbfe9a80033f")],
 )
-def test_the_same_seed_gives_the_same_parts_everywhere(protocol, digest):
+def test_the_same_seed_gives_the_same_parts_everywhere(strategy, digest):
     manifest = table({"a": 60, "b": 30, "c": 45}, images_per_group=2)
-    parts = split(manifest, (0.6, 0.2, 0.2), 5, protocol)
+    parts = split(manifest, (0.6, 0.2, 0.2), 5, strategy)
     content = "".join(name + "".join(part.frame["path"]) for name, part in parts.items())
     assert hashlib.sha256(content.encode()).hexdigest()[:16] == digest
-    others = split(manifest, (0.6, 0.2, 0.2), 6, protocol)
+    others = split(manifest, (0.6, 0.2, 0.2), 6, strategy)
     assert others["test"].frame["path"].tolist() != parts["test"].frame["path"].tolist()
 
 
@@ -158,20 +158,20 @@ def test_the_same_seed_gives_the_same_parts_everywhere(protocol, digest):
 )
 def test_fractions_that_are_none_are_refused(fractions):
     with pytest.raises(ValueError, match="two or three positive shares that sum to 1; received"):
-        split(table(APTOS_COUNTS), fractions, 0, "paper")
+        split(table(APTOS_COUNTS), fractions, 0, "oversample_first")
 
 
-@pytest.mark.parametrize("protocol", ["paper", "random", "clean"])
-def test_two_fractions_make_train_and_test(protocol):
-    parts = split(table({"a": 60, "b": 30}, images_per_group=2), (0.7, 0.3), 0, protocol)
+@pytest.mark.parametrize("strategy", ["oversample_first", "random", "grouped"])
+def test_two_fractions_make_train_and_test(strategy):
+    parts = split(table({"a": 60, "b": 30}, images_per_group=2), (0.7, 0.3), 0, strategy)
     assert list(parts) == ["train", "test"]
-    expected = [18, 18] if protocol == "paper" else [18, 9]
-    np.testing.assert_allclose(parts["test"].counts(), expected, atol=5 if protocol == "clean" else 1)
+    expected = [18, 18] if strategy == "oversample_first" else [18, 9]
+    np.testing.assert_allclose(parts["test"].counts(), expected, atol=5 if strategy == "grouped" else 1)
 
 
 def test_a_distributed_split_needs_a_share_for_validation():
-    with pytest.raises(ValueError, match="distributed protocol needs three fractions; received"):
-        split(distributed({"a": 40, "b": 30}), (0.7, 0.3), 0, "distributed")
+    with pytest.raises(ValueError, match="official strategy needs three fractions; received"):
+        split(official({"a": 40, "b": 30}), (0.7, 0.3), 0, "official")
 
 
 @given(st.integers(2, 6), st.booleans(), st.integers(0, 99))
@@ -209,18 +209,18 @@ def test_a_random_split_holds_every_image_once_and_meets_the_shares():
         np.testing.assert_allclose(part.counts(), share * manifest.counts(), atol=1)
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_splitting_leaves_the_whole_alone(protocol):
-    manifest = distributed({"a": 40, "b": 30})
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_splitting_leaves_the_whole_alone(strategy):
+    manifest = official({"a": 40, "b": 30})
     before = manifest.frame.copy()
-    split(manifest, PAPER, 0, protocol)
+    split(manifest, PAPER, 0, strategy)
     assert manifest.frame.equals(before)
 
 
 def test_shares_are_met_as_well_as_whole_groups_allow():
-    parts = split(table({"a": 3, "b": 9}), (1 / 3, 1 / 3, 1 / 3), 0, "clean")
+    parts = split(table({"a": 3, "b": 9}), (1 / 3, 1 / 3, 1 / 3), 0, "grouped")
     np.testing.assert_array_equal([part.counts() for part in parts.values()], [[1, 3]] * 3)
-    parts = split(table({"a": 5, "b": 50}), (0.6, 0.2, 0.2), 0, "clean")
+    parts = split(table({"a": 5, "b": 50}), (0.6, 0.2, 0.2), 0, "grouped")
     np.testing.assert_array_equal([part.counts() for part in parts.values()], [[3, 30], [1, 10], [1, 10]])
 
 
@@ -235,21 +235,21 @@ def test_shares_are_met_as_well_as_whole_groups_allow():
 )
 def test_a_class_or_share_too_small_for_three_parts_is_named(counts, images_per_group, fractions, sizes):
     with pytest.raises(ValueError, match=rf"nowhere: no split of whole groups into .*in groups: {sizes}$"):
-        split(table(counts, images_per_group), fractions, 0, "clean")
+        split(table(counts, images_per_group), fractions, 0, "grouped")
 
 
 def test_too_few_images_for_the_paper_protocol_are_named():
     with pytest.raises(ValueError, match=r"nowhere: 6 images of 2 classes cannot be split into \[0.8"):
-        split(table({"a": 3, "b": 2}), PAPER, 0, "paper")
+        split(table({"a": 3, "b": 2}), PAPER, 0, "oversample_first")
     with pytest.raises(ValueError, match=r"nowhere: cannot balance classes without a single image: \['b'\]"):
-        split(table({"a": 3, "b": 0}), PAPER, 0, "paper")
+        split(table({"a": 3, "b": 0}), PAPER, 0, "oversample_first")
 
 
-# --- The distributed split
+# --- The official split
 
 
-def distributed(counts, images_per_group=1):
-    """Make a manifest of which every fifth image is distributed as a test image."""
+def official(counts, images_per_group=1):
+    """Make a manifest of which every fifth image is official as a test image."""
     manifest = table(counts, images_per_group)
     manifest.frame["source_split"] = [
         "Testing" if row % 5 == 4 else "Training" for row in range(len(manifest))
@@ -262,43 +262,43 @@ def rows_of(part):
     return [int(path[7:12]) for path in part.frame["path"]]
 
 
-@pytest.mark.parametrize("protocol", ["distributed", "distributed_clean"])
-def test_the_distributed_test_part_is_kept_and_the_rest_divided_in_the_ratio_of_the_others(protocol):
-    parts = split(distributed({"a": 100, "b": 50}), (0.6, 0.2, 0.2), 0, protocol)
+@pytest.mark.parametrize("strategy", ["official", "official_grouped"])
+def test_the_distributed_test_part_is_kept_and_the_rest_divided_in_the_ratio_of_the_others(strategy):
+    parts = split(official({"a": 100, "b": 50}), (0.6, 0.2, 0.2), 0, strategy)
     assert rows_of(parts["test"]) == list(range(4, 150, 5))
     # A quarter of 80 and of 40.
     assert parts["validation"].counts().tolist() == [20, 10]
     assert parts["train"].counts().tolist() == [60, 30]
     assert sorted(row for part in parts.values() for row in rows_of(part)) == list(range(150))
-    others = split(distributed({"a": 100, "b": 50}), (0.6, 0.2, 0.2), 1, protocol)
+    others = split(official({"a": 100, "b": 50}), (0.6, 0.2, 0.2), 1, strategy)
     assert rows_of(others["validation"]) != rows_of(parts["validation"])
     assert rows_of(others["test"]) == rows_of(parts["test"])
 
 
 @pytest.mark.parametrize("names", [("train", "test"), ("TRAIN", "Test"), ("training", "testing")])
 def test_distributors_spell_their_parts_in_several_ways(names):
-    manifest = distributed({"a": 20, "b": 20})
-    expected = split(manifest, PAPER, 0, "distributed")
+    manifest = official({"a": 20, "b": 20})
+    expected = split(manifest, PAPER, 0, "official")
     manifest.frame["source_split"] = manifest.frame["source_split"].map(
         dict(zip(("Training", "Testing"), names, strict=True))
     )
-    parts = split(manifest, PAPER, 0, "distributed")
+    parts = split(manifest, PAPER, 0, "official")
     assert all(rows_of(parts[name]) == rows_of(expected[name]) for name in parts)
 
 
 def test_what_a_distributed_split_tears_apart_by_hand():
-    manifest = distributed({"a": 100, "b": 50})  # test rows 4, 9, 14, ...
+    manifest = official({"a": 100, "b": 50})  # test rows 4, 9, 14, ...
     frame = manifest.frame
     frame.loc[[4, 5, 6], ["sha256", "group"]] = "one file, once in test and twice in training"
     frame.loc[[9, 10], "group"] = "a patient with different images in both parts"
     frame.loc[[14, 19], ["sha256", "group"]] = "one file, twice in test"
     frame.loc[[20, 21], ["sha256", "group"]] = "one file, twice in training"
     frame.loc[[24, 109], ["sha256", "group"]] = "one file of test under two labels"
-    leaky = split(manifest, (0.6, 0.2, 0.2), 0, "distributed")
+    leaky = split(manifest, (0.6, 0.2, 0.2), 0, "official")
     seen = manifest.select(rows_of(leaky["train"]) + rows_of(leaky["validation"]))
     audit = audit_leakage(seen, leaky["test"])
     assert (audit["identical"], audit["group"], audit["num_test"]) == (1 / 30, 2 / 30, 30)
-    clean = split(manifest, (0.6, 0.2, 0.2), 0, "distributed_clean")
+    clean = split(manifest, (0.6, 0.2, 0.2), 0, "official_grouped")
     assert rows_of(clean["test"]) == [row for row in range(4, 150, 5) if row not in (19, 24, 109)]
     seen = rows_of(clean["train"]) + rows_of(clean["validation"])
     assert sorted(seen) == [row for row in range(150) if row % 5 != 4 and row not in (5, 6, 10, 21)]
@@ -306,22 +306,22 @@ def test_what_a_distributed_split_tears_apart_by_hand():
 
 
 def test_a_contradiction_across_the_parts_is_in_neither():
-    manifest = distributed({"a": 50, "b": 50})
+    manifest = official({"a": 50, "b": 50})
     manifest.frame.loc[[4, 60], ["sha256", "group"]] = "a in test, b in training"
-    parts = split(manifest, PAPER, 0, "distributed_clean")
+    parts = split(manifest, PAPER, 0, "official_grouped")
     assert not {4, 60} & {row for part in parts.values() for row in rows_of(part)}
 
 
 @settings(deadline=None, max_examples=15)
 @given(st.data())
 def test_no_group_straddles_a_clean_distributed_split(data):
-    manifest = distributed({"a": 90, "b": 70}, images_per_group=1)
+    manifest = official({"a": 90, "b": 70}, images_per_group=1)
     frame, rows = manifest.frame, st.integers(0, 159)
     for row, other in data.draw(st.lists(st.tuples(rows, rows), max_size=25)):
         frame.loc[row, ["group", "sha256", "phash"]] = frame.loc[other, ["group", "sha256", "phash"]]
     for row, other in data.draw(st.lists(st.tuples(rows, rows), max_size=25)):
         frame.loc[frame["group"] == frame.loc[row, "group"], "group"] = frame.loc[other, "group"]
-    parts = split(manifest, (0.6, 0.2, 0.2), data.draw(st.integers(0, 2**32 - 1)), "distributed_clean")
+    parts = split(manifest, (0.6, 0.2, 0.2), data.draw(st.integers(0, 2**32 - 1)), "official_grouped")
     groups = [set(part.frame["group"]) for part in parts.values()]
     assert not groups[0] & groups[1] and not groups[0] & groups[2] and not groups[1] & groups[2]
     assert audit_leakage(parts["train"], parts["test"])["group"] == 0
@@ -333,26 +333,24 @@ def test_no_group_straddles_a_clean_distributed_split(data):
     assert set(parts["test"].frame["source_split"]) == {"Testing"}
 
 
-@pytest.mark.parametrize("protocol", ["distributed", "distributed_clean"])
+@pytest.mark.parametrize("strategy", ["official", "official_grouped"])
 @pytest.mark.parametrize("name", ["", "valid"])
-def test_an_image_in_no_distributed_part_is_refused(protocol, name):
-    manifest = distributed({"a": 20, "b": 20})
+def test_an_image_in_no_distributed_part_is_refused(strategy, name):
+    manifest = official({"a": 20, "b": 20})
     manifest.frame.loc[[3, 8], "source_split"] = name
     with pytest.raises(ValueError, match=rf"nowhere: .*'train', .*received .*'{name}': 2"):
-        split(manifest, PAPER, 0, protocol)
+        split(manifest, PAPER, 0, strategy)
 
 
-@pytest.mark.parametrize("protocol", ["distributed", "distributed_clean"])
-def test_a_distributed_part_without_a_class_is_refused(protocol):
-    manifest = distributed({"a": 20, "b": 20})
+@pytest.mark.parametrize("strategy", ["official", "official_grouped"])
+def test_a_distributed_part_without_a_class_is_refused(strategy):
+    manifest = official({"a": 20, "b": 20})
     manifest.frame.loc[20:, "source_split"] = "Training"
-    with pytest.raises(
-        ValueError, match="nowhere: the distributed test part lacks a class: {'a': 4, 'b': 0}"
-    ):
-        split(manifest, PAPER, 0, protocol)
+    with pytest.raises(ValueError, match="nowhere: the official test part lacks a class: {'a': 4, 'b': 0}"):
+        split(manifest, PAPER, 0, strategy)
     manifest.frame["source_split"] = "Testing"
     with pytest.raises(ValueError, match="nowhere: "):
-        split(manifest, PAPER, 0, protocol)
+        split(manifest, PAPER, 0, strategy)
 
 
 @pytest.mark.slow
@@ -361,13 +359,13 @@ def test_the_distributed_split_of_the_real_brain_archive(sources, tmp_path):
     archive = str(sources("brain_tumor_mri_224.zip"))
     assert main(BRAIN_TUMOR_MRI, ["--source", archive, "--output", str(folder)]) == 0
     manifest = load_manifest(folder)
-    parts = split(manifest, (0.7, 0.1, 0.2), 0, "distributed")
+    parts = split(manifest, (0.7, 0.1, 0.2), 0, "official")
     assert [len(part) for part in parts.values()] == [4994, 714, 1311]
     audit = audit_leakage(parts["train"], parts["test"])
     # Most healthy brains are in both parts, many as versions of other contrast.
     assert 0.34 < audit["overall"] < 0.39 and 0.13 < audit["identical"] < 0.17
     assert audit["per_class"]["notumor"] > 0.88 and audit["per_class"]["glioma"] == 0
-    parts = split(manifest, (0.7, 0.1, 0.2), 0, "distributed_clean")
+    parts = split(manifest, (0.7, 0.1, 0.2), 0, "official_grouped")
     assert parts["test"].counts().tolist() == [299, 301, 381, 300]
     assert (parts["train"].counts() + parts["validation"].counts()).tolist() == [1321, 1227, 620, 1440]
     for seen, unseen in (("train", "test"), ("validation", "test"), ("train", "validation")):

@@ -190,16 +190,16 @@ def test_planted_duplicates_are_found_again_and_no_others(manifest):
 
 
 def test_the_distributed_split_leaks_and_its_clean_form_does_not(manifest):
-    parts = split(manifest, (0.7, 0.1, 0.2), 0, "distributed")
+    parts = split(manifest, (0.7, 0.1, 0.2), 0, "official")
     seen = manifest.select(np.flatnonzero(manifest.frame["source_split"] == "Training"))
     assert audit_leakage(seen, parts["test"])["num_leaked"] == 3
-    parts = split(manifest, (0.7, 0.1, 0.2), 0, "distributed_clean")
+    parts = split(manifest, (0.7, 0.1, 0.2), 0, "official_grouped")
     assert audit_leakage(parts["train"], parts["test"])["group"] == 0
 
 
 def test_the_smallest_phantom_can_be_split_cleanly(tmp_path):
     manifest = load_manifest(write_brain(tmp_path / "brain", MIN_IMAGES, size=32, progress=False))
-    parts = split(manifest, (0.7, 0.1, 0.2), 0, "distributed_clean")
+    parts = split(manifest, (0.7, 0.1, 0.2), 0, "official_grouped")
     assert all(part.counts().all() for part in parts.values())
 
 

@@ -98,7 +98,7 @@ def test_manifest_and_planted_agree_with_the_files(manifest):
 
 def test_every_part_of_a_clean_split_has_every_class(manifest):
     genuine = manifest.select(np.flatnonzero(read_planted(manifest) == ""))
-    parts = split(genuine, (0.7, 0.1, 0.2), 0, "clean")
+    parts = split(genuine, (0.7, 0.1, 0.2), 0, "grouped")
     assert all(part.counts().all() for part in parts.values())
 
 

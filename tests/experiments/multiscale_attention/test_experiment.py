@@ -11,7 +11,7 @@ from experiments.multiscale_attention import experiment
 from experiments.multiscale_attention.experiment import (
     CONFIG,
     PROFILES,
-    SPLITS,
+    STRATEGIES,
     VARIANTS,
     describe,
     measure_elsewhere,
@@ -101,6 +101,6 @@ def test_the_settings_are_recorded(setting):
     options, manifest = setting
     config = describe("tiny", options, "paper", "squares", 16)
     assert config["network"] == TINY and config["epochs"] == 1 and config["split_seed"] == 1
-    parts = split(manifest, CONFIG["fractions"], CONFIG["split_seed"], SPLITS["paper"])
+    parts = split(manifest, CONFIG["fractions"], CONFIG["split_seed"], STRATEGIES["paper"])
     assert audit(parts, "paper")["num_test"] == len(parts["test"])
     assert ImageCache(manifest, 16).size == 16

@@ -11,7 +11,7 @@ from drcls.metrics import accuracy
 from drcls.models import LEARNERS
 from drcls.runs import read_json
 from experiments.smote_transfer import experiment
-from experiments.smote_transfer.experiment import PROFILES, VARIANTS, describe, main, parse, split_protocol
+from experiments.smote_transfer.experiment import PROFILES, VARIANTS, describe, main, parse, split_strategy
 from experiments.smote_transfer.report import gain_row, pair_up
 from tests.data.tables import table
 from tests.small_data import write_squares
@@ -112,10 +112,10 @@ def test_auto_is_both_data_sets(monkeypatch, tmp_path):
 
 def test_a_distributed_split_is_kept():
     manifest = table({"a": 3, "b": 3})
-    assert split_protocol(manifest, "paper") == "random" and split_protocol(manifest, "clean") == "clean"
+    assert split_strategy(manifest, "paper") == "random" and split_strategy(manifest, "clean") == "grouped"
     manifest.frame["source_split"] = ["Training", "Testing"] * 3
-    assert split_protocol(manifest, "paper") == "distributed"
-    assert split_protocol(manifest, "clean") == "distributed_clean"
+    assert split_strategy(manifest, "paper") == "official"
+    assert split_strategy(manifest, "clean") == "official_grouped"
 
 
 def test_gains_by_hand(tmp_path):
