@@ -22,7 +22,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from drcls.models.sealed import SealedRows
+from drcls.data.holdout_guard import HoldoutGuard
 
 NUM_NEIGHBOURS = 5
 
@@ -73,7 +73,7 @@ VOTERS = ("logistic_regression", "SVM", "random_forest", "extra_trees")
 
 
 def build_embedding_classifier(
-    learner, resampling, seed, num_components=None, sealed=frozenset(), hyperparameters=None
+    learner, resampling, seed, num_components=None, holdout=frozenset(), hyperparameters=None
 ):
     """Build an unfitted pipeline.
 
@@ -82,7 +82,7 @@ def build_embedding_classifier(
         resampling: str, a key of `RESAMPLERS`.
         seed: int, of resampler and learner.
         num_components: int, principal components kept after scaling; None: all features.
-        sealed: rows that must never be fitted on, from `drcls.models.sealed.seal`.
+        holdout: rows that must never be fitted on, from `drcls.data.holdout_guard.row_fingerprints`.
         hyperparameters: dict of the learner's arguments, for example what `choose_hyperparameters` returned.
 
     Returns:
@@ -104,7 +104,7 @@ def build_embedding_classifier(
         estimator.set_params(class_weight="balanced")
     sampler = RESAMPLERS[resampling]
     steps = [
-        ("guard", SealedRows(sealed)),
+        ("guard", HoldoutGuard(holdout)),
         ("scale", StandardScaler()),
         ("reduce", PCA(num_components, random_state=seed) if num_components else None),
         ("resample", _seeded(sampler, seed) if sampler else None),

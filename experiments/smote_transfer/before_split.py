@@ -7,9 +7,9 @@ from imblearn.over_sampling import SMOTE
 
 from drcls.data import Manifest
 from drcls.data.duplicates import near_identical_pairs
+from drcls.data.smote_parents import smote_parents
 from drcls.data.split import PARTS, stratified_split_indices
 from drcls.models.embedding_classifier import NUM_NEIGHBOURS, check_training_rows
-from drcls.models.smote_parents import smote_parents
 
 
 @dataclass(frozen=True)

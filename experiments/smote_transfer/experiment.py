@@ -29,6 +29,7 @@ import pandas as pd
 from data_prep.phantoms.brain import write_brain
 from data_prep.phantoms.fundus import write_fundus
 from drcls.data import ImageCache, load_manifest, split
+from drcls.data.holdout_guard import row_fingerprints
 from drcls.evaluate import measure
 from drcls.export import onnx_function
 from drcls.models import (
@@ -42,7 +43,6 @@ from drcls.models import (
     choose_hyperparameters,
 )
 from drcls.models.embedding_classifier import VOTERS, WITHOUT_CLASS_WEIGHTS, check_training_rows
-from drcls.models.sealed import seal
 from drcls.runs import is_current, read_json, write_csv, write_json, write_text
 from experiments.common.options import make_parser, resolve
 from experiments.common.run import audit, run_row
@@ -185,10 +185,10 @@ def fit_on_embeddings(config, cache, parts, folder):
     rows = {name: features[cache.rows(part)] for name, part in parts.items()}
     train = rows["train"], parts["train"].labels, parts["train"].frame["group"].to_numpy()
     # Identical files have identical embeddings: only a clean test part can be kept from `fit`.
-    sealed = seal(rows["test"]) if config["protocol"] == "clean" else frozenset()
+    holdout = row_fingerprints(rows["test"]) if config["protocol"] == "clean" else frozenset()
     check_training_rows(*train[:2], parts["train"].classes, config["resampling"])
-    hyperparameters = choose(config, *train, sealed, folder)
-    probabilities = fit_learners(config, *train[:2], rows["test"], sealed, hyperparameters)
+    hyperparameters = choose(config, *train, holdout, folder)
+    probabilities = fit_learners(config, *train[:2], rows["test"], holdout, hyperparameters)
     keep_learners(folder / config["variant"], parts["test"], probabilities, config["seed"])
     if config["resampling"] == "SMOTE":
         places = smote_map(*train[:2], parts["train"].classes, config["num_components"], config["seed"])
@@ -233,7 +233,7 @@ def embeddings(config, cache, folder):
     return cached_embeddings(cache, backbone, f"{name}-onnx", forward=forward)
 
 
-def choose(config, features, labels, groups, sealed, folder):
+def choose(config, features, labels, groups, holdout, folder):
     """Hyperparameters of every learner, chosen once for each split and kind of embedding."""
     kind = "frozen" if config["row"] in RESAMPLERS else config["row"].split("+")[0]
     file = folder / f"{Path(config['backbone']).stem}-{kind}-hyperparameters.json"
@@ -245,7 +245,7 @@ def choose(config, features, labels, groups, sealed, folder):
     for learner in LEARNERS:
         print(f"choosing the hyperparameters of {learner}")
         classifier = build_embedding_classifier(
-            learner, "none", config["seed"], config["num_components"], sealed
+            learner, "none", config["seed"], config["num_components"], holdout
         )
         chosen[learner] = choose_hyperparameters(
             classifier, learner, features, labels, groups, config["seed"]
@@ -254,7 +254,7 @@ def choose(config, features, labels, groups, sealed, folder):
     return chosen
 
 
-def fit_learners(config, features, labels, test, sealed, hyperparameters):
+def fit_learners(config, features, labels, test, holdout, hyperparameters):
     """Fit every learner and predict the test rows: dict from name to float32 (N, C), soft voting last."""
     resampling = config["resampling"]
     probabilities = {}
@@ -262,7 +262,7 @@ def fit_learners(config, features, labels, test, sealed, hyperparameters):
         if resampling == "class_weights" and learner in WITHOUT_CLASS_WEIGHTS:
             continue
         classifier = build_embedding_classifier(
-            learner, resampling, config["seed"], config["num_components"], sealed, hyperparameters[learner]
+            learner, resampling, config["seed"], config["num_components"], holdout, hyperparameters[learner]
         )
         try:
             classifier.fit(features, labels)

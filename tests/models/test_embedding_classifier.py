@@ -7,6 +7,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from drcls.data.holdout_guard import row_fingerprints
 from drcls.models.embedding_classifier import (
     LEARNERS,
     RESAMPLERS,
@@ -15,7 +16,6 @@ from drcls.models.embedding_classifier import (
     check_training_rows,
     choose_hyperparameters,
 )
-from drcls.models.sealed import seal
 
 
 def blobs(counts=(60, 30, 20), features=8, seed=0):
@@ -68,12 +68,12 @@ def test_the_same_as_imbalanced_learn_step_by_step():
 
 def test_test_rows_are_predicted_but_never_fitted_on():
     rows, labels = blobs(seed=1)
-    classifier = build_embedding_classifier("k-NN", "SMOTE", 0, sealed=seal(rows))
+    classifier = build_embedding_classifier("k-NN", "SMOTE", 0, holdout=row_fingerprints(rows))
     assert classifier.fit(ROWS, LABELS).predict_proba(rows).shape == (110, 3)
     together = np.concatenate([ROWS, rows]), np.concatenate([LABELS, labels])
-    with pytest.raises(ValueError, match="110 of the 220 rows to fit on are sealed"):
+    with pytest.raises(ValueError, match="110 of the 220 rows to fit on are held-out"):
         classifier.fit(*together)
-    with pytest.raises(ValueError, match="are sealed"):
+    with pytest.raises(ValueError, match="are held-out"):
         choose_hyperparameters(classifier, "k-NN", *together, np.arange(220), seed=0)
 
 

@@ -1,4 +1,4 @@
-"""The SMOTE script: rows from data to metrics, sealed test rows, the leaky row, gains and report."""
+"""The SMOTE script: rows from data to metrics, held-out test rows, the leaky row, gains and report."""
 
 import shutil
 
@@ -88,16 +88,16 @@ def test_rows_of_fine_tuned_embeddings_need_the_fine_tuned_backbone(setting):
         main([*setting, "--models", "fine_tuned+SMOTE", "--protocol", "clean"])
 
 
-def test_the_test_rows_are_sealed(setting, monkeypatch):
+def test_the_test_rows_are_held_out(setting, monkeypatch):
     """A script that fits on everything is stopped, under the clean protocol."""
 
-    def fit_on_all(config, features, labels, test, sealed, hyperparameters):
+    def fit_on_all(config, features, labels, test, holdout, hyperparameters):
         together = np.concatenate([features, test])
-        classifier = experiment.build_embedding_classifier("k-NN", "none", 0, 4, sealed)
+        classifier = experiment.build_embedding_classifier("k-NN", "none", 0, 4, holdout)
         return classifier.fit(together, np.zeros(len(together), dtype=int))
 
     monkeypatch.setattr(experiment, "fit_learners", fit_on_all)
-    with pytest.raises(ValueError, match="sealed test rows"):
+    with pytest.raises(ValueError, match="held-out test rows"):
         main([*setting, "--models", "none", "--protocol", "clean"])
 
 

@@ -4,28 +4,28 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 
-class SealedRows(TransformerMixin, BaseEstimator):
-    """Pass rows through unchanged, and refuse to be fitted on any of the sealed ones.
+class HoldoutGuard(TransformerMixin, BaseEstimator):
+    """Pass rows through unchanged, and refuse to be fitted on any of the held-out ones.
 
     As the first step of a pipeline it sees whatever the scaler, the resampler and the learner are about to be
     fitted on, in every fold of a cross-validation too.
 
     Args:
-        sealed: frozenset from `seal`.
+        holdout: frozenset from `row_fingerprints`.
     """
 
-    def __init__(self, sealed=frozenset()):
-        self.sealed = sealed
+    def __init__(self, holdout=frozenset()):
+        self.holdout = holdout
 
     def fit(self, X, y=None):
         """Check the rows.
 
         Raises:
-            ValueError: where one of them is sealed.
+            ValueError: where one of them is held out.
         """
-        seen = sum(row.tobytes() in self.sealed for row in X)
+        seen = sum(row.tobytes() in self.holdout for row in X)
         if seen:
-            raise ValueError(f"{seen} of the {len(X)} rows to fit on are sealed test rows; expected none")
+            raise ValueError(f"{seen} of the {len(X)} rows to fit on are held-out test rows; expected none")
         return self
 
     def transform(self, X):
@@ -36,7 +36,7 @@ class SealedRows(TransformerMixin, BaseEstimator):
         return True
 
 
-def seal(rows):
+def row_fingerprints(rows):
     """Return what tells these rows from others.
 
     Args:

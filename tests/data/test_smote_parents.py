@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from imblearn.over_sampling import SMOTE
 
-from drcls.models.smote_parents import smote_parents
+from drcls.data.smote_parents import smote_parents
 
 
 def two_classes(seed, features=6):
