@@ -2,15 +2,15 @@
 
     python -m data_prep.blood_cells --source PBC_dataset_normal_DIB.zip
     python -m data_prep.blood_cells --source training_set.npz
-    python -m data_prep.blood_cells --source PBC_dataset_normal_DIB.zip --plant-outliers 1800
+    python -m data_prep.blood_cells --source PBC_dataset_normal_DIB.zip --inject-outliers 1800
 
 reads the original layout, `CLASS/NAME.jpg` (https://doi.org/10.17632/snkd93bnjr.1), a NumPy file of `images` and
 `labels` (the layout of the homework that the paper answers) or MedMNIST's `bloodmnist*.npz`. NumPy files are
 never unpickled.
 
 The homework's 13,759 images were 11,959 cells, the training part of BloodMNIST, and 1,800 more with an unrelated
-picture blended over them. `--plant-outliers N` rebuilds such a set: N cells are stored once more under a picture
-drawn here, one of ten of that number once more as they are. `planted.csv` beside the manifest says which.
+picture blended over them. `--inject-outliers N` rebuilds such a set: N cells are stored once more under a picture
+drawn here, one of ten of that number once more as they are. `injected.csv` beside the manifest says which.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from data_prep import prepare
 from data_prep.arrays import ArrayFile, encode_png
 from data_prep.labels import match_labels
-from data_prep.planting import DUPLICATE, blend, plan_planting
+from data_prep.outlier_injection import DUPLICATE, blend, plan_injections
 from data_prep.prepare import DataSet, LabelledFile, build_parser
 from data_prep.sources import PreparationError, Source, UnreadableFileError, shorten
 from data_prep.verify import FORMAT_OF_SUFFIX, decode_verified
@@ -43,7 +43,7 @@ PAPER_SIZE = 96
 SIDE_TOLERANCE = 0.1
 
 
-class PlantedSource:
+class InjectedSource:
     """A source with overlays and duplicates of its cells added.
 
     Args:
@@ -53,27 +53,27 @@ class PlantedSource:
         seed: non-negative integer.
 
     Raises:
-        PreparationError: There are fewer cells than planted images.
+        PreparationError: There are fewer cells than injected images.
     """
 
     def __init__(self, source, files, num_overlays, seed):
         self.path, self._source, self._task = source.path, source, f"{num_overlays} {seed}"
         try:
-            plan = plan_planting(len(files), num_overlays, seed)
+            plan = plan_injections(len(files), num_overlays, seed)
         except ValueError as error:
-            raise PreparationError(f"{source.path}: --plant-outliers: {error}") from error
-        self.files, self._planted = list(files), {}
+            raise PreparationError(f"{source.path}: --inject-outliers: {error}") from error
+        self.files, self._injected = list(files), {}
         for number, row in enumerate(plan.itertuples()):
             cell = files[row.cell]
             suffix = PurePosixPath(cell.name).suffix if row.kind == DUPLICATE else ".png"
             image_id = f"planted/{number:05d}"
-            self._planted[f"{image_id}{suffix}"] = (cell.name, row)
+            self._injected[f"{image_id}{suffix}"] = (cell.name, row)
             # The group of its cell: no split may part them.
             group = cell.group or cell.image_id
             self.files.append(
                 LabelledFile(f"{image_id}{suffix}", image_id, cell.label, group, cell.source_split, row.kind)
             )
-        self.names = sorted([*source.names, *self._planted])
+        self.names = sorted([*source.names, *self._injected])
 
     def __enter__(self):
         return self
@@ -82,30 +82,30 @@ class PlantedSource:
         self._source.close()
 
     def size(self, name):
-        """Return the number of bytes of a file, or of the cell that it was planted on."""
-        return self._source.size(self._planted[name][0] if name in self._planted else name)
+        """Return the number of bytes of a file, or of the cell that it was injected on."""
+        return self._source.size(self._injected[name][0] if name in self._injected else name)
 
     def read(self, name):
         """Return the bytes of a file; an overlay is blended now.
 
         Raises:
-            RejectedImageError: The cell that an overlay was planted on cannot be used.
+            RejectedImageError: The cell that an overlay was injected on cannot be used.
         """
-        if name not in self._planted:
+        if name not in self._injected:
             return self._source.read(name)
-        cell, row = self._planted[name]
+        cell, row = self._injected[name]
         data = self._source.read(cell)
         if row.kind == DUPLICATE:
             return data
         return encode_png(blend(decode_verified(data, cell), row.picture, row.opacity))
 
     def fingerprint(self):
-        """Return a digest of the source and of what is planted in it."""
+        """Return a digest of the source and of what is injected in it."""
         return hashlib.sha256(f"{self._source.fingerprint()} {self._task}".encode()).hexdigest()
 
 
 def list_files(source):
-    """List the labelled images of any of the three layouts, with what is planted among them.
+    """List the labelled images of any of the three layouts, with what is injected among them.
 
     Returns:
         (list of LabelledFile, dict of notes).
@@ -177,22 +177,22 @@ def main(arguments=None):
     parser = build_parser(BLOOD_CELLS)
     parser.set_defaults(size=PAPER_SIZE)
     parser.add_argument(
-        "--plant-outliers", type=int, metavar="N", default=0, help="store N cells once more under a picture"
+        "--inject-outliers", type=int, metavar="N", default=0, help="store N cells once more under a picture"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of what is planted (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="of what is injected (default: 0)")
     return prepare.main(BLOOD_CELLS, arguments, parser, open_source)
 
 
 def open_source(path, args):
-    """Open a folder, a zip or a NumPy file, with junk planted in it where that is asked for."""
-    if args.plant_outliers < 0 or args.seed < 0:
+    """Open a folder, a zip or a NumPy file, with junk injected in it where that is asked for."""
+    if args.inject_outliers < 0 or args.seed < 0:
         raise PreparationError(
-            f"--plant-outliers {args.plant_outliers} --seed {args.seed}: at least 0 expected"
+            f"--inject-outliers {args.inject_outliers} --seed {args.seed}: at least 0 expected"
         )
     source = ArrayFile(path, CLASSES) if Path(path).suffix == ".npz" else Source(path)
-    if not args.plant_outliers:
+    if not args.inject_outliers:
         return source
-    return PlantedSource(source, list_files(source)[0], args.plant_outliers, args.seed)
+    return InjectedSource(source, list_files(source)[0], args.inject_outliers, args.seed)
 
 
 if __name__ == "__main__":

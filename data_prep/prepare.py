@@ -50,7 +50,7 @@ class LabelledFile:
         label: class name, or None for a file that no label is known for (it is rejected).
         group: patient, or "" for none known; images of one patient never fall on both sides of a split.
         source_split: part that the distributor put it in, or "".
-        planted: what was planted by the preparation itself, or "" for a genuine image; `planted.csv` lists it.
+        injected: what was injected by the preparation itself, or "" for a genuine image; `injected.csv` lists it.
     """
 
     name: str
@@ -58,7 +58,7 @@ class LabelledFile:
     label: str | None
     group: str = ""
     source_split: str = ""
-    planted: str = ""
+    injected: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,10 +296,10 @@ def _finish(data_set, files, done, folder, info):
         "drcls_version": version("drcls"),
         "duplicates": _describe_duplicates(frame),
     }
-    planted = frame.loc[frame["planted"] != "", ["path", "planted"]].set_axis(["path", "kind"], axis=1)
-    if len(planted):
-        info["planted"] = planted["kind"].value_counts().sort_index().to_dict()
-        write_atomically(folder / "planted.csv", planted.to_csv(index=False).encode())
+    injected = frame.loc[frame["injected"] != "", ["path", "injected"]].set_axis(["path", "kind"], axis=1)
+    if len(injected):
+        info["injected"] = injected["kind"].value_counts().sort_index().to_dict()
+        write_atomically(folder / "injected.csv", injected.to_csv(index=False).encode())
     write_atomically(folder / "manifest.csv", frame[COLUMNS].to_csv(index=False).encode())
     table = pd.DataFrame(sorted(rejected), columns=["path", "reason"])
     write_atomically(folder / "rejected.csv", table.to_csv(index=False).encode())
@@ -389,7 +389,7 @@ def discard(folder):
     if folder.is_dir() and any(folder.iterdir()):
         if not any((folder / name).is_file() for name in ("dataset.json", "journal.jsonl")):
             raise PreparationError(f"{folder} holds other files but no preparation; choose another --output")
-        for name in ("dataset.json", "manifest.csv", "rejected.csv", "planted.csv", "journal.jsonl"):
+        for name in ("dataset.json", "manifest.csv", "rejected.csv", "injected.csv", "journal.jsonl"):
             (folder / name).unlink(missing_ok=True)
         shutil.rmtree(folder / "images", ignore_errors=True)
         if not any(folder.iterdir()):
@@ -426,9 +426,9 @@ def summary(info, folder):
     for kind, torn in doubles.get("straddling", {}).items():
         images = ", ".join(f"{count} in {split}" for split, count in torn["images"].items()) or "none"
         lines.append(f"across the distributed split, {kind}: {torn['groups']} groups; images: {images}")
-    if "planted" in info:
-        kinds = ", ".join(f"{count} x {kind}" for kind, count in info["planted"].items())
-        lines.append(f"planted: {kinds}, listed in {folder / 'planted.csv'}")
+    if "injected" in info:
+        kinds = ", ".join(f"{count} x {kind}" for kind, count in info["injected"].items())
+        lines.append(f"injected: {kinds}, listed in {folder / 'injected.csv'}")
     if info["rejected"]:
         reasons = Counter(pd.read_csv(folder / "rejected.csv")["reason"])
         lines += [f"rejected: {info['rejected']} files, listed in {folder / 'rejected.csv'}"]

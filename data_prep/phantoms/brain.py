@@ -39,7 +39,7 @@ def write_brain(folder, num_images=600, size=64, seed=0, progress=True, force=Fa
 
     Args:
         folder: where to write; its images are in `images/`, the masks under the same names in `masks/`.
-        num_images: how many images, planted duplicates included; at least 80.
+        num_images: how many images, injected duplicates included; at least 80.
         size: side of the images in pixels, at least 32.
         seed: non-negative integer.
         progress: whether to show a progress bar.
@@ -65,7 +65,7 @@ def write_brain(folder, num_images=600, size=64, seed=0, progress=True, force=Fa
         "classes": CLASSES,
         "source": "data_prep.phantoms.brain",
         "preparation": options,
-        "planted": {
+        "injected": {
             "copies": int(copies.sum()),
             "straddling_copies": int((copies & (plan["source_split"] == "Testing")).sum()),
         },

@@ -75,10 +75,10 @@ def write_phantom(folder, info, plan, draw, progress=True):
     Args:
         folder: where to write; what is there is replaced.
         info: the content of `dataset.json` that the phantom knows: name, title, classes, source, preparation
-            options, what was planted.
+            options, what was injected.
         plan: DataFrame, one row an image: `label` (number of its class), `patient` (number), and where the
-            phantom has them, `source_split` and `kind` (of what was planted, "" for the rest), which makes
-            `planted.csv`.
+            phantom has them, `source_split` and `kind` (of what was injected, "" for the rest), which makes
+            `injected.csv`.
         draw: function, row number -> image uint8 (H, W, 3), RGB, and mask uint8 (H, W).
         progress: whether to show a progress bar.
     """
@@ -125,8 +125,8 @@ def _write_tables(folder, info, plan, digests, hashes):
     )
     manifest.to_csv(folder / "manifest.csv", index=False)
     if "kind" in plan:
-        planted = manifest[["path"]].assign(kind=plan["kind"])
-        planted[planted["kind"] != ""].to_csv(folder / "planted.csv", index=False)
+        injected = manifest[["path"]].assign(kind=plan["kind"])
+        injected[injected["kind"] != ""].to_csv(folder / "injected.csv", index=False)
     (folder / "rejected.csv").write_text("path,reason\n")
     identical, near = find_duplicates(digests, hashes)
     described = {
@@ -146,7 +146,7 @@ def _write_tables(folder, info, plan, digests, hashes):
             "near_groups": len(near),
             "near_files": sum(map(len, near)),
         },
-        "planted": info["planted"],
+        "injected": info["injected"],
     }
     (folder / "dataset.json").write_text(json.dumps(described, indent=2) + "\n")
 

@@ -37,7 +37,7 @@ def write_fundus(folder, num_images=600, size=96, seed=0, progress=True, force=F
 
     Args:
         folder: where to write; its images are in `images/`, the masks under the same names in `masks/`.
-        num_images: how many images, planted duplicates included; at least 40.
+        num_images: how many images, injected duplicates included; at least 40.
         size: side of the images in pixels, at least 32.
         seed: non-negative integer.
         progress: whether to show a progress bar.
@@ -62,7 +62,7 @@ def write_fundus(folder, num_images=600, size=96, seed=0, progress=True, force=F
         "classes": CLASSES,
         "source": "data_prep.phantoms.fundus",
         "preparation": options,
-        "planted": {
+        "injected": {
             "copies": int((plan["source"] >= 0).sum()),
             "misjudged_images": int((plan["label"] != plan["drawn"])[plan["source"] < 0].sum()),
         },

@@ -3,8 +3,8 @@
     python -m data_prep.phantoms.leukocytes --output data/leukocytes_phantom --num-images 600 --size 64 --seed 0
 
 It has what makes that set hard to use honestly: eight classes in the proportions of Acevedo et al. (2020), files
-stored twice, and planted junk, cells with one of two unrelated pictures blended over them, in the paper's share.
-`planted.csv` says which images were planted. The cells are drawn, not real: figures measured on them say how
+stored twice, and injected outliers, cells with one of two unrelated pictures blended over them, in the paper's share.
+`injected.csv` says which images were injected. The cells are drawn, not real: figures measured on them say how
 software behaves, nothing about blood.
 """
 
@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from data_prep.blood_cells import ACEVEDO_COUNTS, CLASSES
+from data_prep.outlier_injection import DUPLICATE, OVERLAYS_PER_DUPLICATE, blend, plan_injections
 from data_prep.phantoms.cell import MIN_SIZE, draw_cell
 from data_prep.phantoms.folder import check_options, is_finished, run_command, write_phantom
 from data_prep.phantoms.plan import share_out, shuffle
-from data_prep.planting import DUPLICATE, OVERLAYS_PER_DUPLICATE, blend, plan_planting
 
 __all__ = ["draw_cell", "write_leukocytes"]
 
@@ -30,7 +30,7 @@ DRAWING = 1  # raise it with every change of the pictures: an older phantom is t
 
 
 def write_leukocytes(folder, num_images=600, size=64, seed=0, progress=True, force=False):
-    """Write a phantom data set: images, cell masks, `manifest.csv`, `planted.csv` and `dataset.json`.
+    """Write a phantom data set: images, cell masks, `manifest.csv`, `injected.csv` and `dataset.json`.
 
     Every image has a generator of its own, seeded by `(seed, its number)`, so the same arguments and library
     versions give the same bytes. A folder that was finished with the same arguments is left alone, and an
@@ -38,7 +38,7 @@ def write_leukocytes(folder, num_images=600, size=64, seed=0, progress=True, for
 
     Args:
         folder: where to write; its images are in `images/`, the masks under the same names in `masks/`.
-        num_images: how many images, planted ones included; at least 120.
+        num_images: how many images, injected ones included; at least 120.
         size: side of the images in pixels, at least 32.
         seed: non-negative integer.
         progress: whether to show a progress bar.
@@ -63,22 +63,22 @@ def write_leukocytes(folder, num_images=600, size=64, seed=0, progress=True, for
         "classes": CLASSES,
         "source": "data_prep.phantoms.leukocytes",
         "preparation": options,
-        "planted": plan["kind"][plan["kind"] != ""].value_counts().sort_index().to_dict(),
+        "injected": plan["kind"][plan["kind"] != ""].value_counts().sort_index().to_dict(),
     }
     write_phantom(folder, info, plan, lambda index: _draw_planned(plan, index, size, seed), progress)
     return folder
 
 
 def plan_images(num_images, seed):
-    """Decide which cells there are and what is planted among them.
+    """Decide which cells there are and what is injected among them.
 
     Args:
         num_images: number of images.
         seed: non-negative integer.
 
     Returns:
-        DataFrame with one row an image: `label` (0..7), `patient` (number of the cell, which what is planted on
-        it shares), `source` (the row of the cell it was planted on, or -1), `kind` ("" for a genuine cell),
+        DataFrame with one row an image: `label` (0..7), `patient` (number of the cell, which what is injected on
+        it shares), `source` (the row of the cell it was injected on, or -1), `kind` ("" for a genuine cell),
         `picture` and `opacity`.
     """
     num_overlays = round(num_images * SHARE_OF_OVERLAYS)
@@ -89,9 +89,9 @@ def plan_images(num_images, seed):
     counts[order] = share_out(num_cells, COUNTS[order], SMALLEST_CLASS)
     cells = pd.DataFrame({"label": np.repeat(np.arange(len(CLASSES)), counts), "source": -1, "kind": ""})
     cells["patient"] = np.random.default_rng([seed, 0]).permutation(num_cells)
-    planted = plan_planting(num_cells, num_overlays, seed).rename(columns={"cell": "source"})
-    planted[["label", "patient"]] = cells.loc[planted["source"], ["label", "patient"]].to_numpy()
-    plan = pd.concat([cells.assign(picture="", opacity=0.0), planted], ignore_index=True)
+    injected = plan_injections(num_cells, num_overlays, seed).rename(columns={"cell": "source"})
+    injected[["label", "patient"]] = cells.loc[injected["source"], ["label", "patient"]].to_numpy()
+    plan = pd.concat([cells.assign(picture="", opacity=0.0), injected], ignore_index=True)
     return shuffle(plan, np.random.default_rng([seed, 1]))
 
 
@@ -106,7 +106,7 @@ def _draw_planned(plan, index, size, seed):
 
 def main(arguments=None):
     """Run the command line."""
-    description = "Write a data set of synthetic blood cells with planted junk."
+    description = "Write a data set of synthetic blood cells with injected outliers."
     run_command(write_leukocytes, "data/leukocytes_phantom", description, arguments)
 
 

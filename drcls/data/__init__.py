@@ -10,7 +10,7 @@ from drcls.data.cache import ImageCache
 from drcls.data.corruptions import CORRUPTIONS, corrupt, corrupt_all
 from drcls.data.leakage import audit_leakage, leaked_images
 from drcls.data.manifest import Manifest, load_manifest
-from drcls.data.outliers import find_outliers, read_planted, score_detection
+from drcls.data.outliers import find_outliers, read_injected, score_detection
 from drcls.data.resample import class_weights, imbalance_ratio, oversample, undersample, with_majority_share
 from drcls.data.split import deduplicate, folds, split
 
@@ -38,7 +38,7 @@ __all__ = [
     "leaked_images",
     "load_manifest",
     "oversample",
-    "read_planted",
+    "read_injected",
     "score_detection",
     "split",
     "undersample",

@@ -3,13 +3,13 @@
 After Hendrycks and Dietterich (2019), whose severities 1-5 are meant to be told apart at a glance; the amounts
 are chosen here for stained cells. Blur and occlusion follow the size of the image; noise and JPEG's blocks of 8
 pixels do not, so a small image suffers more from them than a large one of the same cell. Overlays are pictures that
-the project draws and plants in no training set.
+the project draws and injects in no training set.
 """
 
 import cv2
 import numpy as np
 
-from drcls.data.unrelated_pictures import FOREIGN, draw_unrelated
+from drcls.data.overlays import TEST_OVERLAYS, draw_overlay
 
 SEVERITIES = (1, 2, 3, 4, 5)
 
@@ -90,7 +90,7 @@ def _jpeg(image, amount, rng):
 
 def _overlay(image, amount, rng):
     """One of the unrelated pictures shines through."""
-    over = draw_unrelated(FOREIGN[rng.integers(len(FOREIGN))], *image.shape[:2])
+    over = draw_overlay(TEST_OVERLAYS[rng.integers(len(TEST_OVERLAYS))], *image.shape[:2])
     return cv2.addWeighted(image, 1 - amount, over, amount, 0)
 
 

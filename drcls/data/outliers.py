@@ -2,7 +2,7 @@
 
 Blood-cell paper, section 2.1: duplicates are removed, then outliers by an isolation forest. Which features the
 forest saw and where its threshold lay is not printed. The features here were chosen by what they find of the images
-planted among synthetic cells; the threshold looks at no truth.
+injected among synthetic cells; the threshold looks at no truth.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from sklearn.ensemble import IsolationForest
 
 HUE_BINS = 12
 NUM_TREES = 300
-# Planted images resemble one another: in larger samples they stand together and hide each other (masking).
+# Injected images resemble one another: in larger samples they stand together and hide each other (masking).
 SAMPLES_PER_TREE = 32
 
 
@@ -98,37 +98,41 @@ def otsu_threshold(values):
     return low + (level + 0.5) / 255 * width
 
 
-def read_planted(manifest):
-    """Return what was planted in a prepared data set: str (N,), "" for genuine images, in the order of its rows.
+def read_injected(manifest):
+    """Return what was injected in a prepared data set: str (N,), "" for genuine images, in the order of its rows.
 
     Args:
         manifest: `Manifest`.
 
     Returns:
-        The kinds, or None where the data set has no `planted.csv`: then nobody knows.
+        The kinds, or None where the data set has no `injected.csv`: then nobody knows.
     """
-    path = manifest.root / "planted.csv"
+    path = manifest.root / "injected.csv"
     if not path.is_file():
         return None
     kinds = pd.read_csv(path, dtype=str, keep_default_na=False).set_index("path")["kind"]
     return manifest.frame["path"].map(kinds).fillna("").to_numpy(str)
 
 
-def score_detection(flagged, planted):
-    """Compare what was flagged with what was planted.
+def score_detection(flagged, injected):
+    """Compare what was flagged with what was injected.
 
     Args:
         flagged: bool (N,).
-        planted: bool (N,).
+        injected: bool (N,).
 
     Returns:
-        dict: `num_planted`, `num_flagged`, `num_found`; `precision` and `recall`, None where undefined.
+        dict: `num_injected`, `num_flagged`, `num_found`; `precision` and `recall`, None where undefined.
     """
-    found, num_flagged, num_planted = int((flagged & planted).sum()), int(flagged.sum()), int(planted.sum())
+    found, num_flagged, num_injected = (
+        int((flagged & injected).sum()),
+        int(flagged.sum()),
+        int(injected.sum()),
+    )
     return {
-        "num_planted": num_planted,
+        "num_injected": num_injected,
         "num_flagged": num_flagged,
         "num_found": found,
         "precision": found / num_flagged if num_flagged else None,
-        "recall": found / num_planted if num_planted else None,
+        "recall": found / num_injected if num_injected else None,
     }

@@ -8,14 +8,14 @@ from drcls.report.figures import COLOURS, data_label, finish, plain
 _COLUMNS = 10
 
 
-def outlier_figure(path, scores, threshold, planted, images, info, title, seed=0):
+def outlier_figure(path, scores, threshold, injected, images, info, title, seed=0):
     """Draw the scores with the threshold above images drawn from each outcome.
 
     Args:
         path: PNG file to write.
         scores: float (N,), anomaly scores.
         threshold: float; images above it were removed.
-        planted: bool (N,), which were planted; None where nobody knows.
+        injected: bool (N,), which were injected; None where nobody knows.
         images: uint8 (N, H, W, 3), RGB, memory-mapped or not.
         info: `dataset.json` of the data set.
         title: what the figure shows.
@@ -26,15 +26,15 @@ def outlier_figure(path, scores, threshold, planted, images, info, title, seed=0
     """
     removed = scores > threshold
     outcomes = {"removed": removed}
-    if planted is not None:
+    if injected is not None:
         outcomes = {
-            "planted and removed": planted & removed,
-            "genuine but removed": ~planted & removed,
-            "planted but kept": planted & ~removed,
+            "injected and removed": injected & removed,
+            "genuine but removed": ~injected & removed,
+            "injected but kept": injected & ~removed,
         }
     canvas = Canvas(figsize=(11, 3.2 + 1.25 * len(outcomes)), layout="constrained")
     above, below = canvas.subfigures(2, height_ratios=[3, 1.25 * len(outcomes)])
-    _histogram(above.subplots(), scores, threshold, planted)
+    _histogram(above.subplots(), scores, threshold, injected)
     rng = np.random.default_rng(seed)
     panels = below.subplots(len(outcomes), _COLUMNS, squeeze=False)
     for line, (name, rows) in zip(panels, outcomes.items(), strict=True):
@@ -52,10 +52,12 @@ def outlier_figure(path, scores, threshold, planted, images, info, title, seed=0
     return finish(canvas, path, title, data_label(info), caption, alt)
 
 
-def _histogram(panel, scores, threshold, planted):
+def _histogram(panel, scores, threshold, injected):
     bins = np.linspace(scores.min(), scores.max(), 60)
     parts = (
-        {"images": scores} if planted is None else {"genuine": scores[~planted], "planted": scores[planted]}
+        {"images": scores}
+        if injected is None
+        else {"genuine": scores[~injected], "injected": scores[injected]}
     )
     panel.hist(
         list(parts.values()), bins, stacked=True, label=list(parts), color=COLOURS[1::-1][: len(parts)]

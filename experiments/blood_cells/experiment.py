@@ -1,4 +1,4 @@
-"""Blood cells: planted junk, transfer learning with Lion, and what is left on corrupted test images.
+"""Blood cells: injected outliers, transfer learning with Lion, and what is left on corrupted test images.
 
 Paper: "AN2DL - First Homework Report", Caridi, Girolami, Tas and Tang, 2024.
 

@@ -51,7 +51,7 @@ SHOWN_PIXELS = 96
 DEVIATIONS = """What is printed wrongly, and what was chosen where the paper is silent:
 
 - The outlier search sees hues: the chroma in twelve directions of CIELAB's a-b plane; 300 trees of 32 images, cut
-  by Otsu's method. Features and sample size were chosen by what they found of the images planted among synthetic
+  by Otsu's method. Features and sample size were chosen by what they found of the images injected among synthetic
   cells (thumbnails and colour grids, which find less, had been tried on the real ones too); the threshold is not.
 - Paper protocol: identical files once, outliers removed from all images, 80:20 at random, the epoch with the best
   validation accuracy, tested on that same validation part. Near-identical images are left as they are found.
@@ -148,15 +148,15 @@ def data_section(folder, runs, manifest, printed):
     chart = class_distribution(folder / "figures" / "classes.png", steps, manifest.info, "Images per class")
     frame = pd.DataFrame(rows, columns=["count", "paper", manifest.info["title"]])
     caption = "Counts, printed and here; the printed classes are those left without duplicates and outliers."
-    planted = manifest.info.get("planted")
-    parts = [describe_planted(planted)] if planted else []
+    injected = manifest.info.get("injected")
+    parts = [describe_injected(injected)] if injected else []
     return Section("Data (section 2.1)", [*parts, Table(frame, caption), chart])
 
 
-def describe_planted(planted):
+def describe_injected(injected):
     """Say how many of the images the project made itself: {kind: number} -> str."""
-    kinds = ", ".join(f"{number:,} x {kind}" for kind, number in planted.items())
-    return f"{sum(planted.values()):,} of the images were planted by the preparation, after the paper's set ({kinds})."
+    kinds = ", ".join(f"{number:,} x {kind}" for kind, number in injected.items())
+    return f"{sum(injected.values()):,} of the images were injected by the preparation, after the paper's set ({kinds})."
 
 
 def describe_class(entry, manifest):
@@ -169,7 +169,7 @@ def extreme(counts, choose):
 
 
 def outlier_section(folder, runs, manifest):
-    """What was removed as duplicate or outlier, and how well that fits what was planted."""
+    """What was removed as duplicate or outlier, and how well that fits what was injected."""
     rows, parts = [], []
     for (protocol, seed), place in searches(runs).items():
         found = read_json(place / "outliers.json")
@@ -180,7 +180,7 @@ def outlier_section(folder, runs, manifest):
                 "seed": str(seed),
                 "duplicates removed": str(found["duplicates_removed"]),
                 "searched": str(found["num_searched"]),
-                "planted overlays": str(detection.get("num_planted", "not known")),
+                "injected overlays": str(detection.get("num_injected", "not known")),
                 "removed as outliers": str(found["num_removed"]),
                 "precision (%)": percent(detection.get("precision")),
                 "recall (%)": percent(detection.get("recall")),
@@ -191,14 +191,14 @@ def outlier_section(folder, runs, manifest):
             parts.append((protocol, draw_outliers(folder, place, found, manifest, protocol)))
     text = (
         "Duplicates are files of the same bytes. The isolation forest gets no labels and does not know what was "
-        "planted; its threshold is where Otsu's method parts the scores, and a set without outliers would be parted "
-        "too. Images planted on purpose are the truth: "
+        "injected; its threshold is where Otsu's method parts the scores, and a set without outliers would be parted "
+        "too. Images injected on purpose are the truth: "
         "a genuine cell with odd colours that was removed counts as a mistake."
     )
     if not rows:
         return Section("Duplicates and outliers (section 2.1)", [text, "Not run."])
-    caption = f"{synthetic_label(runs)}What was removed, and how much of it was planted."
-    table = Table(pd.DataFrame(rows).fillna("not planted"), caption)
+    caption = f"{synthetic_label(runs)}What was removed, and how much of it was injected."
+    table = Table(pd.DataFrame(rows).fillna("not injected"), caption)
     return Section("Duplicates and outliers (section 2.1)", [text, table, *(figure for _, figure in parts)])
 
 
@@ -208,12 +208,12 @@ def percent(share):
 
 def draw_outliers(folder, place, found, manifest, protocol):
     frame = read_searched(place)
-    planted = None if (frame["planted"] == "unknown").any() else (frame["planted"] != "").to_numpy()
+    injected = None if (frame["injected"] == "unknown").any() else (frame["injected"] != "").to_numpy()
     images = LazyImages([manifest.root / path for path in frame["path"]])
     path = folder / "figures" / f"outliers-{protocol}.png"
     title = f"Outliers, {protocol} protocol"
     return outlier_figure(
-        path, frame["score"].to_numpy(), found["threshold"], planted, images, manifest.info, title
+        path, frame["score"].to_numpy(), found["threshold"], injected, images, manifest.info, title
     )
 
 

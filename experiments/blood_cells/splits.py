@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from drcls.data import deduplicate, find_outliers, read_planted, score_detection, split
+from drcls.data import deduplicate, find_outliers, read_injected, score_detection, split
 from drcls.data.split import stratified_split_indices
 from drcls.runs import write_csv, write_json
 
@@ -16,8 +16,8 @@ def make_parts(manifest, cache, protocol, fractions, seed, folder):
 
     - `paper`: identical files once, near-identical ones as they are found; the forest looks at all images and
       removes from all; then 80:20 at random. Test is validation: the paper's tables say no more.
-    - `clean`: groups of near-identical images stay together. What was planted never stands in validation or
-      test, which hold genuine cells alone, all of them; in training it lies among the cells it was planted on,
+    - `clean`: groups of near-identical images stay together. What was injected never stands in validation or
+      test, which hold genuine cells alone, all of them; in training it lies among the cells it was injected on,
       and the forest, which sees the training part only, must find it.
 
     Args:
@@ -48,27 +48,27 @@ def make_parts(manifest, cache, protocol, fractions, seed, folder):
 
 
 def read_overlays(part):
-    """Return the kinds of planted overlays, "" for the rest; None where nobody knows.
+    """Return the kinds of injected overlays, "" for the rest; None where nobody knows.
 
-    A planted duplicate counts as genuine: of two identical files one is as good as the other, and one is dropped.
+    A injected duplicate counts as genuine: of two identical files one is as good as the other, and one is dropped.
     """
-    kinds = read_planted(part)
+    kinds = read_injected(part)
     return None if kinds is None else np.where(kinds == "duplicate", "", kinds)
 
 
 def _split_genuine(kept, fractions, seed):
-    """Split the genuine cells by groups; what was planted on a training cell follows it."""
-    planted = read_overlays(kept)
-    if planted is None:
+    """Split the genuine cells by groups; what was injected on a training cell follows it."""
+    injected = read_overlays(kept)
+    if injected is None:
         return split(kept, fractions, seed, "grouped")
-    parts = split(kept.select(np.flatnonzero(planted == "")), fractions, seed, "grouped")
+    parts = split(kept.select(np.flatnonzero(injected == "")), fractions, seed, "grouped")
     follows = kept.frame["group"].isin(set(parts["train"].frame["group"])).to_numpy()
     return parts | {"train": kept.select(np.flatnonzero(follows))}
 
 
 def _write_down(manifest, kept, searched, found, parts, protocol, folder):
-    """Write what was removed and how well that fits what was planted."""
-    everything, planted = read_planted(manifest), read_overlays(searched)
+    """Write what was removed and how well that fits what was injected."""
+    everything, injected = read_injected(manifest), read_overlays(searched)
 
     def counts(part):
         return dict(zip(part.classes, part.counts().tolist(), strict=True))
@@ -90,24 +90,24 @@ def _write_down(manifest, kept, searched, found, parts, protocol, folder):
         "num_searched": len(searched),
         "num_removed": int(found.flagged.sum()),
     }
-    if planted is not None:
-        described["planted_duplicates"] = int((everything == "duplicate").sum())
-        described["detection"] = score_detection(found.flagged, planted != "")
+    if injected is not None:
+        described["injected_duplicates"] = int((everything == "duplicate").sum())
+        described["detection"] = score_detection(found.flagged, injected != "")
         described["by_kind"] = {
-            kind: score_detection(found.flagged, planted == kind)["recall"]
-            for kind in sorted(set(planted) - {""})
+            kind: score_detection(found.flagged, injected == kind)["recall"]
+            for kind in sorted(set(injected) - {""})
         }
     frame = searched.frame[["path", "label"]].assign(
-        score=found.scores, planted="unknown" if planted is None else planted
+        score=found.scores, injected="unknown" if injected is None else injected
     )
     write_csv(Path(folder) / "outliers.csv", frame)
     write_json(Path(folder) / "outliers.json", described)
     print(
-        f"{protocol} protocol, outliers: {json.dumps(described.get('detection', 'nothing known to be planted'))}"
+        f"{protocol} protocol, outliers: {json.dumps(described.get('detection', 'nothing known to be injected'))}"
     )
 
 
 def read_searched(folder):
-    """Read `outliers.csv`: path, label, score, planted (a kind, "" for genuine, "unknown")."""
-    texts = {"path": str, "label": str, "planted": str}
+    """Read `outliers.csv`: path, label, score, injected (a kind, "" for genuine, "unknown")."""
+    texts = {"path": str, "label": str, "injected": str}
     return pd.read_csv(Path(folder) / "outliers.csv", dtype=texts, keep_default_na=False)

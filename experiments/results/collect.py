@@ -91,7 +91,7 @@ def collect_findings(run_set):
 
 
 def collect_outliers(run_set):
-    """Copy how well planted outliers were found, for each split."""
+    """Copy how well injected outliers were found, for each split."""
     for file in sorted(Path(run_set).glob("*/outliers.json")):
         _, protocol, profile, seed = file.parent.name.rsplit("-", 3)
         content = read_json(file) | {

@@ -1,4 +1,4 @@
-"""Markdown tables of the committed results: claims, every row, SMOTE's gains, planted outliers, corrupted images."""
+"""Markdown tables of the committed results: claims, every row, SMOTE's gains, injected outliers, corrupted images."""
 
 from dataclasses import dataclass
 
@@ -218,11 +218,11 @@ def outliers_table(results, with_phantoms=True):
         found = read_json(path)
         if "detection" in found and (with_phantoms or not found["phantom"]):
             groups.setdefault((label_of(found), found["protocol"]), []).append(found)
-    lines = ["| data, profile | protocol | searched | planted | removed | precision % | recall % | seeds |"]
+    lines = ["| data, profile | protocol | searched | injected | removed | precision % | recall % | seeds |"]
     lines += ["|---|---|---|---|---|---|---|---|"]
     for (label, protocol), found in sorted(groups.items()):
         cells = [label, protocol, extent(one["num_searched"] for one in found)]
-        cells += [extent(one["detection"]["num_planted"] for one in found)]
+        cells += [extent(one["detection"]["num_injected"] for one in found)]
         cells += [extent(one["num_removed"] for one in found)]
         scores = [{"metrics": one["detection"], "seed": one["seed"]} for one in found]
         cells += [spread(scores, name, 100, 1) for name in ("precision", "recall")]
@@ -295,6 +295,6 @@ def all_results(results):
         "Made by `experiments/results/collect.py` from the files beside this one. Figures from synthetic images "
         "say how the software behaves, nothing about a disease.\n\n"
         f"{table(results)}\n## What SMOTE bought\n\n{gains_table(results)}\n"
-        f"## Planted outliers\n\n{outliers_table(results)}\n"
+        f"## Injected outliers\n\n{outliers_table(results)}\n"
         f"## Accuracy (%) on corrupted test images\n\n{robustness_table(results)}"
     )

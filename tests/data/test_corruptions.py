@@ -8,7 +8,7 @@ import pytest
 
 from drcls.data import CORRUPTIONS, STRONG_AUGMENTATIONS, StrongAugmentation, corrupt, corrupt_all
 from drcls.data.corruptions import BRIGHTNESS, CONTRAST, OCCLUSION, OVERLAY, SEVERITIES
-from drcls.data.unrelated_pictures import FOREIGN, draw_unrelated
+from drcls.data.overlays import TEST_OVERLAYS, draw_overlay
 
 
 def cells(number=6, side=48):
@@ -44,7 +44,7 @@ def test_amounts_by_hand():
     covered = corrupt(np.zeros((20, 20, 3), np.uint8), "occlusion", 2, np.random.default_rng(0))
     assert (covered == 128).all(axis=2).sum() == round(np.sqrt(OCCLUSION[1] * 400)) ** 2
     black = corrupt(np.zeros((20, 20, 3), np.uint8), "overlay", 5, np.random.default_rng(0)).astype(float)
-    distances = [np.abs(black - OVERLAY[4] * draw_unrelated(name, 20, 20)).max() for name in FOREIGN]
+    distances = [np.abs(black - OVERLAY[4] * draw_overlay(name, 20, 20)).max() for name in TEST_OVERLAYS]
     assert min(distances) <= 1
     noisy = corrupt(np.full((60, 60, 3), 128, np.uint8), "noise", 2, np.random.default_rng(0))
     assert noisy.std() == pytest.approx(12, rel=0.05)

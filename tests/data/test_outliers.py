@@ -1,4 +1,4 @@
-"""Finding what does not belong: hues, the threshold, and the score against the planted truth."""
+"""Finding what does not belong: hues, the threshold, and the score against the injected truth."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_prep.phantoms.leukocytes import write_leukocytes
-from drcls.data import find_outliers, load_manifest, read_planted, score_detection
+from drcls.data import find_outliers, load_manifest, read_injected, score_detection
 from drcls.data.image_ops import read_image
 from drcls.data.outliers import HUE_BINS, hue_histogram, otsu_threshold
 
@@ -41,10 +41,10 @@ def test_the_threshold_parts_two_groups():
 
 def test_precision_and_recall_by_hand():
     flagged = np.array([1, 1, 1, 0, 0], bool)
-    planted = np.array([1, 1, 0, 1, 0], bool)
-    score = score_detection(flagged, planted)
+    injected = np.array([1, 1, 0, 1, 0], bool)
+    score = score_detection(flagged, injected)
     assert score["precision"] == pytest.approx(2 / 3) and score["recall"] == pytest.approx(2 / 3)
-    assert (score["num_planted"], score["num_flagged"], score["num_found"]) == (3, 3, 2)
+    assert (score["num_injected"], score["num_flagged"], score["num_found"]) == (3, 3, 2)
     nothing = score_detection(np.zeros(5, bool), np.zeros(5, bool))
     assert nothing["precision"] is None and nothing["recall"] is None
 
@@ -56,9 +56,9 @@ def cells(tmp_path_factory):
     return manifest, np.stack([read_image(path) for path in manifest.paths])
 
 
-def test_planted_overlays_are_found_without_being_known(cells):
+def test_injected_overlays_are_found_without_being_known(cells):
     manifest, images = cells
-    overlays = np.char.startswith(read_planted(manifest), "overlay")
+    overlays = np.char.startswith(read_injected(manifest), "overlay")
     found = find_outliers(images, seed=0)
     score = score_detection(found.flagged, overlays)
     assert score["recall"] > 0.85 and score["precision"] > 0.5

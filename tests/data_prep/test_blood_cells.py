@@ -1,4 +1,4 @@
-"""data_prep.blood_cells: the three layouts, what is planted, bad input, and the real archive."""
+"""data_prep.blood_cells: the three layouts, what is injected, bad input, and the real archive."""
 
 import io
 import json
@@ -11,10 +11,10 @@ import pytest
 from imitations import encode, picture, write_folder, write_zip
 
 from data_prep.blood_cells import ACEVEDO_COUNTS, CLASSES, ArrayFile, main
-from data_prep.planting import blend, plan_planting
+from data_prep.outlier_injection import blend, plan_injections
 from data_prep.sources import PreparationError
-from drcls.data import load_manifest, read_planted
-from drcls.data.unrelated_pictures import FOREIGN, PLANTED, draw_unrelated
+from drcls.data import load_manifest, read_injected
+from drcls.data.overlays import TEST_OVERLAYS, TRAIN_OVERLAYS, draw_overlay
 
 SIDE = 24
 
@@ -50,7 +50,7 @@ def test_acevedos_folders_and_zip(tmp_path, write, capsys):
     manifest = load_manifest(tmp_path / "out")
     assert manifest.classes == CLASSES and manifest.counts().tolist() == [3] * 8
     assert manifest.frame["path"][0] == "images/basophil/BA_0.jpg"
-    assert read_planted(manifest) is None and not (tmp_path / "out" / "planted.csv").exists()
+    assert read_injected(manifest) is None and not (tmp_path / "out" / "injected.csv").exists()
     assert info(tmp_path / "out")["counts_check"]["differences"]["basophil"] == 3 - 1218
     assert "(1218 in the original of 17,092 images" in capsys.readouterr().out
 
@@ -200,72 +200,76 @@ def test_another_layout_is_one_clear_error(tmp_path, capsys):
     assert "no CLASS/NAME.jpg among 1 files" in capsys.readouterr().err
 
 
-# --- What is planted
+# --- What is injected
 
 
 @pytest.mark.parametrize("kind", ["folder", "arrays"])
-def test_planted_images_are_listed_and_share_the_group_of_their_cell(tmp_path, kind, capsys):
+def test_injected_images_are_listed_and_share_the_group_of_their_cell(tmp_path, kind, capsys):
     if kind == "folder":
         source = write_zip(tmp_path / "cells.zip", cell_files(per_class=4))
     else:
         np.savez(source := tmp_path / "cells.npz", **arrays(32))
-    assert run(source, tmp_path / "out", "--plant-outliers", "18") == 0
+    assert run(source, tmp_path / "out", "--inject-outliers", "18") == 0
     manifest = load_manifest(tmp_path / "out")
-    planted = pd.Series(read_planted(manifest))
-    assert planted.value_counts().to_dict() == {
+    injected = pd.Series(read_injected(manifest))
+    assert injected.value_counts().to_dict() == {
         "": 32,
         "overlay of house": 16,
         "overlay of boat": 2,
         "duplicate": 2,
     }
-    assert info(tmp_path / "out")["planted"] == {"duplicate": 2, "overlay of boat": 2, "overlay of house": 16}
-    frame = manifest.frame.assign(planted=planted)
-    genuine = frame[frame["planted"] == ""]
+    assert info(tmp_path / "out")["injected"] == {
+        "duplicate": 2,
+        "overlay of boat": 2,
+        "overlay of house": 16,
+    }
+    frame = manifest.frame.assign(injected=injected)
+    genuine = frame[frame["injected"] == ""]
     assert set(frame["group"]) == set(genuine["group"])
     label = dict(zip(genuine["group"], genuine["label"], strict=True))
     assert (frame["group"].map(label) == frame["label"]).all()
-    copies = frame[frame["planted"] == "duplicate"]
+    copies = frame[frame["injected"] == "duplicate"]
     assert set(copies["sha256"]) <= set(genuine["sha256"])
-    assert not set(frame.loc[planted.str.startswith("overlay"), "sha256"]) & set(genuine["sha256"])
-    assert "planted: 2 x duplicate, 2 x overlay of boat, 16 x overlay of house" in capsys.readouterr().out
+    assert not set(frame.loc[injected.str.startswith("overlay"), "sha256"]) & set(genuine["sha256"])
+    assert "injected: 2 x duplicate, 2 x overlay of boat, 16 x overlay of house" in capsys.readouterr().out
 
 
 def test_the_same_seed_plants_the_same_and_another_is_another_preparation(tmp_path, capsys):
     source = write_zip(tmp_path / "cells.zip", cell_files())
     for name in ("one", "two"):
-        assert run(source, tmp_path / name, "--plant-outliers", "9", "--seed", "3") == 0
+        assert run(source, tmp_path / name, "--inject-outliers", "9", "--seed", "3") == 0
     one, two = (load_manifest(tmp_path / name).frame for name in ("one", "two"))
     pd.testing.assert_frame_equal(one, two)
-    assert run(source, tmp_path / "one", "--plant-outliers", "9", "--seed", "4") == 2
+    assert run(source, tmp_path / "one", "--inject-outliers", "9", "--seed", "4") == 2
     assert "was prepared with" in capsys.readouterr().err
     assert run(source, tmp_path / "one", "--force") == 0
-    assert not (tmp_path / "one" / "planted.csv").exists()
+    assert not (tmp_path / "one" / "injected.csv").exists()
 
 
-def test_what_is_planted_on_a_damaged_cell_is_rejected_with_it(tmp_path):
+def test_what_is_injected_on_a_damaged_cell_is_rejected_with_it(tmp_path):
     files = cell_files()
     damaged = [name for name in files if name.endswith("_0.jpg")]
     files |= {name: files[name][:-20] for name in damaged}
     source = write_zip(tmp_path / "cells.zip", files)
-    assert run(source, tmp_path / "out", "--plant-outliers", "21") == 1
+    assert run(source, tmp_path / "out", "--inject-outliers", "21") == 1
     rejected = pd.read_csv(tmp_path / "out" / "rejected.csv")
     assert set(damaged) < set(rejected["path"]) and len(rejected) == 16
-    assert rejected["path"].str.startswith("planted/").sum() == 8
+    assert rejected["path"].str.startswith("injected/").sum() == 8
     assert rejected["reason"].str.startswith("truncated or damaged").all()
-    planted = read_planted(load_manifest(tmp_path / "out"))
-    kinds, numbers = np.unique(planted[planted != ""], return_counts=True)
-    assert info(tmp_path / "out")["planted"] == dict(zip(kinds, numbers, strict=True))
+    injected = read_injected(load_manifest(tmp_path / "out"))
+    kinds, numbers = np.unique(injected[injected != ""], return_counts=True)
+    assert info(tmp_path / "out")["injected"] == dict(zip(kinds, numbers, strict=True))
 
 
 @pytest.mark.parametrize("number", ["-1", "24", "1000"])
-def test_more_planted_images_than_cells_are_refused(tmp_path, number, capsys):
+def test_more_injected_images_than_cells_are_refused(tmp_path, number, capsys):
     source = write_zip(tmp_path / "cells.zip", cell_files())
-    assert run(source, tmp_path / "out", "--plant-outliers", number) == 2
+    assert run(source, tmp_path / "out", "--inject-outliers", number) == 2
     assert f"{number}" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
-def test_the_papers_shares_are_planted():
-    plan = plan_planting(12_000, 1800, seed=0)
+def test_the_papers_shares_are_injected():
+    plan = plan_injections(12_000, 1800, seed=0)
     assert plan["kind"].value_counts().to_dict() == {
         "overlay of house": 1600,
         "overlay of boat": 200,
@@ -277,7 +281,7 @@ def test_the_papers_shares_are_planted():
 
 def test_a_blend_lies_between_cell_and_picture():
     cell = picture(0, SIDE)
-    house = draw_unrelated("house", SIDE, SIDE)
+    house = draw_overlay("house", SIDE, SIDE)
     np.testing.assert_array_equal(blend(cell, "house", 0.0), cell)
     np.testing.assert_array_equal(blend(cell, "house", 1.0), house)
     half = (cell.astype(int) + house) / 2
@@ -285,13 +289,15 @@ def test_a_blend_lies_between_cell_and_picture():
 
 
 def test_the_unrelated_pictures_differ():
-    pictures = [draw_unrelated(name, 32, 48) for name in (*PLANTED, *FOREIGN)]
-    assert {image.shape for image in pictures} == {(32, 48, 3)} and not set(PLANTED) & set(FOREIGN)
+    pictures = [draw_overlay(name, 32, 48) for name in (*TRAIN_OVERLAYS, *TEST_OVERLAYS)]
+    assert {image.shape for image in pictures} == {(32, 48, 3)} and not set(TRAIN_OVERLAYS) & set(
+        TEST_OVERLAYS
+    )
     for row, one in enumerate(pictures):
         for other in pictures[:row]:
             assert np.abs(one.astype(int) - other).mean() > 20
     with pytest.raises(ValueError, match="picture must be one of .*received 'cat'"):
-        draw_unrelated("cat", 32, 32)
+        draw_overlay("cat", 32, 32)
 
 
 @pytest.mark.slow

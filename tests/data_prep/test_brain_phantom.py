@@ -177,12 +177,12 @@ def test_masks_are_empty_for_healthy_brains_only(manifest):
         assert mask.any() == (label != HEALTHY), path
 
 
-def test_planted_duplicates_are_found_again_and_no_others(manifest):
+def test_injected_duplicates_are_found_again_and_no_others(manifest):
     frame, found = manifest.frame, manifest.info["duplicates"]
     files = frame.groupby("sha256")
-    assert (files.size() > 1).sum() == found["identical_groups"] == manifest.info["planted"]["copies"] == 5
+    assert (files.size() > 1).sum() == found["identical_groups"] == manifest.info["injected"]["copies"] == 5
     straddling = files["source_split"].nunique() > 1
-    assert straddling.sum() == manifest.info["planted"]["straddling_copies"] == 3
+    assert straddling.sum() == manifest.info["injected"]["straddling_copies"] == 3
     assert found["conflicting_groups"] == found["near_groups"] == 0
     assert files["group"].nunique().max() == 1
     # Nothing but these copies ties the two parts together.

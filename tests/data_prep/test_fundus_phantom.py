@@ -190,11 +190,11 @@ def test_masks_are_empty_for_healthy_eyes_only(manifest):
         assert mask.any() == (label > 0), path
 
 
-def test_planted_duplicates_are_found_again_and_no_others(manifest):
+def test_injected_duplicates_are_found_again_and_no_others(manifest):
     frame, found = manifest.frame, manifest.info["duplicates"]
     sizes = frame.groupby("sha256").size()
     labels = frame.groupby("sha256")["label"].nunique()
-    assert (sizes > 1).sum() == found["identical_groups"] == manifest.info["planted"]["copies"] == 4
+    assert (sizes > 1).sum() == found["identical_groups"] == manifest.info["injected"]["copies"] == 4
     assert sizes[sizes > 1].sum() == found["identical_files"] == 8
     assert (labels > 1).sum() == found["conflicting_groups"] == 1
     assert found["near_groups"] == 0

@@ -1,4 +1,4 @@
-"""The synthetic blood cells: what is drawn, what is planted, and that it can be learned but not by heart."""
+"""The synthetic blood cells: what is drawn, what is injected, and that it can be learned but not by heart."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ import pytest
 from data_prep.blood_cells import CLASSES
 from data_prep.phantoms.cell import draw_cell
 from data_prep.phantoms.leukocytes import COUNTS, MIN_IMAGES, main, plan_images, write_leukocytes
-from drcls.data import load_manifest, read_planted, split
+from drcls.data import load_manifest, read_injected, split
 
 NUM_IMAGES = 160
 
@@ -65,30 +65,30 @@ def test_bad_labels_and_sizes_are_refused(label, size, message):
 def test_plan_keeps_its_promises(num_images):
     plan = plan_images(num_images, 0)
     assert len(plan) == num_images
-    genuine, planted = plan[plan["kind"] == ""], plan[plan["kind"] != ""]
+    genuine, injected = plan[plan["kind"] == ""], plan[plan["kind"] != ""]
     counts = np.bincount(genuine["label"], minlength=8)
     assert counts.min() >= 8
     if num_images == 3000:
         assert np.abs(counts - len(genuine) * COUNTS / COUNTS.sum()).max() <= 1
-    assert (planted["kind"] != "duplicate").sum() == round(num_images * 1800 / 13759)
-    sources = plan.loc[planted["source"]]
+    assert (injected["kind"] != "duplicate").sum() == round(num_images * 1800 / 13759)
+    sources = plan.loc[injected["source"]]
     assert (sources["kind"] == "").all() and sources.index.is_unique
     for column in ("label", "patient"):
-        assert (sources[column].to_numpy() == planted[column].to_numpy()).all()
+        assert (sources[column].to_numpy() == injected[column].to_numpy()).all()
     for what in (plan["label"], plan["kind"] == ""):
         assert abs(np.corrcoef(plan.index, what)[0, 1]) < 0.25
 
 
-def test_manifest_and_planted_agree_with_the_files(manifest):
+def test_manifest_and_injected_agree_with_the_files(manifest):
     assert len(manifest) == NUM_IMAGES and manifest.info["phantom"] and manifest.classes == CLASSES
-    planted = read_planted(manifest)
-    assert (planted == "duplicate").sum() == manifest.info["planted"]["duplicate"] == 2
-    assert (planted == "overlay of house").sum() == manifest.info["planted"]["overlay of house"] == 19
+    injected = read_injected(manifest)
+    assert (injected == "duplicate").sum() == manifest.info["injected"]["duplicate"] == 2
+    assert (injected == "overlay of house").sum() == manifest.info["injected"]["overlay of house"] == 19
     assert manifest.info["duplicates"]["identical_groups"] == 2
     for path, digest in zip(manifest.paths, manifest.frame["sha256"], strict=True):
         assert hashlib.sha256(path.read_bytes()).hexdigest() == digest
-    house = [cv2.imread(str(path)) for path in np.array(manifest.paths)[planted == "overlay of house"]]
-    cells = [cv2.imread(str(path)) for path in np.array(manifest.paths)[planted == ""]]
+    house = [cv2.imread(str(path)) for path in np.array(manifest.paths)[injected == "overlay of house"]]
+    cells = [cv2.imread(str(path)) for path in np.array(manifest.paths)[injected == ""]]
     # The lawn: green stands out below.
     greener = [
         np.mean([float((i[-6:, :, 1] > i[-6:, :, 2]).mean()) for i in images]) for images in (house, cells)
@@ -97,7 +97,7 @@ def test_manifest_and_planted_agree_with_the_files(manifest):
 
 
 def test_every_part_of_a_clean_split_has_every_class(manifest):
-    genuine = manifest.select(np.flatnonzero(read_planted(manifest) == ""))
+    genuine = manifest.select(np.flatnonzero(read_injected(manifest) == ""))
     parts = split(genuine, (0.7, 0.1, 0.2), 0, "grouped")
     assert all(part.counts().all() for part in parts.values())
 
@@ -106,7 +106,7 @@ def test_same_seed_same_bytes_and_a_second_run_draws_nothing(phantom, tmp_path):
     before = {path.name: path.read_bytes() for path in (phantom / "images").iterdir()}
     again = write_leukocytes(tmp_path / "again", NUM_IMAGES, 32, seed=3, progress=False)
     assert {path.name: path.read_bytes() for path in (again / "images").iterdir()} == before
-    assert (again / "planted.csv").read_bytes() == (phantom / "planted.csv").read_bytes()
+    assert (again / "injected.csv").read_bytes() == (phantom / "injected.csv").read_bytes()
     written = (again / "manifest.csv").stat().st_mtime_ns
     write_leukocytes(again, NUM_IMAGES, 32, seed=3, progress=False)
     assert (again / "manifest.csv").stat().st_mtime_ns == written
@@ -138,7 +138,7 @@ def test_pixels_tell_the_classes_apart_but_not_perfectly(tmp_path):
     from sklearn.model_selection import cross_val_predict
 
     manifest = load_manifest(write_leukocytes(tmp_path / "cells", 600, 64, progress=False))
-    manifest = manifest.select(np.flatnonzero(read_planted(manifest) == ""))
+    manifest = manifest.select(np.flatnonzero(read_injected(manifest) == ""))
     pixels = [
         cv2.resize(cv2.imread(str(path)), (24, 24), interpolation=cv2.INTER_AREA) for path in manifest.paths
     ]

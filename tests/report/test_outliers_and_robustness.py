@@ -11,14 +11,14 @@ INFO = {"name": "cells", "phantom": True}
 @pytest.mark.parametrize("known", [True, False])
 def test_outlier_figure(tmp_path, known):
     rng = np.random.default_rng(0)
-    scores, planted = rng.random(60), rng.random(60) > 0.5
+    scores, injected = rng.random(60), rng.random(60) > 0.5
     images = rng.integers(0, 256, (60, 8, 8, 3), dtype=np.uint8)
     figure = outlier_figure(
-        tmp_path / "o.png", scores, 0.5, planted if known else None, images, INFO, "Outliers"
+        tmp_path / "o.png", scores, 0.5, injected if known else None, images, INFO, "Outliers"
     )
     assert figure.path.stat().st_size > 1000
     assert "SYNTHETIC DATA" in figure.caption
-    assert ("planted but kept" in figure.alt) == known
+    assert ("injected but kept" in figure.alt) == known
 
 
 def test_robustness_curves(tmp_path):

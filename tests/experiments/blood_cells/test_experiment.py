@@ -42,7 +42,7 @@ def parts_of(manifest, cache, protocol, folder):
     return make_parts(manifest, cache, protocol, CONFIG["fractions"][protocol], 0, folder)
 
 
-def test_clean_parts_hold_no_planted_image_outside_training(manifest, cache, tmp_path):
+def test_clean_parts_hold_no_injected_image_outside_training(manifest, cache, tmp_path):
     parts = parts_of(manifest, cache, "clean", tmp_path)
     for name in ("validation", "test"):
         assert set(read_overlays(parts[name])) == {""}
@@ -61,7 +61,7 @@ def test_clean_parts_hold_no_planted_image_outside_training(manifest, cache, tmp
     )
     assert (
         found["num_searched"] == len(frame)
-        and found["detection"]["num_planted"] == (frame["planted"] != "").sum()
+        and found["detection"]["num_injected"] == (frame["injected"] != "").sum()
     )
     assert found["num_searched"] - found["num_removed"] == len(parts["train"])
     assert ((frame["score"] > found["threshold"]).sum()) == found["num_removed"]
@@ -74,18 +74,20 @@ def test_paper_parts_split_what_is_left_in_80_and_20(manifest, cache, tmp_path):
     left = len(parts["train"]) + len(parts["validation"])
     assert left == len(manifest) - found["duplicates_removed"] - found["num_removed"]
     assert len(parts["validation"]) / left == pytest.approx(0.2, abs=0.01)
-    assert found["duplicates_removed"] == found["planted_duplicates"] == manifest.info["planted"]["duplicate"]
+    assert (
+        found["duplicates_removed"] == found["injected_duplicates"] == manifest.info["injected"]["duplicate"]
+    )
     assert set(found["by_kind"]) == {"overlay of boat", "overlay of house"}
 
 
-def test_where_nobody_knows_what_was_planted_nothing_is_scored(phantom, cache, tmp_path):
+def test_where_nobody_knows_what_was_injected_nothing_is_scored(phantom, cache, tmp_path):
     shutil.copytree(phantom, tmp_path / "cells")
-    (tmp_path / "cells" / "planted.csv").unlink()
+    (tmp_path / "cells" / "injected.csv").unlink()
     manifest = load_manifest(tmp_path / "cells")
     parts_of(manifest, cache, "clean", tmp_path)
     found = read_json(tmp_path / "outliers.json")
     assert "detection" not in found and found["num_removed"] > 0
-    assert set(pd.read_csv(tmp_path / "outliers.csv")["planted"]) == {"unknown"}
+    assert set(pd.read_csv(tmp_path / "outliers.csv")["injected"]) == {"unknown"}
 
 
 @pytest.fixture
@@ -147,8 +149,8 @@ def test_rows_from_data_to_report_and_collection(setting, tmp_path, monkeypatch)
     assert "| extractor+fine_tuned+CutMix | 0 |" in text and "2,280 (neutrophil)" in text
     assert "| ResNet50+fine_tuned | accuracy / F1, weighted by class | 98.18 / 98.19 |" in text
     assert "12 % on the hidden test" in text
-    planted = manifest.info["planted"]
-    assert f"{sum(planted.values())} of the images were planted by the preparation" in text
+    injected = manifest.info["injected"]
+    assert f"{sum(injected.values())} of the images were injected by the preparation" in text
     assert f"| extractor | 0 | 6 | {SIZE} |" in text and "that of `extractor`" in text
 
     monkeypatch.setattr(collecting, "RESULTS", tmp_path / "results")
@@ -162,7 +164,7 @@ def test_rows_from_data_to_report_and_collection(setting, tmp_path, monkeypatch)
     written = (clean / "extractor" / "robustness.json").stat().st_mtime_ns
     main([*setting, "--models", "transfer", "--protocol", "clean"])
     assert (clean / "extractor" / "robustness.json").stat().st_mtime_ns == written
-    main([*setting, "--models", "transfer", "--protocol", "clean", "--averaged"])
+    main([*setting, "--models", "transfer", "--protocol", "clean", "--tta"])
     averaged = read_json(clean / "extractor" / "robustness.json")
     assert averaged["corrupted"] == robustness["corrupted"]
     assert set(averaged["averaged"]) == {"clean", "corrupted", "num_images"}
@@ -230,7 +232,7 @@ def fitted(setting, monkeypatch):
     class Done(Exception):
         pass
 
-    monkeypatch.setattr(experiment, "fit_network", record)
+    monkeypatch.setattr(experiment, "train_and_predict", record)
 
     def fit(*arguments):
         with pytest.raises(Done):
@@ -262,7 +264,7 @@ def test_every_model_sees_the_same_corrupted_images(manifest):
     chosen = choose(manifest, 20, 0)
     np.testing.assert_array_equal(chosen, choose(manifest, 20, 0))
     assert len(set(chosen)) == 20 and len(choose(manifest, 10_000, 0)) == len(manifest)
-    assert set(SEEN) == {"printed", *experiment.STRONG_AUGMENTATIONS}
+    assert set(SEEN) == {"printed", *experiment.BATCH_AUGMENTATIONS}
 
 
 def test_weighted_averages_by_hand():

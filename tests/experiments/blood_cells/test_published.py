@@ -11,8 +11,8 @@ CONTENT = read_json(PUBLISHED)
 NOTES = {note["id"]: note["recomputed"] for note in CONTENT["notes"]}
 
 
-def test_cells_and_planted_images_make_the_set():
-    assert NOTES["planted"]["cells"] + NOTES["planted"]["planted"] == CONTENT["data"]["images"] == 13_759
+def test_cells_and_injected_images_make_the_set():
+    assert NOTES["injected"]["cells"] + NOTES["injected"]["injected"] == CONTENT["data"]["images"] == 13_759
 
 
 def test_resnet_is_ahead_by_less_than_an_image():

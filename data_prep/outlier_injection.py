@@ -1,15 +1,15 @@
-"""Junk planted in a set of cells, so that finding it can be scored.
+"""Junk injected in a set of cells, so that finding it can be scored.
 
 The training set of the blood-cell paper held cells with one of two unrelated pictures blended over them, 1,600
 and 200 of its 13,759 images, and files stored twice. The pictures here are drawn by the project
-(`drcls.data.unrelated_pictures`); how strongly theirs shone through is not said, so it varies.
+(`drcls.data.overlays`); how strongly theirs shone through is not said, so it varies.
 """
 
 import cv2
 import numpy as np
 import pandas as pd
 
-from drcls.data.unrelated_pictures import PLANTED, draw_unrelated
+from drcls.data.overlays import TRAIN_OVERLAYS, draw_overlay
 
 SHARE_OF_FIRST = 1600 / 1800
 OVERLAYS_PER_DUPLICATE = 10
@@ -17,20 +17,20 @@ OPACITY = (0.35, 0.65)
 DUPLICATE = "duplicate"
 
 
-def plan_planting(num_cells, num_overlays, seed):
+def plan_injections(num_cells, num_overlays, seed):
     """Decide which cells get a picture blended over them and which are stored twice.
 
     Args:
         num_cells: how many genuine cells there are.
-        num_overlays: how many overlays to plant; one duplicate is planted for every ten.
+        num_overlays: how many overlays to inject; one duplicate is injected for every ten.
         seed: non-negative integer.
 
     Returns:
-        DataFrame, one row a planted image: `kind` ("overlay of house", "overlay of boat", "duplicate"),
+        DataFrame, one row a injected image: `kind` ("overlay of house", "overlay of boat", "duplicate"),
         `picture` ("" for a duplicate), `cell` (number of the genuine one), `opacity` of the picture in 0..1.
 
     Raises:
-        ValueError: where there are fewer cells than planted images, or none is asked for.
+        ValueError: where there are fewer cells than injected images, or none is asked for.
     """
     num_duplicates = max(1, round(num_overlays / OVERLAYS_PER_DUPLICATE))
     if not 1 <= num_overlays <= num_cells - num_duplicates:
@@ -40,7 +40,7 @@ def plan_planting(num_cells, num_overlays, seed):
         )
     rng = np.random.default_rng([seed, 7])
     num_first = round(num_overlays * SHARE_OF_FIRST)
-    pictures = np.repeat([*PLANTED, ""], [num_first, num_overlays - num_first, num_duplicates])
+    pictures = np.repeat([*TRAIN_OVERLAYS, ""], [num_first, num_overlays - num_first, num_duplicates])
     return pd.DataFrame(
         {
             "kind": [f"overlay of {name}" if name else DUPLICATE for name in pictures],
@@ -62,5 +62,5 @@ def blend(cell, picture, opacity):
     Returns:
         uint8 (H, W, 3).
     """
-    over = draw_unrelated(picture, *cell.shape[:2])
+    over = draw_overlay(picture, *cell.shape[:2])
     return cv2.addWeighted(cell, 1 - opacity, over, opacity, 0)

@@ -1,6 +1,6 @@
 """Four pictures that have nothing to do with medicine, drawn here: what somebody may blend over a data set.
 
-Two are planted in training data (`PLANTED`), the others corrupt test images (`FOREIGN`), so that a network
+Two are injected in training data (`TRAIN_OVERLAYS`), the others corrupt test images (`TEST_OVERLAYS`), so that a network
 which learned to look past the first two has not seen the pictures that it is tested with.
 """
 
@@ -9,17 +9,17 @@ from functools import cache
 import cv2
 import numpy as np
 
-PLANTED = ("house", "boat")
-FOREIGN = ("face", "chessboard")
+TRAIN_OVERLAYS = ("house", "boat")
+TEST_OVERLAYS = ("face", "chessboard")
 _SIDE = 256
 
 
 @cache
-def draw_unrelated(name, height, width):
+def draw_overlay(name, height, width):
     """Draw one of the pictures.
 
     Args:
-        name: of `PLANTED` or `FOREIGN`.
+        name: of `TRAIN_OVERLAYS` or `TEST_OVERLAYS`.
         height, width: of the picture in pixels.
 
     Returns:
