@@ -66,6 +66,7 @@ class InjectedSource:
         for number, row in enumerate(plan.itertuples()):
             cell = files[row.cell]
             suffix = PurePosixPath(cell.name).suffix if row.kind == DUPLICATE else ".png"
+            # The order of names decides the split, and recorded runs were split with this name.
             image_id = f"planted/{number:05d}"
             self._injected[f"{image_id}{suffix}"] = (cell.name, row)
             # The group of its cell: no split may part them.

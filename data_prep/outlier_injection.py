@@ -26,7 +26,7 @@ def plan_injections(num_cells, num_overlays, seed):
         seed: non-negative integer.
 
     Returns:
-        DataFrame, one row a injected image: `kind` ("overlay of house", "overlay of boat", "duplicate"),
+        DataFrame, one row an injected image: `kind` ("overlay of house", "overlay of boat", "duplicate"),
         `picture` ("" for a duplicate), `cell` (number of the genuine one), `opacity` of the picture in 0..1.
 
     Raises:

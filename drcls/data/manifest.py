@@ -125,6 +125,8 @@ def _read_description(path):
     classes = info.get("classes") if isinstance(info, dict) else None
     if not isinstance(classes, list) or not classes or len(set(classes)) < len(classes):
         raise ValueError(f"{path} must list distinct classes under 'classes'; it has {classes}")
+    if "planted" in info:  # as earlier versions called it
+        info["injected"] = info.pop("planted")
     return info
 
 

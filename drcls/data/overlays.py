@@ -1,7 +1,7 @@
 """Four pictures that have nothing to do with medicine, drawn here: what somebody may blend over a data set.
 
-Two are injected in training data (`TRAIN_OVERLAYS`), the others corrupt test images (`TEST_OVERLAYS`), so that a network
-which learned to look past the first two has not seen the pictures that it is tested with.
+Two are injected in training data (`TRAIN_OVERLAYS`), the others corrupt test images (`TEST_OVERLAYS`), so that a
+network which learned to look past the first two has not seen the pictures that it is tested with.
 """
 
 from functools import cache

@@ -156,7 +156,8 @@ def data_section(folder, runs, manifest, printed):
 def describe_injected(injected):
     """Say how many of the images the project made itself: {kind: number} -> str."""
     kinds = ", ".join(f"{number:,} x {kind}" for kind, number in injected.items())
-    return f"{sum(injected.values()):,} of the images were injected by the preparation, after the paper's set ({kinds})."
+    number = f"{sum(injected.values()):,}"
+    return f"{number} of the images were injected by the preparation, after the paper's set ({kinds})."
 
 
 def describe_class(entry, manifest):

@@ -50,7 +50,7 @@ def make_parts(manifest, cache, protocol, fractions, seed, folder):
 def read_overlays(part):
     """Return the kinds of injected overlays, "" for the rest; None where nobody knows.
 
-    A injected duplicate counts as genuine: of two identical files one is as good as the other, and one is dropped.
+    An injected duplicate counts as genuine: of two identical files one is as good as the other, and one is dropped.
     """
     kinds = read_injected(part)
     return None if kinds is None else np.where(kinds == "duplicate", "", kinds)
