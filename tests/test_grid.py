@@ -1,4 +1,4 @@
-"""Grids: every cell once, failures alone, resuming after a kill, the same results on every engine."""
+"""Grids: every trial once, failures alone, resuming after a kill, the same results on every engine."""
 
 import signal
 import subprocess
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from drcls.grid import Cell, run_grid
+from drcls.grid import Trial, run_trials
 from drcls.runs import read_json
-from tests import grid_cells
+from tests import grid_trials
 from tests.small_data import write_squares
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,7 +22,7 @@ def results(root):
 
 @pytest.mark.parametrize("engine", ["sequential", "processes"])
 def test_an_error_ends_its_cell_alone_and_is_told(engine, tmp_path, capsys):
-    failed = run_grid(grid_cells.cells_of(tmp_path, [2, 13, 15, 3]), grid_cells.square, engine, 2)
+    failed = run_trials(grid_trials.cells_of(tmp_path, [2, 13, 15, 3]), grid_trials.square, engine, 2)
     assert results(tmp_path) == {"2": {"square": 4}, "3": {"square": 9}}
     assert failed[tmp_path / "13"] == "ArithmeticError: 13 is unlucky"
     assert "ended without" in failed[tmp_path / "15"] and len(failed) == 2
@@ -32,45 +32,45 @@ def test_an_error_ends_its_cell_alone_and_is_told(engine, tmp_path, capsys):
 
 
 def test_only_unfinished_cells_run_again(tmp_path):
-    cells = grid_cells.cells_of(tmp_path, [2, 13])
-    run_grid(cells, grid_cells.square)
-    run_grid(cells, grid_cells.square)
+    trials = grid_trials.cells_of(tmp_path, [2, 13])
+    run_trials(trials, grid_trials.square)
+    run_trials(trials, grid_trials.square)
     assert (tmp_path / "started.txt").read_text().split() == ["2", "13", "13"]
 
 
 def test_a_mended_cell_leaves_no_sign_of_failure(tmp_path):
-    [cell] = grid_cells.cells_of(tmp_path, [13])
-    run_grid([cell], grid_cells.square)
+    [trial] = grid_trials.cells_of(tmp_path, [13])
+    run_trials([trial], grid_trials.square)
 
     def mended(config, folder):
         (folder / "metrics.json").write_text("{}")
 
-    assert run_grid([cell], mended) == {}
+    assert run_trials([trial], mended) == {}
     assert not (tmp_path / "13" / "failed.txt").exists()
 
 
 def test_a_killed_process_fails_its_cell_alone(tmp_path):
-    failed = run_grid(grid_cells.cells_of(tmp_path, [14, 2, 3, 4]), grid_cells.square, "processes", 2)
+    failed = run_trials(grid_trials.cells_of(tmp_path, [14, 2, 3, 4]), grid_trials.square, "processes", 2)
     assert list(failed) == [tmp_path / "14"] and "killed" in failed[tmp_path / "14"]
     assert sorted(results(tmp_path)) == ["2", "3", "4"]
 
 
 def test_other_settings_in_a_folder_are_refused(tmp_path):
-    run_grid([Cell(tmp_path / "a", {"number": 2})], grid_cells.square)
+    run_trials([Trial(tmp_path / "a", {"number": 2})], grid_trials.square)
     with pytest.raises(ValueError, match="made with other settings \\(number: 2 there, 3 now\\)"):
-        run_grid([Cell(tmp_path / "a", {"number": 3})], grid_cells.square)
+        run_trials([Trial(tmp_path / "a", {"number": 3})], grid_trials.square)
 
 
 def test_unknown_engines_and_shared_folders_are_refused(tmp_path):
     with pytest.raises(ValueError, match="engine must be one of .*; received 'slurm'"):
-        run_grid([], grid_cells.square, "slurm")
-    with pytest.raises(ValueError, match="own folder; received 2 cells"):
-        run_grid([Cell(tmp_path, {}), Cell(tmp_path, {"number": 1})], grid_cells.square)
+        run_trials([], grid_trials.square, "slurm")
+    with pytest.raises(ValueError, match="own folder; received 2 trials"):
+        run_trials([Trial(tmp_path, {}), Trial(tmp_path, {"number": 1})], grid_trials.square)
 
 
 @pytest.mark.parametrize("engine", ["sequential", "processes"])
 def test_a_killed_grid_goes_on_where_it_was(engine, tmp_path):
-    command = [sys.executable, "-m", "tests.grid_cells", str(tmp_path), engine]
+    command = [sys.executable, "-m", "tests.grid_trials", str(tmp_path), engine]
     grid = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
     while not results(tmp_path):
         assert grid.poll() is None
@@ -87,8 +87,8 @@ def test_a_killed_grid_goes_on_where_it_was(engine, tmp_path):
 
 
 def trained(root, manifest, engine, address=None):
-    cells = [Cell(root / f"s{seed}", {"data": str(manifest.root), "seed": seed}) for seed in range(3)]
-    assert run_grid(cells, grid_cells.train_squares, engine, 2, address) == {}
+    trials = [Trial(root / f"s{seed}", {"data": str(manifest.root), "seed": seed}) for seed in range(3)]
+    assert run_trials(trials, grid_trials.train_squares, engine, 2, address) == {}
     return results(root)
 
 
@@ -111,8 +111,8 @@ def test_an_existing_ray_cluster_is_joined_and_a_failure_told(tmp_path):
     for _ in range(2):
         cluster.add_node(num_cpus=1)
     try:
-        cells = grid_cells.cells_of(tmp_path, [2, 13, 14, 3])
-        failed = run_grid(cells, grid_cells.square, "ray", address=cluster.address)
+        trials = grid_trials.cells_of(tmp_path, [2, 13, 14, 3])
+        failed = run_trials(trials, grid_trials.square, "ray", address=cluster.address)
     finally:
         cluster.shutdown()
     assert results(tmp_path) == {"2": {"square": 4}, "3": {"square": 9}}

@@ -27,10 +27,10 @@ from data_prep.canine_rbc import prepare_cells
 from data_prep.phantoms.smear import write_smears
 from data_prep.sources import Source
 from drcls.data import load_manifest
-from drcls.grid import ENGINES, Cell, run_grid
+from drcls.grid import ENGINES, Trial, run_trials
 from drcls.runs import read_json, write_json
 from experiments.canine_rbc_focal.report import write_canine_rbc_focal_report
-from experiments.canine_rbc_focal.trial import train_cell
+from experiments.canine_rbc_focal.trial import train_trial
 from experiments.common.options import make_parser, resolve
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -105,13 +105,15 @@ def run_all(options, run_set):
     """Sections 4.2 to 5: cross-validation, Table 1, Table 3 and what alpha does, each a grid of both protocols."""
     folds = {protocol: cross_validation(options, protocol, run_set) for protocol in options.protocols}
     print("\ncross-validation")
-    run(options, [cell for groups in folds.values() for group in groups.values() for cell in group])
+    run(options, [trial for groups in folds.values() for group in groups.values() for trial in group])
     choices = {protocol: choose(options, protocol, groups, run_set) for protocol, groups in folds.items()}
     print("\nTable 1")
-    run(options, [cell for each in choices.items() for cell in table_1(options, *each, run_set)])
+    run(options, [trial for each in choices.items() for trial in table_1(options, *each, run_set)])
     print("\nTable 3, and what alpha does")
     alphas = {each[0]: best_alphas(options, *each, run_set) for each in choices.items()}
-    levels = [cell for each in choices.items() for cell in table_3(options, *each, alphas[each[0]], run_set)]
+    levels = [
+        trial for each in choices.items() for trial in table_3(options, *each, alphas[each[0]], run_set)
+    ]
     run(options, levels + alpha_demonstration(options, run_set))
 
 
@@ -119,12 +121,12 @@ def cross_validation(options, protocol, run_set):
     """Section 4.2: the folds of every network and method, on the training part.
 
     Returns:
-        dict, (network, method) -> list of `Cell`.
+        dict, (network, method) -> list of `Trial`.
     """
     home = run_set / "cross_validation" / setting(options, protocol, options.seeds[0])
     return {
         (backbone, method): [
-            Cell(
+            Trial(
                 home / f"{backbone}+{method}" / f"fold-{fold}",
                 describe(options, protocol, options.seeds[0], backbone, method, fold=fold),
             )
@@ -145,7 +147,7 @@ def choose(options, protocol, groups, run_set):
     home = run_set / "cross_validation" / setting(options, protocol, options.seeds[0])
     choice = {}
     for (backbone, method), group in groups.items():
-        curves = [pd.read_csv(cell.folder / "history.csv") for cell in group]
+        curves = [pd.read_csv(trial.folder / "history.csv") for trial in group]
         loss, macro_f1 = (
             np.mean([curve[name] for curve in curves], axis=0) for name in ("val_loss", "val_macro_f1")
         )
@@ -163,7 +165,7 @@ def choose(options, protocol, groups, run_set):
 def table_1(options, protocol, choice, run_set):
     """The test of every alpha (paper), or of the alpha that cross-validation chose (clean), and of the baselines."""
     return [
-        Cell(
+        Trial(
             run_set / setting(options, protocol, seed) / f"{backbone}+{method}",
             describe(
                 options,
@@ -208,7 +210,7 @@ def table_3(options, protocol, choice, alphas, run_set):
     seed = options.seeds[0]
     home = run_set / "imbalance" / setting(options, protocol, seed)
     return [
-        Cell(
+        Trial(
             home / f"{backbone}+{loss}+{share:.2f}",
             describe(
                 options,
@@ -233,7 +235,7 @@ def alpha_demonstration(options, run_set):
     backbone = PROFILES[options.profile]["backbones"][0]
     home = run_set / "alpha" / setting(options, protocol, seed)
     return [
-        Cell(
+        Trial(
             home / f"{optimizer}+{method}",
             describe(options, protocol, seed, backbone, method, variant=f"{optimizer}+{method}")
             | {"optimizer": optimizer, "learning_rate": learning_rate},
@@ -259,7 +261,7 @@ def describe(
     save_model=False,
     variant=None,
 ):
-    """Everything a cell depends on, as `config.json`."""
+    """Everything a trial depends on, as `config.json`."""
     profile = PROFILES[options.profile]
     return {
         "variant": variant or f"{backbone}+{method}",
@@ -284,15 +286,15 @@ def describe(
     }
 
 
-def run(options, cells):
-    """Run the cells that are not finished; those that failed end the experiment, and are tried again by the next."""
+def run(options, trials):
+    """Run the trials that are not finished; those that failed end the experiment, and are tried again by the next."""
     if options.force:
-        for cell in cells:
-            shutil.rmtree(cell.folder, ignore_errors=True)
-    failed = run_grid(cells, train_cell, options.engine, options.workers, options.address)
+        for trial in trials:
+            shutil.rmtree(trial.folder, ignore_errors=True)
+    failed = run_trials(trials, train_trial, options.engine, options.workers, options.address)
     if failed:
         raise SystemExit(
-            f"{len(failed)} of {len(cells)} cells failed, see failed.txt in {sorted(map(str, failed))}"
+            f"{len(failed)} of {len(trials)} trials failed, see failed.txt in {sorted(map(str, failed))}"
         )
 
 

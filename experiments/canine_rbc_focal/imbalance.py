@@ -17,7 +17,13 @@ from drcls.report import (
     select_runs,
 )
 from drcls.runs import write_json
-from experiments.canine_rbc_focal.runs import MEASURES, PROTOCOLS, STANDS_BESIDE, label_of, networks_of
+from experiments.canine_rbc_focal.runs import (
+    MEASURES,
+    PROTOCOLS,
+    PUBLISHED_NETWORK,
+    networks_of,
+    synthetic_prefix,
+)
 
 
 def alpha_section(folder, runs, tested):
@@ -68,7 +74,9 @@ def alpha_section(folder, runs, tested):
         describe(finished),
         "Losses are divided by alpha, so that equal trajectories lie on each other.",
     )
-    caption = f"{label_of(runs)}Two trainings of {first['config']['backbone']} that differ in one thing."
+    caption = (
+        f"{synthetic_prefix(runs)}Two trainings of {first['config']['backbone']} that differ in one thing."
+    )
     return Section("What alpha does (Eq. 4)", [text, figure, Table(pd.DataFrame(rows), caption)])
 
 
@@ -114,7 +122,7 @@ def imbalance_section(folder, runs, published):
         for run in chosen:
             share, network = run["config"]["majority_share"], run["config"]["backbone"]
             loss = run["variant"].split("+")[1]
-            beside = printed[(rho_of[share], STANDS_BESIDE[network], loss)]
+            beside = printed[(rho_of[share], PUBLISHED_NETWORK[network], loss)]
             counts = [class_["support"] for class_ in run["metrics"]["per_class"].values()]
             row = {
                 "protocol": protocol,
@@ -129,7 +137,9 @@ def imbalance_section(folder, runs, published):
             }
             for measure in MEASURES:
                 scale, digits = (100, 1) if measure.percent else (1, 3)
-                row[f"{measure.title}, {STANDS_BESIDE[network]} printed"] = f"{beside[measure.metric]:.2f}"
+                row[f"{measure.title}, {PUBLISHED_NETWORK[network]} printed"] = (
+                    f"{beside[measure.metric]:.2f}"
+                )
                 value = run["metrics"][measure.metric]
                 row[measure.title] = "undefined" if value is None else f"{scale * value:.{digits}f}"
             rows.append(row)
@@ -149,7 +159,7 @@ def imbalance_section(folder, runs, published):
             pd.DataFrame([row for row in rows if row["protocol"] == protocol and row["network"] == network])
             .drop(columns=["protocol", "network"])
             .sort_values(["share of the majority", "method"], ignore_index=True),
-            f"{label_of(runs)}Table 3 for {network}, {protocol} protocol.",
+            f"{synthetic_prefix(runs)}Table 3 for {network}, {protocol} protocol.",
         )
         for protocol, network in product(PROTOCOLS, networks_of(runs))
         if any(row["protocol"] == protocol and row["network"] == network for row in rows)

@@ -3,8 +3,8 @@
 from drcls.report import Measure, seed_spread, select_runs
 
 PROTOCOLS = ("paper", "clean")
-# Which printed network each of ours stands beside, and whether it is that network.
-STANDS_BESIDE = {
+# The published network that each of ours is compared with.
+PUBLISHED_NETWORK = {
     "DenseNet121": "DenseNet-121",
     "ResNet50": "ResNet-50",
     "miniature_DenseNet": "DenseNet-121",
@@ -17,12 +17,12 @@ MEASURES = [
 ]
 
 
-def of(runs, network, method, protocol):
+def select(runs, network, method, protocol):
     """The finished runs of one row, by seed."""
     return select_runs(runs, variant=f"{network}+{method}", protocol=protocol, finished=True)
 
 
-def cell(runs, variant, protocol, measure):
+def format_cell(runs, variant, protocol, measure):
     part = select_runs(runs, variant=variant, protocol=protocol, finished=True)
     if not part:
         return "not tested" if protocol == "clean" else "not run"
@@ -32,7 +32,7 @@ def cell(runs, variant, protocol, measure):
     return shown if deviation is None else f"{shown} ± {scale * deviation:.{digits}f}"
 
 
-def spread_of(values):
+def format_range(values):
     return f"{values.min():.3f} to {values.max():.3f} ({values.max() - values.min():.3f})"
 
 
@@ -51,5 +51,5 @@ def sweep_of(choices):
     return [method for method in methods_of(choices, []) if method.removeprefix("focal_")[0].isdigit()]
 
 
-def label_of(runs):
+def synthetic_prefix(runs):
     return "SYNTHETIC DATA (phantom). " if any(run["phantom"] for run in runs) else ""

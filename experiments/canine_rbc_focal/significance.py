@@ -7,12 +7,12 @@ from drcls.report import Section, Table, read_predictions, seed_spread, select_r
 from drcls.runs import write_json
 from experiments.canine_rbc_focal.runs import (
     PROTOCOLS,
-    label_of,
+    format_range,
     methods_of,
     networks_of,
-    of,
-    spread_of,
+    select,
     sweep_of,
+    synthetic_prefix,
 )
 
 
@@ -35,8 +35,8 @@ def spread_section(folder, runs, choices):
             rows.append(
                 {
                     "network": network,
-                    "range over the seven alphas, mean of the seeds": spread_of(by_seed.mean(axis=1)),
-                    "range over the seven alphas, one seed": spread_of(by_seed.iloc[:, 0]),
+                    "range over the seven alphas, mean of the seeds": format_range(by_seed.mean(axis=1)),
+                    "range over the seven alphas, one seed": format_range(by_seed.iloc[:, 0]),
                     "range over the seeds, mean of the seven alphas": f"{ranges.mean():.3f}",
                     "best alpha by seed": ", ".join(
                         str(name).removeprefix("focal_") for name in by_seed.idxmax()
@@ -49,7 +49,7 @@ def spread_section(folder, runs, choices):
     ]
     if rows:
         parts.append(
-            Table(pd.DataFrame(rows), f"{label_of(runs)}Spread over alpha beside spread over seeds.")
+            Table(pd.DataFrame(rows), f"{synthetic_prefix(runs)}Spread over alpha beside spread over seeds.")
         )
     compared = [
         compare(runs, network, method, protocol)
@@ -61,7 +61,7 @@ def spread_section(folder, runs, choices):
         found = {"phantom": runs[0]["phantom"], "spread": rows, "against_cross_entropy": compared}
         write_json(folder / "differences.json", found)
         caption = (
-            f"{label_of(runs)}Minus cross-entropy on the same test cells: macro F1 in points with its 95 % interval "
+            f"{synthetic_prefix(runs)}Minus cross-entropy on the same test cells: macro F1 in points with its 95 % interval "
             "(bootstrap over groups, all seeds together), and McNemar's exact test of accuracy by seed."
         )
         parts.append(Table(pd.DataFrame(compared), caption))
@@ -80,7 +80,7 @@ def tested_against_cross_entropy(runs, choices, network, protocol):
     sweep = [method for method in sweep_of(choices) if method in methods]
     best = max(
         sweep,
-        key=lambda method: seed_spread(of(runs, network, method, protocol), "macro_f1")[0],
+        key=lambda method: seed_spread(select(runs, network, method, protocol), "macro_f1")[0],
         default=None,
     )
     others = [
@@ -93,11 +93,11 @@ def compare(runs, network, method, protocol):
     """One method against cross-entropy, seed by seed on the same test cells."""
     pairs = [
         (read_predictions(without), read_predictions(run), run["seed"])
-        for run in of(runs, network, method, protocol)
-        for without in of(runs, network, "cross_entropy", protocol)
+        for run in select(runs, network, method, protocol)
+        for without in select(runs, network, "cross_entropy", protocol)
         if without["seed"] == run["seed"]
     ]
-    names = of(runs, network, method, protocol)[0]["class_names"]
+    names = select(runs, network, method, protocol)[0]["class_names"]
     index = {name: i for i, name in enumerate(names)}
     base, other = (pd.concat([pair[i] for pair in pairs], ignore_index=True) for i in (0, 1))
     labels, pred_a, pred_b = (

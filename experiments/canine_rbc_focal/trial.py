@@ -1,4 +1,4 @@
-"""One training of the focal-loss study, a cell of its grid: everything it needs stands in its configuration."""
+"""One training of the focal-loss study, a trial of its grid: everything it needs is in its configuration."""
 
 import functools
 import shutil
@@ -37,7 +37,7 @@ MINIATURES = {
 PREDICTION_BATCH = 64
 
 
-def train_cell(config, folder):
+def train_trial(config, folder):
     """Train one network with one method, and measure it on a fold's validation part or on the test part.
 
     Args:
@@ -118,7 +118,7 @@ def initial_weights(network, seed):
 
 @functools.lru_cache(maxsize=32)
 def compiled(network, optimizer, learning_rate, alpha, gamma):
-    """Compile a network once for all the cells that share it: tracing takes longer than a small training."""
+    """Compile a network once for all the trials that share it: tracing takes longer than a small training."""
     model = build(*network)
     model.compile(
         getattr(keras.optimizers, optimizer)(learning_rate),

@@ -1,4 +1,4 @@
-"""The focal-loss study: its printed figures, its cells, what each protocol may choose by, and its report."""
+"""The focal-loss study: its reported figures, its trials, what each protocol may choose by, and its report."""
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ from experiments.canine_rbc_focal.experiment import (
     table_3,
 )
 from experiments.canine_rbc_focal.report import PUBLISHED
-from experiments.canine_rbc_focal.trial import divide, loss_of, new_model, train_cell
+from experiments.canine_rbc_focal.trial import divide, loss_of, new_model, train_trial
 from tests.small_data import write_squares
 
 TINY = {"image_size": 16, "epochs": 1, "num_folds": 2, "backbones": ["miniature_ResNet"], "policy": "float32"}
@@ -111,7 +111,7 @@ def test_alpha_changes_nothing_under_adam_and_something_under_sgd(study, tmp_pat
         for alpha in (0.25, 1.75):
             folder = tmp_path / f"{optimizer}{alpha}"
             changes = {"alpha": alpha, "optimizer": optimizer, "learning_rate": rate, "epochs": 2}
-            train_cell(settings(study, **changes), folder)
+            train_trial(settings(study, **changes), folder)
             found[(optimizer, alpha)] = probabilities(folder)
     assert np.abs(found[("Adam", 0.25)] - found[("Adam", 1.75)]).max() < 1e-3
     assert np.abs(found[("SGD", 0.25)] - found[("SGD", 1.75)]).max() > 1e-2
@@ -119,9 +119,9 @@ def test_alpha_changes_nothing_under_adam_and_something_under_sgd(study, tmp_pat
 
 def test_a_cell_does_not_depend_on_what_was_trained_before(study, tmp_path):
     settings_a = settings(study, epochs=2)
-    train_cell(settings_a, tmp_path / "first")
-    train_cell(settings(study, seed=5), tmp_path / "other")
-    train_cell(settings_a, tmp_path / "again")
+    train_trial(settings_a, tmp_path / "first")
+    train_trial(settings(study, seed=5), tmp_path / "other")
+    train_trial(settings_a, tmp_path / "again")
     np.testing.assert_array_equal(probabilities(tmp_path / "first"), probabilities(tmp_path / "again"))
     assert not (tmp_path / "first" / "checkpoint").exists()
 
@@ -148,11 +148,11 @@ def test_the_clean_protocol_tests_only_what_the_folds_chose(study, tmp_path):
     }
     assert chosen_by_folds(methods) == "focal_1.75"
     tested = {
-        cell.config["method"] for cell in table_1(options, "clean", {"miniature_ResNet": methods}, tmp_path)
+        trial.config["method"] for trial in table_1(options, "clean", {"miniature_ResNet": methods}, tmp_path)
     }
     assert tested == set(METHODS) - {"focal_0.25"}
     tested = {
-        cell.config["method"] for cell in table_1(options, "paper", {"miniature_ResNet": methods}, tmp_path)
+        trial.config["method"] for trial in table_1(options, "paper", {"miniature_ResNet": methods}, tmp_path)
     }
     assert tested == set(METHODS)
     for method, f1 in (("focal_0.25", 0.8), ("focal_1.75", 0.7)):
@@ -161,8 +161,8 @@ def test_the_clean_protocol_tests_only_what_the_folds_chose(study, tmp_path):
     choice = {"miniature_ResNet": methods}
     assert best_alphas(options, "paper", choice, tmp_path) == {"miniature_ResNet": "focal_0.25"}
     assert best_alphas(options, "clean", choice, tmp_path) == {"miniature_ResNet": "focal_1.75"}
-    cells = table_3(options, "clean", choice, {"miniature_ResNet": "focal_1.75"}, tmp_path)
-    assert {cell.config["method"] for cell in cells} == {"focal_1.75", "cross_entropy"}
+    trials = table_3(options, "clean", choice, {"miniature_ResNet": "focal_1.75"}, tmp_path)
+    assert {trial.config["method"] for trial in trials} == {"focal_1.75", "cross_entropy"}
 
 
 def test_the_whole_study_from_cells_to_page(study, tmp_path):
@@ -194,6 +194,6 @@ def test_alphas_are_those_of_table_1():
 
 def test_failed_cells_end_the_study_with_their_folders(study, tmp_path):
     (tmp_path / "data" / "squares" / "images" / "000.png").write_bytes(b"no image")
-    with pytest.raises(SystemExit, match="12 of 12 cells failed"):
+    with pytest.raises(SystemExit, match="12 of 12 trials failed"):
         main(study)
     assert load_manifest(tmp_path / "data" / "squares")

@@ -1,4 +1,4 @@
-"""What the cells of test grids do; workers import it by name."""
+"""What the trials of test grids do; workers import it by name."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from drcls.data import Batches, ImageCache, load_manifest
-from drcls.grid import Cell, run_grid
+from drcls.grid import Trial, run_trials
 from drcls.runs import write_json
 from drcls.train import train
 from tests.train_squares import tiny_model
@@ -54,10 +54,10 @@ def pause(config, folder):
 
 
 def cells_of(root, numbers):
-    return [Cell(Path(root) / str(number), {"number": number}) for number in numbers]
+    return [Trial(Path(root) / str(number), {"number": number}) for number in numbers]
 
 
 if __name__ == "__main__":
-    from tests import grid_cells
+    from tests import grid_trials
 
-    run_grid(cells_of(sys.argv[1], range(4)), grid_cells.pause, sys.argv[2], 2)
+    run_trials(cells_of(sys.argv[1], range(4)), grid_trials.pause, sys.argv[2], 2)
