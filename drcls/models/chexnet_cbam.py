@@ -5,7 +5,7 @@ CBAM and Grad-CAM visualization" (Frontiers in Medicine 2026, doi 10.3389/fmed.2
 import keras
 
 from drcls.layers import CBAM, DropBlock2D, TransformerEncoder
-from drcls.models.transfer_head import classify, explained, normalised
+from drcls.models.transfer_head import classification_head, name_explained_layer, normalised
 
 
 def build_chexnet_cbam(
@@ -60,7 +60,7 @@ def build_chexnet_cbam(
         features = normalised(features)
     if cbam:
         features = CBAM(reduction_ratio, near_identity=cbam_near_identity, name="cbam")(features)
-    features = explained(features)
+    features = name_explained_layer(features)
     if drop_block:
         drop = DropBlock2D(
             drop_block_rate,
@@ -76,4 +76,4 @@ def build_chexnet_cbam(
         pooled = keras.layers.GlobalAveragePooling1D(name="pooling")(encoder(tokens))
     else:
         pooled = keras.layers.GlobalAveragePooling2D(name="pooling")(features)
-    return keras.Model(images, classify(pooled, class_names, dropout_rate), name="chexnet_cbam")
+    return keras.Model(images, classification_head(pooled, class_names, dropout_rate), name="chexnet_cbam")

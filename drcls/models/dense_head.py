@@ -7,7 +7,7 @@ import keras
 from keras import layers
 
 from drcls.layers import ClassProbabilities
-from drcls.models.transfer_head import EXPLAINED, explained
+from drcls.models.transfer_head import EXPLAINED, name_explained_layer
 
 UNITS = (512, 256)
 DROPOUT_RATE = 0.5
@@ -57,7 +57,7 @@ def attach_head(backbone, head):
         keras.Model from float32 or uint8 (N, H, W, 3) in 0..255 to float32 (N, C) probabilities.
     """
     images = keras.Input(backbone.input_shape[1:], name="images")
-    features = explained(backbone(images, training=False))
+    features = name_explained_layer(backbone(images, training=False))
     features = layers.GlobalAveragePooling2D(name="pooling", dtype="float32")(features)
     for layer in head.layers[1:]:
         features = layer(features)

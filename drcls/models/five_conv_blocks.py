@@ -7,7 +7,7 @@ import keras
 from keras import layers
 
 from drcls.layers import ClassProbabilities
-from drcls.models.transfer_head import EXPLAINED, explained
+from drcls.models.transfer_head import EXPLAINED, name_explained_layer
 
 DENSE_UNITS = (512, 256, 128, 64, 32)
 
@@ -48,7 +48,7 @@ def build_five_conv_blocks(image_size, class_names, widths=(16, 32, 64, 128, 128
             name=f"block{number}_convolution",
         )(features)
         if number == 5:
-            features = explained(features)
+            features = name_explained_layer(features)
         features = layers.MaxPooling2D(name=f"block{number}_pooling")(features)
     features = layers.Flatten(name="flat")(features)
     for units in DENSE_UNITS:

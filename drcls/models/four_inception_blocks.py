@@ -7,7 +7,7 @@ import keras
 from keras import layers
 
 from drcls.layers import ClassProbabilities
-from drcls.models.transfer_head import EXPLAINED, explained
+from drcls.models.transfer_head import EXPLAINED, name_explained_layer
 
 DENSE_UNITS = (128, 64, 32)
 
@@ -40,7 +40,7 @@ def build_four_inception_blocks(image_size, class_names, widths=(8, 16, 24, 32))
     for number, filters in enumerate(widths, start=1):
         features = _inception(features, filters, f"block{number}")
         if number == len(widths):
-            features = explained(features)
+            features = name_explained_layer(features)
         features = layers.MaxPooling2D(name=f"block{number}_pooling")(features)
     features = layers.GlobalAveragePooling2D(name="pooling")(features)
     for units in DENSE_UNITS:

@@ -7,7 +7,7 @@ depth: a result of a miniature is never one of its namesake.
 import keras
 from keras import layers
 
-from drcls.models.transfer_head import classify, explained
+from drcls.models.transfer_head import classification_head, name_explained_layer
 
 
 def build_miniature_densenet(image_size, class_names, growth=12, layers_per_block=2, num_blocks=3):
@@ -77,6 +77,6 @@ def _convolve(features, filters, kernel_size, strides=1, *, name):
 
 def _head(images, features, class_names, name):
     features = layers.BatchNormalization(momentum=0.9, name="norm")(features)
-    features = explained(layers.ReLU(name="relu")(features))
+    features = name_explained_layer(layers.ReLU(name="relu")(features))
     pooled = layers.GlobalAveragePooling2D(name="pooling")(features)
-    return keras.Model(images, classify(pooled, class_names, 0.0), name=name)
+    return keras.Model(images, classification_head(pooled, class_names, 0.0), name=name)

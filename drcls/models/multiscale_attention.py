@@ -19,7 +19,7 @@ import keras
 from keras import layers
 
 from drcls.layers import LearnableWavelet2D, SqueezeExcitation, TransformerEncoder
-from drcls.models.transfer_head import classify, explained
+from drcls.models.transfer_head import classification_head, name_explained_layer
 
 NUM_SCALES = 3
 MAX_TOKENS_PER_SIDE = 14
@@ -87,13 +87,15 @@ def build_multiscale_attention(
             name = f"stage{stage}_block{block}"
             features = residual_block(features, filters, ratio, name)
         scales.append(features)
-    scales[-1] = explained(features)
+    scales[-1] = name_explained_layer(features)
     pooled = [
         summarise(scale, num_heads if attention else None, f"scale{number}")
         for number, scale in enumerate(scales[-NUM_SCALES:], start=1)
     ]
     pooled = layers.Concatenate(name="scales")(pooled)
-    return keras.Model(images, classify(pooled, class_names, dropout_rate), name="multiscale_attention")
+    return keras.Model(
+        images, classification_head(pooled, class_names, dropout_rate), name="multiscale_attention"
+    )
 
 
 def convolve(features, filters, kernel_size, strides=1, activation="relu", name=None):

@@ -7,7 +7,7 @@ import keras
 from keras import layers
 
 from drcls.models.multiscale_attention import convolve, residual_block
-from drcls.models.transfer_head import classify, explained
+from drcls.models.transfer_head import classification_head, name_explained_layer
 
 
 def build_three_residual_blocks(
@@ -42,8 +42,8 @@ def build_three_residual_blocks(
     for number, filters in enumerate(widths, start=1):
         features = convolve(features, filters, 3, strides=2, name=f"block{number}_halve")
         features = residual_block(features, filters, None, name=f"block{number}")
-    pooled = layers.GlobalAveragePooling2D(name="pooling")(explained(features))
+    pooled = layers.GlobalAveragePooling2D(name="pooling")(name_explained_layer(features))
     pooled = layers.Dropout(dropout_rate, name="dropout_first")(pooled)
     pooled = layers.Dense(dense_units, activation="relu", name=f"dense_{dense_units}")(pooled)
-    probabilities = classify(pooled, class_names, dropout_rate)
+    probabilities = classification_head(pooled, class_names, dropout_rate)
     return keras.Model(images, probabilities, name="three_residual_blocks")

@@ -7,7 +7,7 @@ from drcls.layers import ClassProbabilities
 EXPLAINED = "features"
 
 
-def explained(features):
+def name_explained_layer(features):
     """Give the feature map that Grad-CAM explains the name it is found by, and pass it on unchanged."""
     return keras.layers.Activation("linear", name=EXPLAINED)(features)
 
@@ -21,7 +21,7 @@ def normalised(features):
     return keras.layers.LayerNormalization(epsilon=1e-6, name="normalisation")(features)
 
 
-def classify(pooled, class_names, dropout_rate):
+def classification_head(pooled, class_names, dropout_rate):
     """Turn pooled features into named probabilities: dropout, one score per class, softmax.
 
     The scores start at zero: the first loss is log C whatever the scale of the features, and the first steps
@@ -48,6 +48,8 @@ def build_transfer_classifier(backbone, class_names, dropout_rate=0.3, normalise
     """
     images = keras.Input(backbone.input_shape[1:], name="images")
     features = backbone(images)
-    features = explained(normalised(features) if normalise else features)
+    features = name_explained_layer(normalised(features) if normalise else features)
     pooled = keras.layers.GlobalAveragePooling2D(name="pooling")(features)
-    return keras.Model(images, classify(pooled, class_names, dropout_rate), name="transfer_classifier")
+    return keras.Model(
+        images, classification_head(pooled, class_names, dropout_rate), name="transfer_classifier"
+    )
