@@ -13,9 +13,9 @@ from drcls.models.embedding_classifier import (
 from drcls.models.fine_tuning import unfreeze_last_block
 from drcls.models.five_conv_blocks import build_five_conv_blocks
 from drcls.models.four_inception_blocks import build_four_inception_blocks
-from drcls.models.miniature import build_miniature_densenet, build_miniature_resnet
 from drcls.models.multiscale_attention import build_multiscale_attention
 from drcls.models.three_residual_blocks import build_three_residual_blocks
+from drcls.models.tiny_networks import build_tiny_densenet, build_tiny_resnet
 from drcls.models.transfer_head import build_transfer_classifier
 
 __all__ = [
@@ -28,8 +28,8 @@ __all__ = [
     "build_dense_head",
     "build_embedding_classifier",
     "build_embedding_model",
-    "build_miniature_densenet",
-    "build_miniature_resnet",
+    "build_tiny_densenet",
+    "build_tiny_resnet",
     "build_five_conv_blocks",
     "build_four_inception_blocks",
     "build_multiscale_attention",

@@ -8,7 +8,7 @@ Blood Cells Morphology Classification", Pasupa, Vatathanavaro and Tungjitnob.
     make reproduce-canine-rbc DATA=canine_rbc PROFILE=paper   the paper's networks; needs a GPU
 
 Printed: accuracy 95.60 % and F1 0.92 for DenseNet-121 with alpha 1.5, 91.30 % and 0.84 with cross-entropy. The
-quick and short profiles train miniatures of the two networks, which are named so. Left open by the paper and chosen
+quick and short profiles train tiny networks of the two networks, which are named so. Left open by the paper and chosen
 here: random initial weights, and what an epoch's validation loss is averaged over (the folds). The `paper` protocol
 splits cells at random and reads the best alpha off the test part, as the printed accuracies show; `clean` splits by
 smear, chooses alpha and epochs by cross-validation that keeps smears whole, and tests only what was chosen. A seed
@@ -43,17 +43,23 @@ CONFIG = {
     "learning_rate": 1e-3,
     "weights": "none",
 }
-MINIATURES = ["miniature_DenseNet", "miniature_ResNet"]
+TINY_NETWORKS = ["tiny_densenet", "tiny_resnet"]
 PROFILES = {
     "quick": {
         "image_size": 48,
         "epochs": 6,
         "num_folds": 2,
-        "backbones": MINIATURES,
+        "backbones": TINY_NETWORKS,
         "policy": "float32",
         "majority_shares": (0.50, 0.80, 0.95),
     },
-    "short": {"image_size": 48, "epochs": 12, "num_folds": 5, "backbones": MINIATURES, "policy": "float32"},
+    "short": {
+        "image_size": 48,
+        "epochs": 12,
+        "num_folds": 5,
+        "backbones": TINY_NETWORKS,
+        "policy": "float32",
+    },
     "paper": {
         "image_size": 224,
         "epochs": 100,

@@ -48,7 +48,7 @@ PUBLISHED = Path(__file__).with_name("published.json")
 DEVIATIONS = """What was chosen where the paper is silent, or could not be had:
 
 - Cells are enlarged with OpenCV's Lanczos filter, not with Waifu2x.
-- Networks start from random weights. A miniature has 6 convolutions or 3 residual blocks: it stands beside its printed
+- Networks start from random weights. A tiny has 6 convolutions or 3 residual blocks: it stands beside its printed
   namesake to be compared in kind, not in height.
 - An epoch's validation loss is averaged over the folds, and the epochs are those with the least; the final training
   runs for as many.

@@ -7,8 +7,8 @@ PROTOCOLS = ("paper", "clean")
 PUBLISHED_NETWORK = {
     "DenseNet121": "DenseNet-121",
     "ResNet50": "ResNet-50",
-    "miniature_DenseNet": "DenseNet-121",
-    "miniature_ResNet": "ResNet-50",
+    "tiny_densenet": "DenseNet-121",
+    "tiny_resnet": "ResNet-50",
 }
 MEASURES = [
     Measure("accuracy (%)", "accuracy"),

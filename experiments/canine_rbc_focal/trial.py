@@ -21,8 +21,8 @@ from drcls.evaluate import predict
 from drcls.losses import FocalCrossentropy
 from drcls.models import (
     build_backbone,
-    build_miniature_densenet,
-    build_miniature_resnet,
+    build_tiny_densenet,
+    build_tiny_resnet,
     build_transfer_classifier,
 )
 from drcls.runs import save_model, write_json
@@ -30,9 +30,9 @@ from drcls.train import train
 from experiments.common.run import IDENTITY, audit, run_row
 
 STRATEGIES = {"paper": "random", "clean": "grouped"}
-MINIATURES = {
-    "miniature_DenseNet": build_miniature_densenet,
-    "miniature_ResNet": build_miniature_resnet,
+TINY_NETWORKS = {
+    "tiny_densenet": build_tiny_densenet,
+    "tiny_resnet": build_tiny_resnet,
 }
 PREDICTION_BATCH = 64
 
@@ -132,9 +132,9 @@ def compiled(network, optimizer, learning_rate, alpha, gamma):
 
 
 def build(backbone, image_size, class_names, weights):
-    """DenseNet-121 or ResNet-50 with a softmax, or one of their miniatures."""
-    if backbone in MINIATURES:
-        return MINIATURES[backbone](image_size, class_names)
+    """DenseNet-121 or ResNet-50 with a softmax, or one of their tiny networks."""
+    if backbone in TINY_NETWORKS:
+        return TINY_NETWORKS[backbone](image_size, class_names)
     extractor = build_backbone(backbone, image_size, weights)
     return build_transfer_classifier(extractor, class_names, dropout_rate=0.0)
 

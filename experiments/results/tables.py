@@ -94,7 +94,7 @@ CLAIMS = [
         "canine_rbc_focal",
         "chula_rbc",
         "short",
-        "miniature_DenseNet+focal_1.50",
+        "tiny_densenet+focal_1.50",
     ),
     Claim(
         "DenseNet-121, cross-entropy, the same (Table 1)",
@@ -102,7 +102,7 @@ CLAIMS = [
         "canine_rbc_focal",
         "chula_rbc",
         "short",
-        "miniature_DenseNet+cross_entropy",
+        "tiny_densenet+cross_entropy",
     ),
 ]
 

@@ -26,7 +26,7 @@ from experiments.canine_rbc_focal.report import PUBLISHED
 from experiments.canine_rbc_focal.trial import divide, loss_of, new_model, train_trial
 from tests.small_data import write_squares
 
-TINY = {"image_size": 16, "epochs": 1, "num_folds": 2, "backbones": ["miniature_ResNet"], "policy": "float32"}
+TINY = {"image_size": 16, "epochs": 1, "num_folds": 2, "backbones": ["tiny_resnet"], "policy": "float32"}
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_the_loss_is_equation_4_by_hand():
 
 
 def settings(arguments, **changes):
-    return describe(parse(arguments), "clean", 0, "miniature_ResNet", "focal_0.25") | changes
+    return describe(parse(arguments), "clean", 0, "tiny_resnet", "focal_0.25") | changes
 
 
 def probabilities(folder):
@@ -148,20 +148,20 @@ def test_the_clean_protocol_tests_only_what_the_folds_chose(study, tmp_path):
     }
     assert chosen_by_folds(methods) == "focal_1.75"
     tested = {
-        trial.config["method"] for trial in table_1(options, "clean", {"miniature_ResNet": methods}, tmp_path)
+        trial.config["method"] for trial in table_1(options, "clean", {"tiny_resnet": methods}, tmp_path)
     }
     assert tested == set(METHODS) - {"focal_0.25"}
     tested = {
-        trial.config["method"] for trial in table_1(options, "paper", {"miniature_ResNet": methods}, tmp_path)
+        trial.config["method"] for trial in table_1(options, "paper", {"tiny_resnet": methods}, tmp_path)
     }
     assert tested == set(METHODS)
     for method, f1 in (("focal_0.25", 0.8), ("focal_1.75", 0.7)):
-        folder = tmp_path / "squares-paper-quick-s0" / f"miniature_ResNet+{method}"
+        folder = tmp_path / "squares-paper-quick-s0" / f"tiny_resnet+{method}"
         write_json(folder / "metrics.json", {"metrics": {"macro_f1": f1}})
-    choice = {"miniature_ResNet": methods}
-    assert best_alphas(options, "paper", choice, tmp_path) == {"miniature_ResNet": "focal_0.25"}
-    assert best_alphas(options, "clean", choice, tmp_path) == {"miniature_ResNet": "focal_1.75"}
-    trials = table_3(options, "clean", choice, {"miniature_ResNet": "focal_1.75"}, tmp_path)
+    choice = {"tiny_resnet": methods}
+    assert best_alphas(options, "paper", choice, tmp_path) == {"tiny_resnet": "focal_0.25"}
+    assert best_alphas(options, "clean", choice, tmp_path) == {"tiny_resnet": "focal_1.75"}
+    trials = table_3(options, "clean", choice, {"tiny_resnet": "focal_1.75"}, tmp_path)
     assert {trial.config["method"] for trial in trials} == {"focal_1.75", "cross_entropy"}
 
 
@@ -172,9 +172,9 @@ def test_the_whole_study_from_cells_to_page(study, tmp_path):
     report = (run_set / "report-squares-quick" / "report.md").read_text()
     for heading in ("Table 1", "What alpha does", "Tables 2 and 3", "Figures 10 to 12", "Grad-CAM"):
         assert heading in report
-    assert "miniature_ResNet" in report and "ResNet-50 printed" in report and "SYNTHETIC" in report
+    assert "tiny_resnet" in report and "ResNet-50 printed" in report and "SYNTHETIC" in report
     choice = read_json(run_set / "cross_validation" / "squares-clean-quick-s0" / "choice.json")
-    assert set(choice["miniature_ResNet"]) == set(METHODS)
+    assert set(choice["tiny_resnet"]) == set(METHODS)
     before = sorted((path, path.stat().st_mtime_ns) for path in run_set.glob("**/metrics.json"))
     main(study)
     assert sorted((path, path.stat().st_mtime_ns) for path in run_set.glob("**/metrics.json")) == before

@@ -1,7 +1,7 @@
 """Miniature relatives of DenseNet-121 and ResNet-50, for grids of many trainings on a CPU.
 
 They keep what makes the two architectures different, concatenation here and addition there, and nothing of their
-depth: a result of a miniature is never one of its namesake.
+depth: a result of a tiny is never one of its namesake.
 """
 
 import keras
@@ -10,7 +10,7 @@ from keras import layers
 from drcls.models.transfer_head import classification_head, name_explained_layer
 
 
-def build_miniature_densenet(image_size, class_names, growth=12, layers_per_block=2, num_blocks=3):
+def build_tiny_densenet(image_size, class_names, growth=12, layers_per_block=2, num_blocks=3):
     """Build dense blocks, each layer seeing all before it, with halving transitions (Huang et al., 2017).
 
     Args:
@@ -33,10 +33,10 @@ def build_miniature_densenet(image_size, class_names, growth=12, layers_per_bloc
             name = f"block{block}_layer{number}"
             grown = _convolve(features, growth, 3, name=name)
             features = layers.Concatenate(name=f"{name}_all")([features, grown])
-    return _head(images, features, class_names, "miniature_densenet")
+    return _head(images, features, class_names, "tiny_densenet")
 
 
-def build_miniature_resnet(image_size, class_names, widths=(16, 32, 64)):
+def build_tiny_resnet(image_size, class_names, widths=(16, 32, 64)):
     """Build residual blocks, each adding to what it received, one a width (He et al., 2016).
 
     Args:
@@ -56,7 +56,7 @@ def build_miniature_resnet(image_size, class_names, widths=(16, 32, 64)):
         if strides > 1:
             features = layers.Conv2D(width, 1, strides, name=f"{name}_project")(features)
         features = layers.Add(name=f"{name}_sum")([features, added])
-    return _head(images, features, class_names, "miniature_resnet")
+    return _head(images, features, class_names, "tiny_resnet")
 
 
 def _stem(image_size, filters):

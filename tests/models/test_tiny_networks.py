@@ -1,4 +1,4 @@
-"""The miniature relatives of DenseNet and ResNet: their wiring, their size, their saved files."""
+"""The tiny relatives of DenseNet and ResNet: their wiring, their size, their saved files."""
 
 import subprocess
 import sys
@@ -7,22 +7,22 @@ import keras
 import numpy as np
 import pytest
 
-from drcls.models import build_miniature_densenet, build_miniature_resnet
+from drcls.models import build_tiny_densenet, build_tiny_resnet
 from tests.trained_head import with_a_trained_head
 
 CLASSES = ["normal", "codocyte", "hypochromia"]
-MINIATURES = [build_miniature_densenet, build_miniature_resnet]
+TINY_NETWORKS = [build_tiny_densenet, build_tiny_resnet]
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype="uint8")
 
 
-@pytest.mark.parametrize(("build", "weights"), list(zip(MINIATURES, (23_859, 77_987), strict=True)))
+@pytest.mark.parametrize(("build", "weights"), list(zip(TINY_NETWORKS, (23_859, 77_987), strict=True)))
 def test_as_many_weights_as_documented(build, weights):
     assert build(48, CLASSES).count_params() == weights
     assert f"{weights:,} weights" in build.__doc__
 
 
 def test_a_dense_layer_sees_all_before_it_and_keeps_them():
-    model = build_miniature_densenet(32, CLASSES)
+    model = build_tiny_densenet(32, CLASSES)
     # 24 of the stem, 12 a layer, halved by a transition: 24 -> 48 -> 24 -> 48 -> 24 -> 48
     assert [model.get_layer(f"block{block}_layer2_all").output.shape[-1] for block in (1, 2, 3)] == [48] * 3
     stem, joined = (model.get_layer(name).output for name in ("stem_pool", "block1_layer2_all"))
@@ -31,7 +31,7 @@ def test_a_dense_layer_sees_all_before_it_and_keeps_them():
 
 
 def test_a_residual_block_adds_to_what_it_received():
-    model = build_miniature_resnet(32, CLASSES)
+    model = build_tiny_resnet(32, CLASSES)
     for block in (1, 2, 3):
         kernel = model.get_layer(f"block{block}_second").kernel
         kernel.assign(keras.ops.zeros_like(kernel))
@@ -44,7 +44,7 @@ def test_a_residual_block_adds_to_what_it_received():
 
 def test_saved_models_need_no_custom_objects(tmp_path):
     np.save(tmp_path / "images.npy", IMAGES)
-    models = {build.__name__: with_a_trained_head(build(32, CLASSES)) for build in MINIATURES}
+    models = {build.__name__: with_a_trained_head(build(32, CLASSES)) for build in TINY_NETWORKS}
     for name, model in models.items():
         model.save(tmp_path / f"{name}.keras")
     code = (
