@@ -1,6 +1,6 @@
 """From a prepared folder to batches: manifest, split, resampling, leakage audit, cache, augmentation.
 
-Importing the package imports no Keras; `Batches` and `StrongAugmentation` do, when they are first asked for.
+Importing the package imports no Keras; `Batches` and `BatchAugmentation` do, when they are first asked for.
 """
 
 import importlib
@@ -11,18 +11,24 @@ from drcls.data.corruptions import CORRUPTIONS, corrupt, corrupt_all
 from drcls.data.leakage import audit_leakage, leaked_images
 from drcls.data.manifest import Manifest, load_manifest
 from drcls.data.outliers import find_outliers, read_injected, score_detection
-from drcls.data.resample import class_weights, imbalance_ratio, oversample, undersample, with_majority_share
+from drcls.data.resample import (
+    class_weights,
+    imbalance_ratio,
+    oversample,
+    undersample,
+    subsample_to_majority_share,
+)
 from drcls.data.split import deduplicate, folds, split
 
 _WITH_KERAS = {
     "Batches": "batches",
-    "STRONG_AUGMENTATIONS": "strong_augmentation",
-    "StrongAugmentation": "strong_augmentation",
+    "BATCH_AUGMENTATIONS": "strong_augmentation",
+    "BatchAugmentation": "strong_augmentation",
 }
 __all__ = [
     "CORRUPTIONS",
-    "STRONG_AUGMENTATIONS",
-    "StrongAugmentation",
+    "BATCH_AUGMENTATIONS",
+    "BatchAugmentation",
     "Augmenter",
     "Batches",
     "ImageCache",
@@ -42,7 +48,7 @@ __all__ = [
     "score_detection",
     "split",
     "undersample",
-    "with_majority_share",
+    "subsample_to_majority_share",
 ]
 
 

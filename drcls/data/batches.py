@@ -17,14 +17,14 @@ class Batches(keras.utils.PyDataset):
         part: `Manifest` of the part; a row that stands twice is shown twice an epoch.
         batch_size: int.
         augmenter: `Augmenter` or None.
-        only_repeats: bool, augment only the second and further times that a row stands in the part, each once
+        augment_duplicates_only: bool, augment only the second and further times that a row stands in the part, each once
             and for all epochs: oversampling by augmentation, as if new images had been saved.
         shuffle: bool, a new order each epoch.
         seed: int.
         epoch: int, number of epochs already trained; a resumed training passes it.
         workers: int, threads that make batches ahead of the device.
-        mix: function (images, labels, seed) -> (images, labels) of a whole batch, after `augmenter`, such as
-            `StrongAugmentation`; or None.
+        batch_augmentation: function (images, labels, seed) -> (images, labels) of a whole batch, after `augmenter`, such as
+            `BatchAugmentation`; or None.
 
     Each item is `(images, labels)`: float32 (B, H, W, 3) in 0..255 and one-hot float32 (B, C).
     """
@@ -39,8 +39,8 @@ class Batches(keras.utils.PyDataset):
         seed=0,
         epoch=0,
         workers=1,
-        only_repeats=False,
-        mix=None,
+        augment_duplicates_only=False,
+        batch_augmentation=None,
         **kwargs,
     ):
         super().__init__(workers=workers, max_queue_size=4 * workers, **kwargs)
@@ -50,9 +50,9 @@ class Batches(keras.utils.PyDataset):
             raise ValueError(f"batch_size must be at least 1; received {batch_size}")
         self.cache, self.part = cache, part
         self.batch_size, self.augmenter, self.shuffle, self.seed = batch_size, augmenter, shuffle, seed
-        self.only_repeats = only_repeats
+        self.augment_duplicates_only = augment_duplicates_only
         self._is_repeat = part.frame["path"].duplicated().to_numpy()
-        self.mix = mix
+        self.batch_augmentation = mix
         self._rows = cache.rows(part)
         self._one_hot = np.eye(len(part.classes), dtype=np.float32)[part.labels]
         self.start(epoch)
@@ -66,10 +66,10 @@ class Batches(keras.utils.PyDataset):
         for image, position in zip(images, positions, strict=True):
             image[:] = self._image(position)
         labels = self._one_hot[positions]
-        if self.mix is None:
+        if self.batch_augmentation is None:
             return images, labels
         seed = np.random.SeedSequence([self.seed, self.epoch, index]).generate_state(1)[0]
-        return self.mix(images, labels, int(seed) >> 1)
+        return self.batch_augmentation(images, labels, int(seed) >> 1)
 
     def unaugmented(self, num_images=None):
         """Return batches of the same part without augmentation, in one random order for every epoch.
@@ -111,7 +111,7 @@ class Batches(keras.utils.PyDataset):
 
     def _image(self, position):
         image = self.cache.images[self._rows[position]]
-        if self.augmenter is None or (self.only_repeats and not self._is_repeat[position]):
+        if self.augmenter is None or (self.augment_duplicates_only and not self._is_repeat[position]):
             return image
-        epoch = 0 if self.only_repeats else self.epoch
+        epoch = 0 if self.augment_duplicates_only else self.epoch
         return self.augmenter(image, np.random.default_rng([self.seed, epoch, int(position)]))

@@ -23,9 +23,9 @@ import numpy as np
 
 from data_prep.phantoms.leukocytes import write_leukocytes
 from drcls.data import (
-    STRONG_AUGMENTATIONS,
+    BATCH_AUGMENTATIONS,
+    BatchAugmentation,
     ImageCache,
-    StrongAugmentation,
     class_weights,
     load_manifest,
     undersample,
@@ -106,7 +106,7 @@ OWN = {
 }
 FINE_TUNED = "fine_tuned"
 # Our rows: the last block trained with a stronger augmentation besides the printed one.
-STRONG = [f"{FINE_TUNED}+{name}" for name in STRONG_AUGMENTATIONS]
+STRONG = [f"{FINE_TUNED}+{name}" for name in BATCH_AUGMENTATIONS]
 VARIANTS = ["transfer", "downsampling", FINE_TUNED, *STRONG, *OWN]
 # What two CPU cores train within half an hour: Keras' RandAugment and AugMix take longer than the network.
 SHORT_MODELS = ["transfer", "downsampling", FINE_TUNED, f"{FINE_TUNED}+MixUp", f"{FINE_TUNED}+CutMix", *OWN]
@@ -295,7 +295,7 @@ def fit(model, config, cache, parts, folder, callbacks):
         folder,
         callbacks,
         optimizer=keras.optimizers.Lion(config["learning_rate"]),
-        mix=StrongAugmentation(strong) if strong else None,
+        batch_augmentation=BatchAugmentation(strong) if strong else None,
     )
     return probabilities, f"best epoch {best} of {config['epochs']}"
 

@@ -163,5 +163,5 @@ def training_batches(config, cache, part):
         augmenter,
         shuffle=True,
         seed=config["seed"],
-        only_repeats=True,
+        augment_duplicates_only=True,
     )

@@ -12,7 +12,9 @@ from drcls.runs import save_model, write_json
 from drcls.train import train, warmed_up_cosine
 
 
-def fit_network(model, loss, config, cache, parts, folder, callbacks=(), optimizer=None, mix=None):
+def fit_network(
+    model, loss, config, cache, parts, folder, callbacks=(), optimizer=None, batch_augmentation=None
+):
     """Train a network on the training part, save it, and predict the test part.
 
     Args:
@@ -26,7 +28,7 @@ def fit_network(model, loss, config, cache, parts, folder, callbacks=(), optimiz
         folder: Path of the run folder; `model.keras` and `history.csv` are written there.
         callbacks: further Keras callbacks.
         optimizer: Keras optimizer instead of Adam.
-        mix: see `Batches`.
+        batch_augmentation: see `Batches`.
 
     Returns:
         float32 (N, C), probabilities of the test part; int, the epoch kept.
@@ -39,7 +41,7 @@ def fit_network(model, loss, config, cache, parts, folder, callbacks=(), optimiz
         shuffle=True,
         seed=config["seed"],
         workers=max(1, (os.cpu_count() or 1) // 2),
-        mix=mix,
+        batch_augmentation=batch_augmentation,
     )
     if optimizer is None:
         steps = config["epochs"] * len(batches)

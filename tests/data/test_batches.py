@@ -170,10 +170,10 @@ def test_an_empty_part_and_an_empty_batch_are_refused(cache, manifest):
         Batches(cache, manifest, 0)
 
 
-def test_only_repeats_are_augmented_and_stay_the_same_in_every_epoch(cache, manifest):
+def test_only_duplicates_are_augmented_and_stay_the_same_in_every_epoch(cache, manifest):
     rows = [0, 1, 0, 0]
     augmenter = Augmenter(rotation_range=90)
-    batches = Batches(cache, manifest.select(rows), 4, augmenter, seed=3, only_repeats=True)
+    batches = Batches(cache, manifest.select(rows), 4, augmenter, seed=3, augment_duplicates_only=True)
     images, _ = batches[0]
     plain = cache.images[cache.rows(manifest.select([0, 1]))].astype(np.float32)
     np.testing.assert_array_equal(images[:2], plain)
@@ -190,7 +190,7 @@ def test_whole_batches_can_be_mixed_by_the_seed_of_the_batch(cache, manifest):
         return images / 2, labels
 
     plain = Batches(cache, manifest, 4, seed=3)
-    mixed = Batches(cache, manifest, 4, seed=3, mix=halve)
+    mixed = Batches(cache, manifest, 4, seed=3, batch_augmentation=halve)
     np.testing.assert_array_equal(mixed[1][0], plain[1][0] / 2)
     np.testing.assert_array_equal(mixed[1][1], plain[1][1])
     assert isinstance(seeds[0], int) and seeds[0] == seeds[1]

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from drcls.data import CORRUPTIONS, STRONG_AUGMENTATIONS, StrongAugmentation, corrupt, corrupt_all
+from drcls.data import BATCH_AUGMENTATIONS, CORRUPTIONS, BatchAugmentation, corrupt, corrupt_all
 from drcls.data.corruptions import BRIGHTNESS, CONTRAST, OCCLUSION, OVERLAY, SEVERITIES
 from drcls.data.overlays import TEST_OVERLAYS, draw_overlay
 
@@ -69,10 +69,10 @@ def test_bad_input_is_named(image, name, severity, message):
         corrupt(image, name, severity, np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("name", STRONG_AUGMENTATIONS)
+@pytest.mark.parametrize("name", BATCH_AUGMENTATIONS)
 def test_strong_augmentation_follows_its_seed_and_keeps_its_form(name):
     images, labels = cells(4, 16).astype(np.float32), np.eye(4, dtype=np.float32)
-    augment = StrongAugmentation(name)
+    augment = BatchAugmentation(name)
     state = random.getstate()
     shown, mixed = augment(images, labels, 5)
     assert random.getstate() == state
@@ -87,14 +87,14 @@ def test_strong_augmentation_follows_its_seed_and_keeps_its_form(name):
         np.testing.assert_array_equal(mixed, labels)
 
 
-@pytest.mark.parametrize("name", STRONG_AUGMENTATIONS)
+@pytest.mark.parametrize("name", BATCH_AUGMENTATIONS)
 def test_a_networks_lower_precision_changes_no_augmentation(name):
     images, labels = cells(4, 16).astype(np.float32), np.eye(4, dtype=np.float32)
-    expected = StrongAugmentation(name)(images, labels, 3)
+    expected = BatchAugmentation(name)(images, labels, 3)
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        found = StrongAugmentation(name)(images, labels, 3)
+        found = BatchAugmentation(name)(images, labels, 3)
     finally:
         keras.config.set_dtype_policy(policy)
     for one, other in zip(found, expected, strict=True):
@@ -108,7 +108,7 @@ def test_labels_are_mixed_as_the_pixels_are(name, tolerance):
     images = np.broadcast_to(levels[:, None, None, None], (4, 96, 96, 3)).copy()
     seen = []
     for seed in range(6):
-        shown, mixed = StrongAugmentation(name)(images, np.eye(4, dtype=np.float32), seed)
+        shown, mixed = BatchAugmentation(name)(images, np.eye(4, dtype=np.float32), seed)
         np.testing.assert_allclose(shown.mean(axis=(1, 2, 3)), mixed @ levels, atol=tolerance)
         seen.append(mixed.max(axis=1).min())
     assert min(seen) < 0.9
@@ -116,11 +116,11 @@ def test_labels_are_mixed_as_the_pixels_are(name, tolerance):
 
 def test_one_image_alone_is_not_mixed():
     images, labels = cells(1, 16).astype(np.float32), np.eye(4, dtype=np.float32)[:1]
-    shown, mixed = StrongAugmentation("MixUp")(images, labels, 0)
+    shown, mixed = BatchAugmentation("MixUp")(images, labels, 0)
     np.testing.assert_array_equal(shown, images)
     np.testing.assert_array_equal(mixed, labels)
 
 
 def test_an_unknown_augmentation_is_refused():
     with pytest.raises(ValueError, match="must be one of .*AugMix.*received 'Mosaic'"):
-        StrongAugmentation("Mosaic")
+        BatchAugmentation("Mosaic")

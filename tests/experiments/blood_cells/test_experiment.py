@@ -225,8 +225,16 @@ def fitted(setting, monkeypatch):
     """Return a list of what every row would be fitted with; nothing is trained."""
     seen = []
 
-    def record(model, loss, config, cache, parts, folder, callbacks, optimizer, mix):
-        seen.append({"loss": loss, "config": config, "parts": parts, "optimizer": optimizer, "mix": mix})
+    def record(model, loss, config, cache, parts, folder, callbacks, optimizer, batch_augmentation):
+        seen.append(
+            {
+                "loss": loss,
+                "config": config,
+                "parts": parts,
+                "optimizer": optimizer,
+                "batch_augmentation": batch_augmentation,
+            }
+        )
         raise Done
 
     class Done(Exception):
@@ -248,7 +256,7 @@ def test_rows_are_fitted_as_printed(fitted):
     assert float(own["optimizer"].learning_rate) == pytest.approx(own["config"]["learning_rate"])
     counts = own["parts"]["train"].counts()
     np.testing.assert_allclose(own["loss"].class_weights, counts.sum() / (8 * counts))
-    assert own["config"]["augmentation"] == CONFIG["augmentation"] and own["mix"] is None
+    assert own["config"]["augmentation"] == CONFIG["augmentation"] and own["batch_augmentation"] is None
 
 
 def test_downsampled_rows_are_fitted_on_equal_classes_and_embeddings(fitted):

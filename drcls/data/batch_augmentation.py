@@ -12,7 +12,7 @@ import numpy as np
 
 # What each is asked for: Keras' defaults, except that AugMix leaves out its operations on brightness, contrast,
 # sharpness and colour, as its authors did to keep them apart from the corruptions they tested with.
-STRONG_AUGMENTATIONS = {
+BATCH_AUGMENTATIONS = {
     "RandAugment": lambda seed: keras.layers.RandAugment(
         value_range=(0, 255), num_ops=2, factor=0.5, seed=seed, dtype="float32"
     ),
@@ -28,7 +28,7 @@ STRONG_AUGMENTATIONS = {
 _GLOBAL_GENERATOR = Lock()
 
 
-class StrongAugmentation:
+class BatchAugmentation:
     """Applies one of Keras' augmentation layers to whole batches.
 
     A layer is made anew for each batch, from the seed of that batch: a layer's own random state would depend on
@@ -42,9 +42,9 @@ class StrongAugmentation:
     """
 
     def __init__(self, name):
-        if name not in STRONG_AUGMENTATIONS:
+        if name not in BATCH_AUGMENTATIONS:
             raise ValueError(
-                f"strong augmentation must be one of {list(STRONG_AUGMENTATIONS)}; received {name!r}"
+                f"strong augmentation must be one of {list(BATCH_AUGMENTATIONS)}; received {name!r}"
             )
         self.name = name
 
@@ -59,7 +59,7 @@ class StrongAugmentation:
         Returns:
             images, float32 (B, H, W, 3) in 0..255, and labels, float32 (B, C), mixed by MixUp and CutMix.
         """
-        layer = STRONG_AUGMENTATIONS[self.name](seed)
+        layer = BATCH_AUGMENTATIONS[self.name](seed)
         if self.name in ("MixUp", "CutMix"):
             # Both mix each image with another of the batch; alone there is none.
             if len(images) == 1:
