@@ -17,7 +17,7 @@ TENSORBOARD ?=
 CLASSES ?= 5 4
 EXTERNAL ?=
 LAST_BLOCK ?=
-AVERAGED ?=
+TTA ?=
 AUGMENT_FROZEN ?=
 PREPARE ?=
 ENGINE ?= keras
@@ -39,7 +39,7 @@ multiscale_attention = --classes $(CLASSES) $(if $(EXTERNAL),--external $(EXTERN
 smote_transfer = $(PRETRAINED) --engine $(ENGINE)
 canine_rbc_focal = --seeds $(SEEDS) --engine $(GRID) $(if $(WORKERS),--workers $(WORKERS)) \
 	$(if $(ADDRESS),--address $(ADDRESS))
-blood_cells = $(PRETRAINED) $(if $(LAST_BLOCK),--last-block $(LAST_BLOCK)) $(if $(AVERAGED),--averaged) \
+blood_cells = $(PRETRAINED) $(if $(LAST_BLOCK),--last-block $(LAST_BLOCK)) $(if $(TTA),--tta) \
 	$(if $(AUGMENT_FROZEN),--augment-frozen)
 EXPERIMENTS = chexnet_cbam multiscale_attention smote_transfer canine_rbc_focal blood_cells
 experiment = $(or $(filter $(subst -,_,$(1)),$(EXPERIMENTS)),$(error no paper '$(1)'; expected one of $(subst _,-,$(EXPERIMENTS))))

@@ -70,7 +70,7 @@ def mean_corruption_error(measured, reference=None, names=None):
     return float(np.mean(np.divide(errors, others)))
 
 
-def with_flips_and_turns(forward):
+def dihedral_tta(forward):
     """Average predictions over the eight ways to turn and mirror a square image (test-time augmentation).
 
     A smear has no up and down, and quarter turns interpolate nothing.

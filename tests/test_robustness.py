@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from drcls.data import CORRUPTIONS
-from drcls.robustness import mean_corruption_error, measure_robustness, with_flips_and_turns
+from drcls.robustness import dihedral_tta, mean_corruption_error, measure_robustness
 
 
 def squares(number=8, side=16):
@@ -57,5 +57,5 @@ def test_averaging_sees_all_eight_views():
         return images[:, 0, 0]
 
     # Each of the four corners (0, 2, 6, 8) is the first pixel of two views.
-    assert with_flips_and_turns(corner)(image) == pytest.approx(4.0)
+    assert dihedral_tta(corner)(image) == pytest.approx(4.0)
     assert len({view.tobytes() for view in seen}) == 8

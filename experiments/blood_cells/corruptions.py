@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from drcls.robustness import mean_corruption_error, measure_robustness, with_flips_and_turns
+from drcls.robustness import dihedral_tta, mean_corruption_error, measure_robustness
 from drcls.runs import read_json, write_json
 
 BATCH_SIZE = 64
@@ -19,7 +19,7 @@ SEEN = {
 }
 
 
-def measure_corrupted(folder, cache, part, config, num_images, averaged, force=False):
+def measure_corrupted(folder, cache, part, config, num_images, tta, force=False):
     """Measure a finished row under all corruptions, unless that is done.
 
     Args:
@@ -28,12 +28,12 @@ def measure_corrupted(folder, cache, part, config, num_images, averaged, force=F
         part: `Manifest` of the test part.
         config: the row's configuration.
         num_images: how many test images to corrupt, the same for all rows of a split.
-        averaged: bool, whether to measure test-time augmentation too.
+        tta: bool, whether to measure test-time augmentation too.
         force: bool, measure anew.
     """
     target = folder / "robustness.json"
     found = read_json(target) if target.is_file() and not force else {}
-    if found and ("averaged" in found or not averaged):
+    if found and ("tta" in found or not tta):
         return
     model = keras.models.load_model(folder / "model.keras", compile=False)
     rows = choose(part, num_images, config["seed"])
@@ -45,10 +45,8 @@ def measure_corrupted(folder, cache, part, config, num_images, averaged, force=F
 
     measured = found or measure_robustness(forward, images, labels, config["seed"])
     content = measured | {"mean_corruption_error": mean_corruption_error(measured), "image_size": cache.size}
-    if averaged:
-        content["averaged"] = measure_robustness(
-            with_flips_and_turns(forward), images, labels, config["seed"]
-        )
+    if tta:
+        content["tta"] = measure_robustness(dihedral_tta(forward), images, labels, config["seed"])
     write_json(target, content)
 
 

@@ -28,7 +28,7 @@ def robustness_section(folder, runs):
         "of other pictures that the outlier search missed may stand in training. `mean` is the accuracy averaged over "
         "the corruptions; the mean corruption error (mCE) is the error summed over severities as a share of that of "
         f"`{reference}`, averaged over the corruptions (Hendrycks and Dietterich): below 100 is more robust. Noise and "
-        "JPEG harm small images more than large ones, so compare rows of one image size. Rows ending in `averaged` "
+        "JPEG harm small images more than large ones, so compare rows of one image size. Rows ending in `TTA` "
         "predict the mean over the eight flips and turns of an image."
     )
     references = {run["seed"]: values for run, values in measured if run["variant"] == reference}
@@ -36,13 +36,13 @@ def robustness_section(folder, runs):
     for name in dict.fromkeys(run["variant"] for run, _ in measured):
         seeds = {run["seed"]: values for run, values in measured if run["variant"] == name}
         rows.append(corrupted_row(name, seeds, references))
-        averaged = {
-            seed: values["averaged"] | {"image_size": values["image_size"]}
+        with_tta = {
+            seed: values["tta"] | {"image_size": values["image_size"]}
             for seed, values in seeds.items()
-            if "averaged" in values
+            if "tta" in values
         }
-        if averaged:
-            rows.append(corrupted_row(f"{name}, averaged", averaged, references))
+        if with_tta:
+            rows.append(corrupted_row(f"{name}, TTA", with_tta, references))
     caption = "Accuracy (%) on corrupted test images, mean of five severities; ± is the deviation over seeds."
     table = Table(pd.DataFrame(rows), f"{synthetic_label(runs)}{caption}")
     first = min(run["seed"] for run, _ in measured)

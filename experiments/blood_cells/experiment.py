@@ -176,7 +176,7 @@ def run(config, cache, parts, leakage, folder, options):
     run_row(target, config, parts, leakage, fit, options.force)
     if config["protocol"] == "clean":
         number = PROFILES[options.profile]["num_corrupted"]
-        measure_corrupted(target, cache, parts["test"], config, number, options.averaged, options.force)
+        measure_corrupted(target, cache, parts["test"], config, number, options.tta, options.force)
 
 
 def describe(variant, options, protocol, backbone):
@@ -317,7 +317,7 @@ def parse(arguments):
         "--augment-frozen", action="store_true", help="train heads on augmented images, not on embeddings"
     )
     parser.add_argument(
-        "--averaged",
+        "--tta",
         action="store_true",
         help="test-time augmentation too, under corruptions: eight times as long",
     )

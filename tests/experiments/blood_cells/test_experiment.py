@@ -136,7 +136,7 @@ def test_rows_from_data_to_report_and_collection(setting, tmp_path, monkeypatch)
         in read_json(clean / "extractor+fine_tuned" / "metrics.json")["note"]
     )
     robustness = read_json(clean / "extractor" / "robustness.json")
-    assert robustness["num_images"] == 6 and "averaged" not in robustness
+    assert robustness["num_images"] == 6 and "tta" not in robustness
     text = (run_set / "report-leukocytes_phantom-quick" / "report.md").read_text()
     for heading in (
         "Duplicates and outliers",
@@ -167,9 +167,9 @@ def test_rows_from_data_to_report_and_collection(setting, tmp_path, monkeypatch)
     main([*setting, "--models", "transfer", "--protocol", "clean", "--tta"])
     averaged = read_json(clean / "extractor" / "robustness.json")
     assert averaged["corrupted"] == robustness["corrupted"]
-    assert set(averaged["averaged"]) == {"clean", "corrupted", "num_images"}
+    assert set(averaged["tta"]) == {"clean", "corrupted", "num_images"}
     text = (run_set / "report-leukocytes_phantom-quick" / "report.md").read_text()
-    assert f"| extractor, averaged | 0 | 6 | {SIZE} |" in text
+    assert f"| extractor, TTA | 0 | 6 | {SIZE} |" in text
 
 
 def test_fine_tuning_needs_the_transferred_network(setting):
