@@ -37,7 +37,7 @@ def undersample(manifest, seed):
     return _resample(RandomUnderSampler(random_state=seed), manifest)
 
 
-def with_majority_share(manifest, share, seed):
+def subsample_to_majority_share(manifest, share, seed):
     """Drop images at random until the largest class has a given share of all, as far as there are images.
 
     A smaller share than the present one is reached by dropping images of the largest class, a larger one by

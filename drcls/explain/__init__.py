@@ -5,7 +5,7 @@ from drcls.explain.faithfulness import (
     agreement,
     deletion_auc,
     insertion_auc,
-    mass_in_lesion,
+    energy_pointing_game,
     pointing_game,
 )
 from drcls.explain.folders import explain_folder, predict_folder
@@ -28,7 +28,7 @@ __all__ = [
     "grad_cam_plus_plus",
     "insertion_auc",
     "lime",
-    "mass_in_lesion",
+    "energy_pointing_game",
     "overlay",
     "pointing_game",
     "predict_folder",

@@ -82,7 +82,7 @@ def hottest_pixel(heat_map):
     return int(row), int(column)
 
 
-def mass_in_lesion(heat_maps, masks):
+def energy_pointing_game(heat_maps, masks):
     """Measure which share of a heat map's mass lies inside the lesion mask.
 
     The pointing game looks at one pixel; this looks at all of them.

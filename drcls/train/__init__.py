@@ -3,21 +3,21 @@
 from drcls.train.batch_norm import BatchNormReestimation
 from drcls.train.loop import (
     Checkpoint,
-    EpochOfBatches,
     StopOnNonFiniteLoss,
+    SyncEpoch,
     averaged_weights,
-    create_variables,
+    build_train_state,
+    cosine_decay_with_warmup,
     train,
-    warmed_up_cosine,
 )
 
 __all__ = [
     "BatchNormReestimation",
     "Checkpoint",
-    "EpochOfBatches",
+    "SyncEpoch",
     "StopOnNonFiniteLoss",
     "averaged_weights",
-    "create_variables",
+    "build_train_state",
     "train",
-    "warmed_up_cosine",
+    "cosine_decay_with_warmup",
 ]

@@ -62,13 +62,13 @@ def train(
         validation_batches,
         describe_training(model, batches, monitor),
     )
-    create_variables(model, validation_batches or batches)
+    build_train_state(model, validation_batches or batches)
     first = checkpoint.restore(model)
     model.fit(
         batches,
         epochs=epochs,
         initial_epoch=first,
-        callbacks=[EpochOfBatches(batches), StopOnNonFiniteLoss(), checkpoint, *callbacks],
+        callbacks=[SyncEpoch(batches), StopOnNonFiniteLoss(), checkpoint, *callbacks],
         # The batches shuffle by their own seed; `fit` would shuffle them again by Python's global one.
         shuffle=False,
         verbose=(1 if sys.stdout.isatty() else 2) if verbose is None else verbose,
@@ -76,7 +76,7 @@ def train(
     return checkpoint.restore_best(model)
 
 
-def warmed_up_cosine(peak, steps, warmup_share):
+def cosine_decay_with_warmup(peak, steps, warmup_share):
     """Return a learning-rate schedule: up from a tenth of the peak, then down to zero along a cosine.
 
     Args:
@@ -90,7 +90,7 @@ def warmed_up_cosine(peak, steps, warmup_share):
     )
 
 
-def create_variables(model, batches):
+def build_train_state(model, batches):
     """Create what `fit` would create within its first step: the optimizer's and the metrics' variables.
 
     TensorFlow traces a step a second time when the first trace has created variables. With the 364 weights of
@@ -108,7 +108,7 @@ def create_variables(model, batches):
     model.reset_metrics()
 
 
-class EpochOfBatches(keras.callbacks.Callback):
+class SyncEpoch(keras.callbacks.Callback):
     """Tell the batches which epoch begins: `fit` may call their `on_epoch_end` once more while it builds."""
 
     def __init__(self, batches):

@@ -14,8 +14,8 @@ from drcls.data import (
     load_manifest,
     oversample,
     split,
+    subsample_to_majority_share,
     undersample,
-    with_majority_share,
 )
 from drcls.evaluate import predict
 from drcls.losses import FocalCrossentropy
@@ -81,7 +81,7 @@ def divide(config):
     """The parts of the data set, thinned to the asked share of its largest class, as the protocol splits it."""
     manifest = load_manifest(config["folder"])
     if config["majority_share"] is not None:
-        manifest = with_majority_share(manifest, config["majority_share"], config["split_seed"])
+        manifest = subsample_to_majority_share(manifest, config["majority_share"], config["split_seed"])
     return split(manifest, config["fractions"], config["split_seed"], STRATEGIES[config["protocol"]])
 
 

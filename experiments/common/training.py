@@ -9,10 +9,10 @@ import keras
 from drcls.data import Augmenter, Batches
 from drcls.evaluate import predict
 from drcls.runs import save_model, write_json
-from drcls.train import train, warmed_up_cosine
+from drcls.train import train, cosine_decay_with_warmup
 
 
-def fit_network(
+def train_and_predict(
     model, loss, config, cache, parts, folder, callbacks=(), optimizer=None, batch_augmentation=None
 ):
     """Train a network on the training part, save it, and predict the test part.
@@ -45,7 +45,7 @@ def fit_network(
     )
     if optimizer is None:
         steps = config["epochs"] * len(batches)
-        schedule = warmed_up_cosine(config["learning_rate"], steps, config["warmup_share"])
+        schedule = cosine_decay_with_warmup(config["learning_rate"], steps, config["warmup_share"])
         optimizer = build_optimizer(schedule, config)
     model.compile(
         optimizer,
@@ -78,7 +78,7 @@ def summarise_training(model, batches, best, config):
         model: the trained keras.Model.
         batches: `Batches` of the training part.
         best: int, the epoch that was kept.
-        config: as for `fit_network`; `paper_steps` is the number of optimizer steps in the paper, where known.
+        config: as for `train_and_predict`; `paper_steps` is the number of optimizer steps in the paper, where known.
 
     Returns:
         dict with `best_epoch`, `epochs`, `steps` (of the optimizer), `paper_steps` (or None) and `train_accuracy`:

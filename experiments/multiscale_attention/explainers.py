@@ -11,7 +11,7 @@ from drcls.explain import (
     agreement,
     deletion_auc,
     insertion_auc,
-    mass_in_lesion,
+    energy_pointing_game,
     overlay,
     pointing_game,
     randomisation_check,
@@ -108,7 +108,7 @@ def measure(model, images, classes, maps, lesions, explain):
     if lesions is not None:
         places = GradCAM(model).places if explain in ON_A_LAYER else None
         game = pointing_game(maps, lesions, tolerance=images.shape[1] / 16, places=places)
-        mass = mass_in_lesion(maps, lesions)
+        mass = energy_pointing_game(maps, lesions)
         result |= {"pointing": game["rate"], "pointing_by_chance": game["chance_rate"]}
         result |= {"mass": mass["mass"], "mass_by_area": mass["by_area"]}
     if explain is not None:

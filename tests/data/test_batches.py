@@ -11,7 +11,7 @@ import pytest
 
 import drcls.data.cache
 from drcls.data import Augmenter, Batches, ImageCache
-from drcls.train import EpochOfBatches
+from drcls.train import SyncEpoch
 from tests.data.tables import table
 from tests.small_data import write_squares
 
@@ -130,7 +130,7 @@ def test_fit_shows_the_batches_in_their_order(cache, manifest, network, workers)
 
     def by_fit(model):
         data = batches(workers=workers)
-        model.fit(data, epochs=3, shuffle=False, verbose=0, callbacks=[EpochOfBatches(data)])
+        model.fit(data, epochs=3, shuffle=False, verbose=0, callbacks=[SyncEpoch(data)])
 
     def by_hand(model, backwards=False):
         for epoch in range(3):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
 
-from drcls.data import class_weights, imbalance_ratio, oversample, undersample, with_majority_share
+from drcls.data import class_weights, imbalance_ratio, oversample, subsample_to_majority_share, undersample
 from tests.data.tables import APTOS_COUNTS, table
 
 
@@ -69,7 +69,7 @@ TABLE_2 = [
 
 @pytest.mark.parametrize(("share", "rho", "counts"), TABLE_2)
 def test_shares_of_the_majority_give_the_printed_table(share, rho, counts):
-    made = with_majority_share(table(CANINE), share, seed=0)
+    made = subsample_to_majority_share(table(CANINE), share, seed=0)
     np.testing.assert_array_equal(made.counts(), counts)
     assert imbalance_ratio(made.counts()) == pytest.approx(rho, abs=0.005)
 
@@ -77,22 +77,22 @@ def test_shares_of_the_majority_give_the_printed_table(share, rho, counts):
 @given(st.lists(st.integers(30, 300), min_size=2, max_size=5), st.floats(0.55, 0.95), st.integers(0, 9))
 def test_images_are_only_dropped_and_drawn_by_the_seed(counts, share, seed):
     manifest = table({str(i): count for i, count in enumerate(counts)})
-    made = with_majority_share(manifest, share, seed)
+    made = subsample_to_majority_share(manifest, share, seed)
     assert made.frame["path"].is_unique and made.frame["path"].isin(manifest.frame["path"]).all()
     assert made.frame["path"].is_monotonic_increasing
     assert np.all(made.counts() <= manifest.counts())
-    assert with_majority_share(manifest, share, seed).frame.equals(made.frame)
+    assert subsample_to_majority_share(manifest, share, seed).frame.equals(made.frame)
 
 
 @pytest.mark.parametrize("share", [0.2, 1 / 3, 1.0, float("nan")])
 def test_a_share_that_no_majority_can_have_is_refused(share):
     with pytest.raises(ValueError, match=r"share must lie between 0\.333 and 1; received"):
-        with_majority_share(table(CANINE), share, 0)
+        subsample_to_majority_share(table(CANINE), share, 0)
 
 
 def test_a_share_that_leaves_a_class_empty_is_refused():
     with pytest.raises(ValueError, match=r"leaves a class without an image: \[0, 0, 20\]"):
-        with_majority_share(table({"a": 5, "b": 5, "c": 20}), 0.99, 0)
+        subsample_to_majority_share(table({"a": 5, "b": 5, "c": 20}), 0.99, 0)
 
 
 @given(st.lists(st.integers(1, 10**6), min_size=1, max_size=8))

@@ -10,7 +10,7 @@ from drcls.explain import (
     deletion_auc,
     grad_cam,
     insertion_auc,
-    mass_in_lesion,
+    energy_pointing_game,
     pointing_game,
 )
 from drcls.explain.faithfulness import hottest_pixel
@@ -158,18 +158,18 @@ def test_mass_in_lesion_by_hand():
     masks = np.array([[[0, 1], [0, 0]], [[1, 1], [0, 0]], [[0, 0], [0, 0]]])
     # 3 of 4, a blank map, and an image without a lesion.
     expected = {"mass": 0.375, "by_area": 0.375, "images": 2, "blank": 1, "without_lesion": 1}
-    assert mass_in_lesion(heat, masks) == expected
-    assert mass_in_lesion(heat[2:], masks[2:])["mass"] is None
+    assert energy_pointing_game(heat, masks) == expected
+    assert energy_pointing_game(heat[2:], masks[2:])["mass"] is None
     with pytest.raises(ValueError, match="0 or more; received -1"):
-        mass_in_lesion(-heat[:1] / 3, masks[:1])
+        energy_pointing_game(-heat[:1] / 3, masks[:1])
     with pytest.raises(ValueError, match="one shape"):
-        mass_in_lesion(heat[0], masks[0])
+        energy_pointing_game(heat[0], masks[0])
 
 
 @given(seed=st.integers(0, 2**16))
 def test_a_uniform_map_has_the_mass_of_the_area(seed):
     masks = np.random.default_rng(seed).random((3, 6, 5)) < 0.4
-    result = mass_in_lesion(np.ones((3, 6, 5)), masks)
+    result = energy_pointing_game(np.ones((3, 6, 5)), masks)
     assert result["mass"] == (None if result["images"] == 0 else pytest.approx(result["by_area"]))
 
 
