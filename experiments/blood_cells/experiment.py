@@ -45,9 +45,9 @@ from drcls.runs import save_model
 from experiments.blood_cells.corruptions import measure_corrupted
 from experiments.blood_cells.report import write_blood_cells_report
 from experiments.blood_cells.splits import make_parts
-from experiments.common.options import make_parser, resolve
-from experiments.common.run import audit, run_row
-from experiments.common.training import fit_network
+from experiments.common.options import make_parser, resolve_options
+from experiments.common.run import audit, run_variant
+from experiments.common.training import train_and_predict
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -162,7 +162,7 @@ def rows(options, protocol):
         # As the paper, which fine-tuned its first.
         chosen = [None] if variant in OWN else backbones[:1] if variant.startswith(FINE_TUNED) else backbones
         for backbone in chosen:
-            yield describe(variant, options, protocol, backbone)
+            yield make_config(variant, options, protocol, backbone)
 
 
 def run(config, cache, parts, leakage, folder, options):
@@ -173,13 +173,13 @@ def run(config, cache, parts, leakage, folder, options):
         watch = [keras.callbacks.TensorBoard(target / "tensorboard")] if options.tensorboard else []
         return FITS[config["kind"]](config, cache, parts, folder, [*watch, *plateaus(config)])
 
-    run_row(target, config, parts, leakage, fit, options.force)
+    run_variant(target, config, parts, leakage, fit, options.force)
     if config["protocol"] == "clean":
         number = PROFILES[options.profile]["num_corrupted"]
         measure_corrupted(target, cache, parts["test"], config, number, options.tta, options.force)
 
 
-def describe(variant, options, protocol, backbone):
+def make_config(variant, options, protocol, backbone):
     """Everything a run depends on, as `config.json`."""
     profile = PROFILES[options.profile]
     kind = "own" if variant in OWN else FINE_TUNED if variant.startswith(FINE_TUNED) else "transfer"
@@ -286,7 +286,7 @@ def fit(model, config, cache, parts, folder, callbacks):
     """Lion and class weights inverse to counts; returns probabilities of the test part and a note."""
     loss = WeightedCategoricalCrossentropy(class_weights(parts["train"].counts()).tolist())
     strong = config["strong_augmentation"]
-    probabilities, best = fit_network(
+    probabilities, best = train_and_predict(
         model,
         loss,
         config,
@@ -330,7 +330,7 @@ def parse(arguments):
     def all_models(options):
         return list({"quick": QUICK_MODELS, "short": SHORT_MODELS}.get(options.profile, VARIANTS))
 
-    resolve(options, ROOT / "data" / "blood_cells", "leukocytes_phantom", all_models, VARIANTS)
+    resolve_options(options, ROOT / "data" / "blood_cells", "leukocytes_phantom", all_models, VARIANTS)
     if (
         not options.backbone
         and not PROFILES[options.profile]["backbones"]

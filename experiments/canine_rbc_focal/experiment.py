@@ -31,7 +31,7 @@ from drcls.grid import ENGINES, Trial, run_trials
 from drcls.runs import read_json, write_json
 from experiments.canine_rbc_focal.report import write_canine_rbc_focal_report
 from experiments.canine_rbc_focal.trial import train_trial
-from experiments.common.options import make_parser, resolve
+from experiments.common.options import make_parser, resolve_options
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -134,7 +134,7 @@ def cross_validation(options, protocol, run_set):
         (backbone, method): [
             Trial(
                 home / f"{backbone}+{method}" / f"fold-{fold}",
-                describe(options, protocol, options.seeds[0], backbone, method, fold=fold),
+                make_config(options, protocol, options.seeds[0], backbone, method, fold=fold),
             )
             for fold in range(PROFILES[options.profile]["num_folds"])
         ]
@@ -173,7 +173,7 @@ def table_1(options, protocol, choice, run_set):
     return [
         Trial(
             run_set / setting(options, protocol, seed) / f"{backbone}+{method}",
-            describe(
+            make_config(
                 options,
                 protocol,
                 seed,
@@ -218,7 +218,7 @@ def table_3(options, protocol, choice, alphas, run_set):
     return [
         Trial(
             home / f"{backbone}+{loss}+{share:.2f}",
-            describe(
+            make_config(
                 options,
                 protocol,
                 seed,
@@ -243,7 +243,7 @@ def alpha_demonstration(options, run_set):
     return [
         Trial(
             home / f"{optimizer}+{method}",
-            describe(options, protocol, seed, backbone, method, variant=f"{optimizer}+{method}")
+            make_config(options, protocol, seed, backbone, method, variant=f"{optimizer}+{method}")
             | {"optimizer": optimizer, "learning_rate": learning_rate},
         )
         for optimizer, learning_rate in DEMONSTRATED.items()
@@ -255,7 +255,7 @@ def setting(options, protocol, seed):
     return f"{options.data}-{protocol}-{options.profile}-s{seed}"
 
 
-def describe(
+def make_config(
     options,
     protocol,
     seed,
@@ -317,7 +317,9 @@ def parse(arguments):
     options = parser.parse_args(arguments)
     if options.models != "all" or options.seed:
         parser.error("the rows of this study choose one another: --models must be all; seeds are --seeds")
-    resolve(options, ROOT / "data" / "canine_rbc", "smear_phantom", lambda _: list(METHODS), list(METHODS))
+    resolve_options(
+        options, ROOT / "data" / "canine_rbc", "smear_phantom", lambda _: list(METHODS), list(METHODS)
+    )
     if options.engine == "auto":
         options.engine = "processes" if keras.distribution.list_devices("gpu") == [] else "sequential"
     return options

@@ -27,7 +27,7 @@ from drcls.models import (
 )
 from drcls.runs import save_model, write_json
 from drcls.train import train
-from experiments.common.run import IDENTITY, audit, run_row
+from experiments.common.run import IDENTITY, audit, run_variant
 
 STRATEGIES = {"paper": "random", "clean": "grouped"}
 TINY_NETWORKS = {
@@ -41,7 +41,7 @@ def train_trial(config, folder):
     """Train one network with one method, and measure it on a fold's validation part or on the test part.
 
     Args:
-        config: dict, from `experiments.canine_rbc_focal.experiment.describe`.
+        config: dict, from `experiments.canine_rbc_focal.experiment.make_config`.
         folder: Path of the run folder.
     """
     parts = divide(config)
@@ -62,7 +62,7 @@ def measure_test(config, parts, folder):
         note = f"{config['epochs']} epochs; {model.count_params():,} weights"
         return predict(model, Batches(cache, parts["test"], PREDICTION_BATCH)), note
 
-    run_row(folder, config, parts, audit(parts, config["protocol"]), fit)
+    run_variant(folder, config, parts, audit(parts, config["protocol"]), fit)
 
 
 def validate_fold(config, parts, folder):

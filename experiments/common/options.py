@@ -31,7 +31,7 @@ def make_parser(description, profiles, data_sets):
     return parser
 
 
-def resolve(options, prepared, phantom, models, known):
+def resolve_options(options, prepared, phantom, models, known):
     """Replace auto, all and both by what they mean here, and print what every option became.
 
     Args:

@@ -26,7 +26,7 @@ def audit(parts, protocol):
     return leakage
 
 
-def run_row(folder, config, parts, leakage, fit, force=False):
+def run_variant(folder, config, parts, leakage, fit, force=False):
     """Train, evaluate and record one row, unless it is finished.
 
     Args:

@@ -25,9 +25,9 @@ from drcls.evaluate import evaluate, predict
 from drcls.losses import BalancedSoftmaxCrossentropy
 from drcls.models import build_multiscale_attention
 from drcls.runs import read_json, write_json
-from experiments.common.options import make_parser, resolve
-from experiments.common.run import audit, run_row
-from experiments.common.training import fit_network
+from experiments.common.options import make_parser, resolve_options
+from experiments.common.run import audit, run_variant
+from experiments.common.training import train_and_predict
 from experiments.multiscale_attention.report import write_multiscale_attention_report
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -109,19 +109,19 @@ def run_all(options, manifest, run_set):
         parts = split(manifest, CONFIG["fractions"], CONFIG["split_seed"], STRATEGIES[protocol])
         leakage = audit(parts, protocol)
         for variant in models:
-            config = describe(variant, options, protocol, data, size)
+            config = make_config(variant, options, protocol, data, size)
             folder = run_set / f"{data}-{protocol}-{options.profile}-s{options.seed}" / variant
             watch = [keras.callbacks.TensorBoard(folder / "tensorboard")] if options.tensorboard else []
 
             def fit(config=config, parts=parts, folder=folder, watch=watch):
                 return train_network(config, cache, parts, folder, watch)
 
-            run_row(folder, config, parts, leakage, fit, options.force)
+            run_variant(folder, config, parts, leakage, fit, options.force)
             if options.external:
                 measure_elsewhere(folder, options.external, manifest, size)
 
 
-def describe(variant, options, protocol, data, size):
+def make_config(variant, options, protocol, data, size):
     """Everything a run depends on, as `config.json`."""
     profile = PROFILES[options.profile]
     return {
@@ -149,7 +149,7 @@ def train_network(config, cache, parts, folder, callbacks=()):
     model = build_multiscale_attention(config["image_size"], parts["train"].classes, **network)
     counts = parts["train"].counts().tolist()
     loss = BalancedSoftmaxCrossentropy(counts, from_logits=False) if balanced else "categorical_crossentropy"
-    probabilities, best = fit_network(model, loss, config, cache, parts, folder, callbacks)
+    probabilities, best = train_and_predict(model, loss, config, cache, parts, folder, callbacks)
     return probabilities, f"best epoch {best} of {config['epochs']}; {model.count_params():,} weights"
 
 
@@ -186,4 +186,4 @@ def parse(arguments):
         return list(QUICK_MODELS if options.profile == "quick" else VARIANTS)
 
     options = parser.parse_args(arguments)
-    return resolve(options, ROOT / "data" / "aptos2019", "fundus_phantom", all_models, list(VARIANTS))
+    return resolve_options(options, ROOT / "data" / "aptos2019", "fundus_phantom", all_models, list(VARIANTS))

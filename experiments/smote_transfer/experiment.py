@@ -44,9 +44,9 @@ from drcls.models import (
 )
 from drcls.models.embedding_classifier import VOTERS, WITHOUT_CLASS_WEIGHTS, check_training_rows
 from drcls.runs import is_current, read_json, write_csv, write_json, write_text
-from experiments.common.options import make_parser, resolve
-from experiments.common.run import audit, run_row
-from experiments.common.training import fit_network
+from experiments.common.options import make_parser, resolve_options
+from experiments.common.run import audit, run_variant
+from experiments.common.training import train_and_predict
 from experiments.smote_transfer.before_split import smote_before_split
 from experiments.smote_transfer.embedding_map import smote_map
 from experiments.smote_transfer.report import write_smote_transfer_report
@@ -113,7 +113,7 @@ def run_all(options, manifest, run_set):
         folder = run_set / f"{options.data}-{protocol}-{options.profile}-s{options.seed}"
         for backbone in backbones(options):
             for variant in options.models:
-                config = describe(variant, options, protocol, backbone, cache)
+                config = make_config(variant, options, protocol, backbone, cache)
                 if variant != LEAKY:
                     run(config, cache, parts, leakage, folder, options)
                 elif protocol == "paper":
@@ -131,7 +131,7 @@ def run(config, cache, parts, leakage, folder, options):
         return fit_on_embeddings(config, cache, parts, folder)
 
     try:
-        run_row(folder / config["variant"], config, parts, leakage, fit, options.force)
+        run_variant(folder / config["variant"], config, parts, leakage, fit, options.force)
     except NotPossible as reason:
         write_text(folder / config["variant"] / "not_possible.txt", f"{reason}\n")
         print(f"{config['variant']} is not possible: {reason}")
@@ -157,7 +157,7 @@ def backbones(options):
     return [options.backbone] if options.backbone else PROFILES[options.profile]["backbones"]
 
 
-def describe(variant, options, protocol, backbone, cache):
+def make_config(variant, options, protocol, backbone, cache):
     """Everything a run depends on, as `config.json`."""
     profile = PROFILES[options.profile]
     return {
@@ -207,7 +207,7 @@ def fine_tune(config, cache, parts, folder, tensorboard=False):
     model = build_transfer_classifier(backbone, parts["train"].classes)
     run_folder = folder / config["variant"]
     watch = [keras.callbacks.TensorBoard(run_folder / "tensorboard")] if tensorboard else []
-    probabilities, best = fit_network(
+    probabilities, best = train_and_predict(
         model, "categorical_crossentropy", config, cache, parts, run_folder, watch
     )
     return probabilities, f"best epoch {best} of {config['epochs']}"
@@ -307,7 +307,7 @@ def run_before_split(config, cache, manifest, folder, force):
         keep_learners(folder / config["variant"], made.parts["test"], probabilities, config["seed"])
         return probabilities["soft_voting"], f"{made.num_synthetic} synthetic rows, then split"
 
-    run_row(folder / config["variant"], config, made.parts, made.leakage, fit, force)
+    run_variant(folder / config["variant"], config, made.parts, made.leakage, fit, force)
 
 
 def parse(arguments):
@@ -326,7 +326,7 @@ def parse(arguments):
     resolved = []
     for prepared, phantom in DATA_SETS.items():
         options = argparse.Namespace(**vars(given))
-        resolve(options, ROOT / "data" / prepared, phantom, lambda _: VARIANTS, VARIANTS)
+        resolve_options(options, ROOT / "data" / prepared, phantom, lambda _: VARIANTS, VARIANTS)
         if not backbones(options):
             raise SystemExit(
                 f"the {options.profile} profile needs --backbone, a saved .keras feature extractor"

@@ -16,8 +16,8 @@ from experiments.canine_rbc_focal.experiment import (
     SWEEP,
     best_alphas,
     chosen_by_folds,
-    describe,
     main,
+    make_config,
     parse,
     table_1,
     table_3,
@@ -97,7 +97,7 @@ def test_the_loss_is_equation_4_by_hand():
 
 
 def settings(arguments, **changes):
-    return describe(parse(arguments), "clean", 0, "tiny_resnet", "focal_0.25") | changes
+    return make_config(parse(arguments), "clean", 0, "tiny_resnet", "focal_0.25") | changes
 
 
 def probabilities(folder):

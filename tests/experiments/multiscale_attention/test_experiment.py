@@ -13,7 +13,7 @@ from experiments.multiscale_attention.experiment import (
     PROFILES,
     STRATEGIES,
     VARIANTS,
-    describe,
+    make_config,
     measure_elsewhere,
     merge,
     parse,
@@ -99,7 +99,7 @@ def test_other_grades_elsewhere_are_refused(setting, tmp_path):
 
 def test_the_settings_are_recorded(setting):
     options, manifest = setting
-    config = describe("tiny", options, "paper", "squares", 16)
+    config = make_config("tiny", options, "paper", "squares", 16)
     assert config["network"] == TINY and config["epochs"] == 1 and config["split_seed"] == 1
     parts = split(manifest, CONFIG["fractions"], CONFIG["split_seed"], STRATEGIES["paper"])
     assert audit(parts, "paper")["num_test"] == len(parts["test"])

@@ -11,7 +11,7 @@ from drcls.metrics import accuracy
 from drcls.models import LEARNERS
 from drcls.runs import read_json
 from experiments.smote_transfer import experiment
-from experiments.smote_transfer.experiment import PROFILES, VARIANTS, describe, main, parse, split_strategy
+from experiments.smote_transfer.experiment import PROFILES, VARIANTS, main, make_config, parse, split_strategy
 from experiments.smote_transfer.report import gain_row, pair_up
 from tests.data.tables import table
 from tests.small_data import write_squares
@@ -142,8 +142,8 @@ def test_what_a_row_depends_on_is_recorded(setting):
     class Cache:
         size = 16
 
-    config = describe("fine_tuned+SMOTE", options, "clean", options.backbone, Cache)
+    config = make_config("fine_tuned+SMOTE", options, "clean", options.backbone, Cache)
     assert config["resampling"] == "SMOTE" and config["weights"] == "file"
     assert config["variant"] == "extractor+fine_tuned+SMOTE" and config["num_components"] == 4
-    assert describe("fine_tuned", options, "clean", options.backbone, Cache)["resampling"] is None
+    assert make_config("fine_tuned", options, "clean", options.backbone, Cache)["resampling"] is None
     assert set(FEW) <= set(LEARNERS)
