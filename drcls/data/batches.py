@@ -17,14 +17,14 @@ class Batches(keras.utils.PyDataset):
         part: `Manifest` of the part; a row that stands twice is shown twice an epoch.
         batch_size: int.
         augmenter: `Augmenter` or None.
-        augment_duplicates_only: bool, augment only the second and further times that a row stands in the part, each once
-            and for all epochs: oversampling by augmentation, as if new images had been saved.
+        augment_duplicates_only: bool, augment only the second and further times that a row is in the part, each
+            once and for all epochs: oversampling by augmentation, as if new images had been saved.
         shuffle: bool, a new order each epoch.
         seed: int.
         epoch: int, number of epochs already trained; a resumed training passes it.
         workers: int, threads that make batches ahead of the device.
-        batch_augmentation: function (images, labels, seed) -> (images, labels) of a whole batch, after `augmenter`, such as
-            `BatchAugmentation`; or None.
+        batch_augmentation: function (images, labels, seed) -> (images, labels) of a whole batch, after
+            `augmenter`, such as `BatchAugmentation`; or None.
 
     Each item is `(images, labels)`: float32 (B, H, W, 3) in 0..255 and one-hot float32 (B, C).
     """
@@ -52,7 +52,7 @@ class Batches(keras.utils.PyDataset):
         self.batch_size, self.augmenter, self.shuffle, self.seed = batch_size, augmenter, shuffle, seed
         self.augment_duplicates_only = augment_duplicates_only
         self._is_repeat = part.frame["path"].duplicated().to_numpy()
-        self.batch_augmentation = mix
+        self.batch_augmentation = batch_augmentation
         self._rows = cache.rows(part)
         self._one_hot = np.eye(len(part.classes), dtype=np.float32)[part.labels]
         self.start(epoch)

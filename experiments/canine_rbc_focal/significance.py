@@ -61,8 +61,8 @@ def spread_section(folder, runs, choices):
         found = {"phantom": runs[0]["phantom"], "spread": rows, "against_cross_entropy": compared}
         write_json(folder / "differences.json", found)
         caption = (
-            f"{synthetic_prefix(runs)}Minus cross-entropy on the same test cells: macro F1 in points with its 95 % interval "
-            "(bootstrap over groups, all seeds together), and McNemar's exact test of accuracy by seed."
+            f"{synthetic_prefix(runs)}Minus cross-entropy on the same test cells: macro F1 in points with its "
+            "95 % interval (bootstrap over groups, all seeds together), and McNemar's exact test of accuracy by seed."
         )
         parts.append(Table(pd.DataFrame(compared), caption))
     return Section("Differences and their spread", parts)
