@@ -43,6 +43,17 @@ RUN_FILES = (
 RUN_FOLDERS = ("checkpoint", "figures", "tensorboard")
 
 
+# What earlier versions of drcls called some keys, networks and rows of their run folders.
+FORMER_NAMES = {
+    "averaged": "tta",
+    "miniature_DenseNet": "tiny_densenet",
+    "miniature_ResNet": "tiny_resnet",
+    "planted": "injected",
+    "num_planted": "num_injected",
+    "planted_duplicates": "injected_duplicates",
+}
+
+
 def write_text(path, text):
     """Write a text file under a temporary name and rename it, so readers see all of it or none."""
     path = Path(path)
@@ -72,6 +83,11 @@ def read_json(path):
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} is not valid JSON: {error}") from error
+
+
+def read_record(path):
+    """Read the JSON of a run folder; what an earlier version called otherwise gets today's name (`FORMER_NAMES`)."""
+    return _with_current_names(read_json(path))
 
 
 def save_model(model, path):
@@ -106,7 +122,7 @@ def is_current(folder, config):
     folder = Path(folder)
     if not (folder / "config.json").is_file():
         return False
-    found, wanted = read_json(folder / "config.json"), json.loads(json.dumps(config))
+    found, wanted = read_record(folder / "config.json"), json.loads(json.dumps(config))
     different = sorted(key for key in wanted if found.get(key) != wanted[key])
     if different and not is_finished(folder) and not (folder / "checkpoint" / "state.json").is_file():
         return False
@@ -205,6 +221,17 @@ def devices():
 
         return [f"cuda:{i}" for i in range(torch.cuda.device_count())] or ["cpu:0"]
     return keras.distribution.list_devices("gpu") or keras.distribution.list_devices("cpu")
+
+
+def _with_current_names(content):
+    if isinstance(content, list):
+        return [_with_current_names(item) for item in content]
+    if isinstance(content, str):  # a row is named by its parts, network+method
+        return "+".join(FORMER_NAMES.get(part, part) for part in content.split("+"))
+    if not isinstance(content, dict):
+        return content
+    named = {FORMER_NAMES.get(key, key): _with_current_names(value) for key, value in content.items()}
+    return named | {"profile": "full"} if named.get("profile") == "paper" else named
 
 
 def _program(path):

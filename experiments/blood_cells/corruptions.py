@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from drcls.robustness import dihedral_tta, mean_corruption_error, measure_robustness
-from drcls.runs import read_json, write_json
+from drcls.runs import read_record, write_json
 
 BATCH_SIZE = 64
 # What training has seen of the tested corruptions, or something much like it: the printed augmentation, which every
@@ -32,7 +32,7 @@ def measure_corrupted(folder, cache, part, config, num_images, tta, force=False)
         force: bool, measure anew.
     """
     target = folder / "robustness.json"
-    found = read_json(target) if target.is_file() and not force else {}
+    found = read_record(target) if target.is_file() and not force else {}
     if found and ("tta" in found or not tta):
         return
     model = keras.models.load_model(folder / "model.keras", compile=False)

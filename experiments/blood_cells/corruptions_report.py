@@ -5,14 +5,14 @@ import pandas as pd
 
 from drcls.report import Section, Table, mean_sd, robustness_curves, select_runs, synthetic_label
 from drcls.robustness import mean_corruption_error
-from drcls.runs import read_json
+from drcls.runs import read_record
 from experiments.blood_cells.corruptions import SEEN
 
 
 def read_robustness(run):
     """Return what was measured under corruptions, or None."""
     file = run["folder"] / "robustness.json"
-    return read_json(file) if file.is_file() else None
+    return read_record(file) if file.is_file() else None
 
 
 def robustness_section(folder, runs):

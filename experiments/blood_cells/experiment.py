@@ -5,7 +5,7 @@ Paper: "AN2DL - First Homework Report", Caridi, Girolami, Tas and Tang, 2024.
     make reproduce-blood-cells                               synthetic cells, minutes on two CPU cores
     make reproduce-blood-cells DATA=blood_cells PROFILE=short BACKBONE=squeezenet.keras
                                                              one pretrained backbone on a CPU
-    make reproduce-blood-cells DATA=blood_cells PROFILE=paper WEIGHTS=imagenet
+    make reproduce-blood-cells DATA=blood_cells PROFILE=full  WEIGHTS=imagenet
                                                              the four backbones of the paper, needs a GPU
 
 Printed: 87.3 % for a frozen ResNet50, 98.18 % with its last block trained, both on validation, and 51.00 % on a
@@ -87,7 +87,7 @@ PROFILES = {
         "backbones": [],
         "num_corrupted": 250,
     },
-    "paper": {
+    "full": {
         "image_size": {"transfer": 96, "own": 96},
         "batch_size": 64,
         "epochs": {"transfer": 30, "fine_tuned": 70, "own": 30},

@@ -30,7 +30,7 @@ from drcls.report import (
     write_report,
 )
 from drcls.robustness import mean_corruption_error
-from drcls.runs import read_json
+from drcls.runs import read_json, read_record
 from experiments.blood_cells.corruptions_report import (
     augmentation_section,
     read_robustness,
@@ -173,7 +173,7 @@ def outlier_section(folder, runs, manifest):
     """What was removed as duplicate or outlier, and how well that fits what was injected."""
     rows, parts = [], []
     for (protocol, seed), place in searches(runs).items():
-        found = read_json(place / "outliers.json")
+        found = read_record(place / "outliers.json")
         detection = found.get("detection", {})
         rows.append(
             {

@@ -8,7 +8,7 @@ import pandas as pd
 
 from drcls.data import deduplicate, find_outliers, read_injected, score_detection, split
 from drcls.data.split import stratified_split_indices
-from drcls.runs import write_csv, write_json
+from drcls.runs import FORMER_NAMES, write_csv, write_json
 
 
 def make_parts(manifest, cache, protocol, fractions, seed, folder):
@@ -110,4 +110,5 @@ def _write_down(manifest, kept, searched, found, parts, protocol, folder):
 def read_searched(folder):
     """Read `outliers.csv`: path, label, score, injected (a kind, "" for genuine, "unknown")."""
     texts = {"path": str, "label": str, "injected": str}
-    return pd.read_csv(Path(folder) / "outliers.csv", dtype=texts, keep_default_na=False)
+    frame = pd.read_csv(Path(folder) / "outliers.csv", dtype=texts, keep_default_na=False)
+    return frame.rename(columns=FORMER_NAMES)

@@ -28,7 +28,7 @@ from drcls.report import (
     verdict,
     write_report,
 )
-from drcls.runs import read_json, write_json
+from drcls.runs import read_json, read_record, write_json
 from experiments.canine_rbc_focal.imbalance import alpha_section, imbalance_section
 from experiments.canine_rbc_focal.runs import (
     MEASURES,
@@ -84,7 +84,7 @@ def write_canine_rbc_focal_report(run_set, manifest, data, profile):
     if not runs:
         raise FileNotFoundError(f"{run_set} holds no tested cell of {data}, {profile} profile")
     choices = {
-        path.parent.name.removeprefix(f"{data}-").split("-")[0]: read_json(path)
+        path.parent.name.removeprefix(f"{data}-").split("-")[0]: read_record(path)
         for path in sorted((run_set / "cross_validation").glob(f"{data}-*-{profile}-s*/choice.json"))
     }
     choices = {name: choices[name] for name in PROTOCOLS if name in choices}

@@ -37,26 +37,28 @@ TINY_NETWORKS = {
 PREDICTION_BATCH = 64
 
 
-def train_trial(config, folder):
+def train_trial(config, folder, data):
     """Train one network with one method, and measure it on a fold's validation part or on the test part.
 
     Args:
         config: dict, from `experiments.canine_rbc_focal.experiment.make_config`.
         folder: Path of the run folder.
+        data: Path of the prepared data set.
     """
-    parts = divide(config)
+    manifest = load_manifest(data)
+    cache, parts = ImageCache(manifest, config["image_size"]), divide(config, manifest)
     if config["fold"] is None:
-        measure_test(config, parts, folder)
+        measure_test(config, cache, parts, folder)
     else:
-        validate_fold(config, parts, folder)
+        validate_fold(config, cache, parts, folder)
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
 
 
-def measure_test(config, parts, folder):
+def measure_test(config, cache, parts, folder):
     """Train on the whole training part and measure on the test part."""
 
     def fit():
-        model, cache = fit_model(config, parts["train"], None, folder)
+        model = fit_model(config, cache, parts["train"], None, folder)
         if config["save_model"]:
             save_model(model, folder / "model.keras")
         note = f"{config['epochs']} epochs; {model.count_params():,} weights"
@@ -65,34 +67,32 @@ def measure_test(config, parts, folder):
     run_variant(folder, config, parts, audit(parts, config["protocol"]), fit)
 
 
-def validate_fold(config, parts, folder):
+def validate_fold(config, cache, parts, folder):
     """Train on the other folds; what is measured after every epoch is all that is kept."""
     train_part, validation = folds(
         parts["train"], config["num_folds"], config["split_seed"], keep_groups=config["protocol"] == "clean"
     )[config["fold"]]
-    fit_model(config, train_part, validation, folder)
+    fit_model(config, cache, train_part, validation, folder)
     identity = {key: config[key] for key in IDENTITY}
     write_json(
         folder / "metrics.json", identity | {"fold": config["fold"], "num_validation": len(validation)}
     )
 
 
-def divide(config):
+def divide(config, manifest):
     """The parts of the data set, thinned to the asked share of its largest class, as the protocol splits it."""
-    manifest = load_manifest(config["folder"])
     if config["majority_share"] is not None:
         manifest = subsample_to_majority_share(manifest, config["majority_share"], config["split_seed"])
     return split(manifest, config["fractions"], config["split_seed"], STRATEGIES[config["protocol"]])
 
 
-def fit_model(config, train_part, validation, folder):
+def fit_model(config, cache, train_part, validation, folder):
     """Section 4.2: Adam at a constant rate, a set number of epochs, the last one kept."""
-    cache = ImageCache(load_manifest(config["folder"]), config["image_size"])
     model = new_model(config, train_part)
     batches = training_batches(config, cache, train_part)
     held_out = None if validation is None else Batches(cache, validation, PREDICTION_BATCH)
     train(model, batches, held_out, folder, config["epochs"], monitor=None)
-    return model, cache
+    return model
 
 
 def new_model(config, train_part):

@@ -23,7 +23,7 @@ NETWORK = "MultiScaleAttention"
 # The methods that the poster shows, side by side on the same images.
 POSTER = ("lime", "grad_cam", "shap_partition")
 # LIME and SHAP need seconds an image, too long for many in a quick look.
-IMAGES_PER_CLASS = {"quick": 2, "short": 4, "paper": 4}
+IMAGES_PER_CLASS = {"quick": 2, "short": 4, "full": 4}
 NUM_CHECKED = 4
 ON_A_LAYER = tuple(METHODS[name] for name in ("grad_cam", "grad_cam_plus_plus", "score_cam"))
 TEXT = """All methods explain the score of the predicted class before the softmax, on the same test images, drawn

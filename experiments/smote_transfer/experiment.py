@@ -6,7 +6,7 @@ Kawsar and Rimi; only its abstract is at hand.
     make reproduce-smote-transfer                            synthetic fundus and brain images, minutes on two cores
     make reproduce-smote-transfer DATA=aptos2019 PROFILE=short BACKBONE=squeezenet.keras
                                                              one pretrained backbone at 224 px on a CPU
-    make reproduce-smote-transfer PROFILE=paper WEIGHTS=imagenet
+    make reproduce-smote-transfer PROFILE=full  WEIGHTS=imagenet
                                                              the five backbones of the paper
 
 Printed for diabetic retinopathy: SMOTE adds 1.97 points of accuracy, 5.43 of sensitivity and 0.72 of
@@ -64,7 +64,7 @@ CONFIG = {
 PROFILES = {
     "quick": {"image_size": 64, "epochs": 4, "learning_rate": 1e-3, "backbones": ["MobileNet"]},
     "short": {"image_size": 224, "epochs": 4, "learning_rate": 3e-4, "backbones": []},
-    "paper": {
+    "full": {
         "image_size": 224,
         "epochs": 20,
         "learning_rate": 3e-4,

@@ -184,8 +184,8 @@ def test_frozen_backbones_may_be_trained_on_augmented_images(setting, tmp_path):
     assert "embeddings" not in read_json(run / "metrics.json")["note"]
 
 
-def test_rows_of_the_paper_profile():
-    options = parse(["--profile", "paper", "--data", "leukocytes_phantom"])
+def test_rows_of_the_full_profile():
+    options = parse(["--profile", "full", "--data", "leukocytes_phantom"])
     assert options.models == VARIANTS
     names = [config["variant"] for config in rows(options, "clean")]
     assert names[:4] == ["ResNet50", "Xception", "InceptionV3", "InceptionResNetV2"]

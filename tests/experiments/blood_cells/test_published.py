@@ -49,8 +49,8 @@ def test_cleaning_removed_genuine_cells():
         assert note[f"{name}s"] == round(0.7 * ACEVEDO_COUNTS[name]) > data[entry]["images"]
 
 
-def test_the_paper_profile_is_as_printed():
-    paper = PROFILES["paper"]
+def test_the_full_profile_is_as_reported():
+    paper = PROFILES["full"]
     assert paper["batch_size"] == 64 and paper["image_size"]["transfer"] == CONTENT["data"]["size"]
     assert (paper["epochs"]["transfer"], paper["epochs"]["fine_tuned"]) == (30, 70)
     assert (paper["learning_rate"]["transfer"], paper["learning_rate"]["fine_tuned"]) == (1e-4, 1e-5)

@@ -111,7 +111,7 @@ def test_alpha_changes_nothing_under_adam_and_something_under_sgd(study, tmp_pat
         for alpha in (0.25, 1.75):
             folder = tmp_path / f"{optimizer}{alpha}"
             changes = {"alpha": alpha, "optimizer": optimizer, "learning_rate": rate, "epochs": 2}
-            train_trial(settings(study, **changes), folder)
+            train_trial(settings(study, **changes), folder, tmp_path / "data" / "squares")
             found[(optimizer, alpha)] = probabilities(folder)
     assert np.abs(found[("Adam", 0.25)] - found[("Adam", 1.75)]).max() < 1e-3
     assert np.abs(found[("SGD", 0.25)] - found[("SGD", 1.75)]).max() > 1e-2
@@ -119,24 +119,25 @@ def test_alpha_changes_nothing_under_adam_and_something_under_sgd(study, tmp_pat
 
 def test_a_cell_does_not_depend_on_what_was_trained_before(study, tmp_path):
     settings_a = settings(study, epochs=2)
-    train_trial(settings_a, tmp_path / "first")
-    train_trial(settings(study, seed=5), tmp_path / "other")
-    train_trial(settings_a, tmp_path / "again")
+    train_trial(settings_a, tmp_path / "first", tmp_path / "data" / "squares")
+    train_trial(settings(study, seed=5), tmp_path / "other", tmp_path / "data" / "squares")
+    train_trial(settings_a, tmp_path / "again", tmp_path / "data" / "squares")
     np.testing.assert_array_equal(probabilities(tmp_path / "first"), probabilities(tmp_path / "again"))
     assert not (tmp_path / "first" / "checkpoint").exists()
 
 
-def test_the_network_is_compiled_once_and_its_optimizer_starts_anew(study):
-    train_part = divide(settings(study))["train"]
+def test_the_network_is_compiled_once_and_its_optimizer_starts_anew(study, tmp_path):
+    manifest = load_manifest(tmp_path / "data" / "squares")
+    train_part = divide(settings(study), manifest)["train"]
     first = new_model(settings(study), train_part)
     first.optimizer.iterations.assign(7)
     second = new_model(settings(study), train_part)
     assert second is first and int(second.optimizer.iterations) == 0
 
 
-def test_every_cell_keeps_smears_whole_under_the_clean_protocol(study):
+def test_every_cell_keeps_smears_whole_under_the_clean_protocol(study, tmp_path):
     config = settings(study, fold=0)
-    parts = divide(config)
+    parts = divide(config, load_manifest(tmp_path / "data" / "squares"))
     assert not set(parts["train"].frame["group"]) & set(parts["test"].frame["group"])
 
 
