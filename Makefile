@@ -47,7 +47,7 @@ experiment = $(or $(filter $(subst -,_,$(1)),$(EXPERIMENTS)),$(error no paper '$
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install reproduce-canine-rbc report-canine-rbc serve account test test-slow lint bench reference clean
+.PHONY: help install reproduce-canine-rbc report-canine-rbc data-chula-rbc serve account test test-slow lint bench reference clean
 
 help: ## list the targets
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 28
@@ -73,8 +73,11 @@ report-%: install ## rebuild a paper's report from its run folders, without trai
 reproduce-canine-rbc: reproduce-canine-rbc-focal ;
 report-canine-rbc: report-canine-rbc-focal ;
 
-data-%: install ## prepare a data set: make data-aptos2019 SOURCE=archive.zip PREPARE="--size 224"
-	$(BIN)/python -m data_prep.$* --source $(SOURCE) $(PREPARE)
+# One module cuts the cells of both sets of smears.
+data-chula-rbc: data-canine-rbc ;
+
+data-%: install ## prepare a data set: make data-brain-tumor-mri SOURCE=archive.zip PREPARE="--size 224"
+	$(BIN)/python -m data_prep.$(subst -,_,$*) --source $(SOURCE) $(PREPARE)
 
 serve: install ## the screening application, on 127.0.0.1: MODEL= TRAINED_ON= FOLDER= PORT=
 	$(BIN)/python -m drcls.app serve --folder $(FOLDER) --port $(PORT) $(if $(MODEL),--model $(MODEL)) \
