@@ -33,12 +33,12 @@ from experiments.canine_rbc_focal.imbalance import alpha_section, imbalance_sect
 from experiments.canine_rbc_focal.runs import (
     MEASURES,
     PROTOCOLS,
-    STANDS_BESIDE,
-    cell,
-    label_of,
+    PUBLISHED_NETWORK,
+    format_cell,
     methods_of,
     networks_of,
-    of,
+    select,
+    synthetic_prefix,
 )
 from experiments.canine_rbc_focal.significance import spread_section, tested_against_cross_entropy
 from experiments.common.closing import closing_sections
@@ -82,7 +82,7 @@ def write_canine_rbc_focal_report(run_set, manifest, data, profile):
 
     runs = runs_in(run_set)
     if not runs:
-        raise FileNotFoundError(f"{run_set} holds no tested cell of {data}, {profile} profile")
+        raise FileNotFoundError(f"{run_set} holds no tested trial of {data}, {profile} profile")
     choices = {
         path.parent.name.removeprefix(f"{data}-").split("-")[0]: read_record(path)
         for path in sorted((run_set / "cross_validation").glob(f"{data}-*-{profile}-s*/choice.json"))
@@ -97,7 +97,7 @@ def write_canine_rbc_focal_report(run_set, manifest, data, profile):
         imbalance_section(folder, runs_in(run_set / "imbalance"), published),
         figures_section(folder, runs, choices),
         grad_cam_section(runs, manifest, choices),
-        *closing_sections(DEVIATIONS, published["notes"], runs, "Every tested cell of Table 1."),
+        *closing_sections(DEVIATIONS, published["notes"], runs, "Every tested trial of Table 1."),
     ]
     return write_report(
         folder,
@@ -111,7 +111,9 @@ def write_canine_rbc_focal_report(run_set, manifest, data, profile):
 def first_words(runs, table_1):
     """The verdict: the best row of Table 1 beside the network of ours that is compared with it."""
     best = max(table_1, key=lambda row: row["accuracy"])
-    ours = [name for name in networks_of(runs) if STANDS_BESIDE[name] == best["network"]] or networks_of(runs)
+    ours = [name for name in networks_of(runs) if PUBLISHED_NETWORK[name] == best["network"]] or networks_of(
+        runs
+    )
     return verdict(
         runs,
         f"The paper reports an accuracy of {best['accuracy']:.2f} % and a macro F1 of {best['macro_f1']:.2f} for "
@@ -195,7 +197,9 @@ def choice_section(folder, choices, runs):
         "Epochs with the least validation loss, averaged over the folds of the training part; the test part is not "
         "looked at. Losses of different methods are on different scales."
     )
-    caption = f"{label_of(runs)}Cross-validation: mean and standard deviation over the folds, lowest seed."
+    caption = (
+        f"{synthetic_prefix(runs)}Cross-validation: mean and standard deviation over the folds, lowest seed."
+    )
     return Section("Epochs and alpha (section 4.2)", [text, Table(pd.DataFrame(rows), caption)])
 
 
@@ -204,21 +208,23 @@ def table_1_section(runs, printed, choices):
     by_name = {(row["network"], row["method"]): row for row in printed}
     rows = []
     for network, method in product(networks_of(runs), methods_of(choices, runs)):
-        beside = by_name.get((STANDS_BESIDE[network], method))
+        beside = by_name.get((PUBLISHED_NETWORK[network], method))
         row = {"network": network, "method": method}
         for measure in MEASURES:
             digits = 2
             shown = "not printed" if beside is None else f"{beside[measure.metric]:.{digits}f}"
-            row[f"{measure.title}, {STANDS_BESIDE[network]} printed"] = shown
+            row[f"{measure.title}, {PUBLISHED_NETWORK[network]} printed"] = shown
             for protocol in PROTOCOLS:
-                row[f"{measure.title}, {protocol}"] = cell(runs, f"{network}+{method}", protocol, measure)
+                row[f"{measure.title}, {protocol}"] = format_cell(
+                    runs, f"{network}+{method}", protocol, measure
+                )
         rows.append(row)
     tables = [
         Table(
             pd.DataFrame([row for row in rows if row["network"] == network])
             .drop(columns="network")
             .dropna(axis=1),
-            f"{label_of(runs)}Table 1 for {network}: mean and standard deviation over the seeds.",
+            f"{synthetic_prefix(runs)}Table 1 for {network}: mean and standard deviation over the seeds.",
         )
         for network in networks_of(runs)
     ]
@@ -240,7 +246,7 @@ def figures_section(folder, runs, choices):
         first = [
             min(own, key=lambda run: run["seed"])
             for method in ["cross_entropy", *best]
-            if (own := of(finished, network, method, protocol))
+            if (own := select(finished, network, method, protocol))
         ]
         if not first:
             continue
@@ -286,7 +292,7 @@ def grad_cam_section(runs, manifest, choices):
             found = [
                 run
                 for method in tested_against_cross_entropy(runs, choices, network, protocol)[:1]
-                for run in of(runs, network, method, protocol)
+                for run in select(runs, network, method, protocol)
                 if (run["folder"] / "model.keras").is_file()
             ]
             if found:
