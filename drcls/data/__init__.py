@@ -15,15 +15,15 @@ from drcls.data.resample import (
     class_weights,
     imbalance_ratio,
     oversample,
-    undersample,
     subsample_to_majority_share,
+    undersample,
 )
 from drcls.data.split import deduplicate, folds, split
 
 _WITH_KERAS = {
     "Batches": "batches",
-    "BATCH_AUGMENTATIONS": "strong_augmentation",
-    "BatchAugmentation": "strong_augmentation",
+    "BATCH_AUGMENTATIONS": "batch_augmentation",
+    "BatchAugmentation": "batch_augmentation",
 }
 __all__ = [
     "CORRUPTIONS",

@@ -91,9 +91,15 @@ class Batches(keras.utils.PyDataset):
         shown.
         """
         frame = self.part.frame
-        mix = getattr(self.mix, "name", None) or getattr(self.mix, "__name__", type(self.mix).__name__)
+        mix = getattr(self.batch_augmentation, "name", None) or getattr(self.batch_augmentation, "__name__", type(self.batch_augmentation).__name__)
         augmentation = self.augmenter.config if self.augmenter is not None else None
-        shown = [self.cache.images.shape[1:], self.batch_size, self.shuffle, self.seed, self.only_repeats]
+        shown = [
+            self.cache.images.shape[1:],
+            self.batch_size,
+            self.shuffle,
+            self.seed,
+            self.augment_duplicates_only,
+        ]
         digest = hashlib.sha256(repr([*shown, augmentation, mix]).encode())
         digest.update("\n".join(frame["path"] + "\t" + frame["label"] + "\t" + frame["sha256"]).encode())
         return digest.hexdigest()[:16]

@@ -4,8 +4,8 @@ from drcls.explain.faithfulness import (
     MIN_PLACES,
     agreement,
     deletion_auc,
-    insertion_auc,
     energy_pointing_game,
+    insertion_auc,
     pointing_game,
 )
 from drcls.explain.folders import explain_folder, predict_folder

@@ -12,7 +12,7 @@ from drcls.own_images.frozen import EmbeddingTable, fit_logistic_regression, smo
 from drcls.own_images.network import build_loss, build_network, resample
 from drcls.own_images.progress import Progress
 from drcls.runs import save_model
-from drcls.train import train, warmed_up_cosine
+from drcls.train import cosine_decay_with_warmup, train
 
 WARMUP_SHARE = 0.1
 WEIGHT_DECAY = 1e-4
@@ -80,7 +80,9 @@ def _fit_by_epochs(model, config, cache, parts, folder):
         seed=config["seed"],
         workers=NUM_WORKERS,
     )
-    schedule = warmed_up_cosine(config["learning_rate"], config["epochs"] * len(batches), WARMUP_SHARE)
+    schedule = cosine_decay_with_warmup(
+        config["learning_rate"], config["epochs"] * len(batches), WARMUP_SHARE
+    )
     model.compile(
         keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY),
         build_loss(config["loss"], parts["train"].counts()),

@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import pandas as pd
 
+from drcls.data.holdout_guard import row_fingerprints
 from drcls.layers import ClassProbabilities
 from drcls.models import RESAMPLERS, build_embedding_classifier, choose_hyperparameters
 from drcls.models.embedding_classifier import check_training_rows
-from drcls.models.sealed import seal
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ def fit_logistic_regression(table, parts, sampler, loss, seed):
     features, labels = table.images[table.rows(train)], train.labels
     resampling = "SMOTE" if sampler == "smote" else "class_weights" if loss == "weighted" else "none"
     check_training_rows(features, labels, train.classes, resampling)
-    sealed = seal(table.images[table.rows(parts["test"])])
-    classifier = build_embedding_classifier("logistic_regression", resampling, seed, sealed=sealed)
+    holdout = row_fingerprints(table.images[table.rows(parts["test"])])
+    classifier = build_embedding_classifier("logistic_regression", resampling, seed, holdout=holdout)
     groups = train.frame["group"].to_numpy()
     chosen = choose_hyperparameters(classifier, "logistic_regression", features, labels, groups, seed)
     classifier.set_params(**{f"learn__{name}": value for name, value in chosen.items()}).fit(features, labels)

@@ -5,7 +5,7 @@ SAMPLERS = ("none", "over", "under", "smote")
 PARTS = ("cbam", "drop_block", "transformer")
 HEADS = ("dense", "logistic_regression")
 # The name of each split here and in `drcls.data.split`; `as-given` keeps the distributor's test part.
-PROTOCOLS = {"clean": "clean", "random": "random", "as-given": "distributed"}
+PROTOCOLS = {"clean": "grouped", "random": "random", "as-given": "official"}
 
 
 def check_options(parts, loss, sampler, frozen, head, protocol):

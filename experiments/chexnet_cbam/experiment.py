@@ -38,12 +38,13 @@ from drcls.models import (
 )
 from experiments.chexnet_cbam.report import write_chexnet_cbam_report
 from experiments.common.controls import CONTROLS, control
-from experiments.common.options import make_parser, resolve
+from experiments.common.options import make_parser, resolve_options
 from experiments.common.run import audit, run_variant
 from experiments.common.training import train_and_predict
 
 ROOT = Path(__file__).resolve().parents[2]
 
+STRATEGIES = {"paper": "oversample_first", "clean": "grouped"}
 CONFIG = {"fractions": {"paper": (0.8, 0.1, 0.1), "clean": (0.7, 0.1, 0.2)}, "split_seed": 2}
 
 # Section 2.3.1. Read as ImageDataGenerator reads it, shear_range is in degrees: 0.2 does next to nothing.
@@ -119,7 +120,7 @@ def main(arguments=None):
     manifest = acquire(options)
     if not options.report_only:
         for protocol in options.protocols:
-            parts = split(manifest, CONFIG["fractions"][protocol], CONFIG["split_seed"], protocol)
+            parts = split(manifest, CONFIG["fractions"][protocol], CONFIG["split_seed"], STRATEGIES[protocol])
             leakage = audit(parts, protocol)
             for variant in options.models:
                 name = f"{options.data}-{protocol}-{options.profile}-s{options.seed}"
@@ -160,7 +161,7 @@ def recipe(variant, profile, protocol):
 
 def run(variant, options, protocol, manifest, parts, leakage, folder):
     """One row of the table: a network, a learner on frozen features, or a control."""
-    config = describe(variant, options, protocol)
+    config = make_config(variant, options, protocol)
     backbone_file = options.backbone if config.get("weights") == "file" else None
 
     def fit():
@@ -175,7 +176,7 @@ def run(variant, options, protocol, manifest, parts, leakage, folder):
     run_variant(folder, config, parts, leakage, fit, options.force)
 
 
-def describe(variant, options, protocol):
+def make_config(variant, options, protocol):
     """Everything a run depends on, as `config.json`."""
     config = {
         "variant": variant,
@@ -306,4 +307,6 @@ def parse(arguments):
             return [*CONTROLS, *QUICK_MODELS]
         return ours if options.profile == "short" else [*VARIANTS, *ours]
 
-    return resolve(options, ROOT / "data" / "aptos2019", "fundus_phantom", all_models, [*VARIANTS, *ours])
+    return resolve_options(
+        options, ROOT / "data" / "aptos2019", "fundus_phantom", all_models, [*VARIANTS, *ours]
+    )

@@ -9,7 +9,7 @@ import keras
 from drcls.data import Augmenter, Batches
 from drcls.evaluate import predict
 from drcls.runs import save_model, write_json
-from drcls.train import train, cosine_decay_with_warmup
+from drcls.train import cosine_decay_with_warmup, train
 
 
 def train_and_predict(

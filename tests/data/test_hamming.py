@@ -9,7 +9,7 @@ from drcls.data import hamming
 from drcls.data.hamming import compare_all, pairs_within
 
 
-def planted(num_codes, num_bytes, most, seed):
+def injected(num_codes, num_bytes, most, seed):
     """Return random codes and copies of a third of them with 0 to `most` bits flipped."""
     rng = np.random.default_rng(seed)
     codes = rng.integers(0, 256, (num_codes, num_bytes), dtype=np.uint8)
@@ -30,7 +30,7 @@ def test_pairs_by_hand():
 @settings(max_examples=12, deadline=None)
 @given(num_bytes=st.integers(60, 80), distance=st.integers(0, 46), seed=st.integers(0, 99))
 def test_index_finds_what_comparing_all_finds(num_bytes, distance, seed):
-    codes = planted(120, num_bytes, 2 * distance + 2, seed)
+    codes = injected(120, num_bytes, 2 * distance + 2, seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hamming, "FEW_COMPARISONS", 0)
         patch.setattr(hamming, "_BLOCK", 50)
@@ -41,12 +41,12 @@ def test_index_finds_what_comparing_all_finds(num_bytes, distance, seed):
 
 
 def test_many_equal_codes_are_all_paired():
-    codes = np.repeat(planted(50, 72, 0, 1)[:50], 30, axis=0)
+    codes = np.repeat(injected(50, 72, 0, 1)[:50], 30, axis=0)
     assert len(pairs_within(codes, 46)) == 50 * 30 * 29 // 2
 
 
 @pytest.mark.slow
 def test_index_finds_what_comparing_all_finds_on_20000():
-    codes = planted(15_000, 72, 60, 0)
+    codes = injected(15_000, 72, 60, 0)
     expected = compare_all(codes, codes, 46)
     np.testing.assert_array_equal(pairs_within(codes, 46), expected[expected[:, 0] < expected[:, 1]])

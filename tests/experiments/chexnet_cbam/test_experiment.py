@@ -18,7 +18,7 @@ from experiments.chexnet_cbam.experiment import (
     FROZEN_HEAD,
     VARIANTS,
     build,
-    describe,
+    make_config,
     parse,
     recipe,
     run,
@@ -125,7 +125,7 @@ def setting(tmp_path, monkeypatch):
     arguments = ["--data", "squares", "--profile", "short", "--epochs", "1"]
     options = parse([*arguments, "--backbone", str(tmp_path / "extractor.keras")])
     manifest = write_squares(tmp_path / "data", per_class=20)
-    parts = split(manifest, (0.6, 0.2, 0.2), 0, "clean")
+    parts = split(manifest, (0.6, 0.2, 0.2), 0, "grouped")
     return options, manifest, parts, audit_leakage(parts["train"], parts["test"])
 
 
@@ -191,7 +191,7 @@ def test_two_runs_with_one_seed_measure_the_same(setting, tmp_path):
 
 def test_what_a_run_depends_on_is_in_its_configuration(setting):
     options, _, _, _ = setting
-    config = describe("extractor_CBAM", options, "clean")
+    config = make_config("extractor_CBAM", options, "clean")
     assert config["parts"] == ["cbam"] and config["backbone"] == "extractor" and config["seed"] == 0
     assert config["epochs"] == 1 and config["learning_rate"] == 1e-3 and config["split_seed"] == 2
 
@@ -201,7 +201,7 @@ def test_a_backbone_without_batch_norm_is_normalised_and_the_shipped_one_is_not(
     names = []
     for backbone in (options.backbone, "EfficientNetLite0"):
         options.backbone = backbone
-        config = describe(f"{Path(backbone).stem}_CBAM", options, "clean")
+        config = make_config(f"{Path(backbone).stem}_CBAM", options, "clean")
         file = backbone if config["weights"] == "file" else None
         names.append({layer.name for layer in build(config, parts["train"].classes, 10, file).layers})
     assert "normalisation" in names[0] and "normalisation" not in names[1]
