@@ -168,5 +168,5 @@ def test_the_fingerprint_of_batches_sees_the_resampling(squares):
     doubled = squares.select([*range(len(squares)), 0])
     assert Batches(cache, squares, 4).fingerprint() == Batches(cache, squares, 4).fingerprint()
     assert Batches(cache, squares, 4).fingerprint() != Batches(cache, doubled, 4).fingerprint()
-    mixed = Batches(cache, squares, 4, mix=lambda images, labels, seed: (images, labels))
+    mixed = Batches(cache, squares, 4, batch_augmentation=lambda images, labels, seed: (images, labels))
     assert mixed.fingerprint() != Batches(cache, squares, 4).fingerprint()

@@ -91,7 +91,8 @@ class Batches(keras.utils.PyDataset):
         shown.
         """
         frame = self.part.frame
-        mix = getattr(self.batch_augmentation, "name", None) or getattr(self.batch_augmentation, "__name__", type(self.batch_augmentation).__name__)
+        mix = self.batch_augmentation
+        mix = getattr(mix, "name", None) or getattr(mix, "__name__", type(mix).__name__)
         augmentation = self.augmenter.config if self.augmenter is not None else None
         shown = [
             self.cache.images.shape[1:],
