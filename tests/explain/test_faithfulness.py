@@ -8,9 +8,9 @@ from drcls.explain import (
     GradCAM,
     agreement,
     deletion_auc,
+    energy_pointing_game,
     grad_cam,
     insertion_auc,
-    energy_pointing_game,
     pointing_game,
 )
 from drcls.explain.faithfulness import hottest_pixel
