@@ -5,13 +5,12 @@ from itertools import pairwise
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train_test_split
 
+from drcls.data.manifest import PART_OF_SPLIT
 from drcls.data.resample import oversample
 
 # By their number.
 PARTS = {2: ("train", "test"), 3: ("train", "validation", "test")}
 STRATEGIES = ("oversample_first", "random", "grouped", "official", "official_grouped")
-# What distributors call their parts, in small letters, and whether it is the one to test on.
-IS_TEST = {"train": False, "training": False, "test": True, "testing": True}
 MAX_FOLDS = 20
 
 
@@ -35,7 +34,8 @@ def split(manifest, fractions, seed, strategy):
       which most images are in both parts is still tested on.
 
     The two `official` strategies divide the official training part in the ratio of the first two
-    fractions; how large the test part is was the distributor's choice.
+    fractions; how large the test part is was the distributor's choice. Where the distributor made a validation part
+    too, it is kept (`official_grouped`: but for groups that the test part holds) and the fractions say nothing.
 
     Args:
         manifest: the whole data set, a `Manifest`.
@@ -61,16 +61,34 @@ def split(manifest, fractions, seed, strategy):
     if official and len(names) == 2:
         raise ValueError(f"the {strategy} strategy needs three fractions; received {fractions.tolist()}")
     if strategy == "oversample_first":
-        return _split_rows(oversample(manifest, seed), fractions, seed, names)
-    if strategy == "random":
-        return _split_rows(manifest, fractions, seed, names)
-    if strategy == "grouped":
-        return _split_groups(deduplicate(manifest), fractions, seed, names)
-    if strategy == "official":
-        return _split_training(manifest, _split_rows, fractions, seed)
-    if strategy == "official_grouped":
-        return _split_training(_grouped_official(manifest), _split_groups, fractions, seed)
-    raise ValueError(f"strategy must be one of {STRATEGIES}; received {strategy!r}")
+        parts = _split_rows(oversample(manifest, seed), fractions, seed, names)
+    elif strategy == "random":
+        parts = _split_rows(manifest, fractions, seed, names)
+    elif strategy == "grouped":
+        parts = _split_groups(deduplicate(manifest), fractions, seed, names)
+    elif strategy == "official":
+        parts = _split_official(manifest, _split_rows, fractions, seed)
+    elif strategy == "official_grouped":
+        parts = _split_official(_grouped_official(manifest), _split_groups, fractions, seed)
+    else:
+        raise ValueError(f"strategy must be one of {STRATEGIES}; received {strategy!r}")
+    _check_classes(manifest, parts, fractions, strategy)
+    return parts
+
+
+def _check_classes(manifest, parts, fractions, strategy):
+    """Refuse parts without a class: its sensitivity would be undefined, or it would never be learnt."""
+    lacking = {
+        name: [label for label, count in zip(part.classes, part.counts(), strict=True) if not count]
+        for name, part in parts.items()
+    }
+    lacking = {name: labels for name, labels in lacking.items() if labels}
+    if lacking:
+        counts = dict(zip(manifest.classes, manifest.counts().tolist(), strict=True))
+        raise ValueError(
+            f"{manifest.root}: a {strategy} split into {fractions.tolist()} leaves parts without a class: {lacking}; "
+            f"images in all: {counts}. Merge or drop the rare classes, or choose larger fractions"
+        )
 
 
 def folds(manifest, num_folds, seed, keep_groups):
@@ -114,34 +132,37 @@ def deduplicate(manifest):
     return manifest.select(np.flatnonzero(~contradictory & ~frame.duplicated("sha256")))
 
 
-def _is_test(manifest):
-    """Tell which rows the distributor put in the test part, bool (N,)."""
-    is_test = manifest.frame["source_split"].str.lower().map(IS_TEST)
-    if is_test.isna().any():
+def _official_parts(manifest):
+    """Return the part that the distributor put every row in, str (N,) of "train", "validation" and "test"."""
+    parts = manifest.frame["source_split"].str.lower().map(PART_OF_SPLIT)
+    if parts.isna().any():
         counts = manifest.frame["source_split"].value_counts().to_dict()
         raise ValueError(
-            f"{manifest.root}: an official split needs a source_split among {list(IS_TEST)} for every "
+            f"{manifest.root}: an official split needs a source_split among {list(PART_OF_SPLIT)} for every "
             f"image; received {counts}"
         )
-    return is_test.to_numpy(bool)
+    return parts.to_numpy(str)
 
 
 def _grouped_official(manifest):
-    """Deduplicate both official parts, then drop the training images whose group the test part holds."""
+    """Deduplicate the official parts, then drop the images whose group a part to measure on holds."""
     # With the test part first it is the training part that loses the copies of files in both.
-    kept = deduplicate(manifest.select(np.argsort(~_is_test(manifest), kind="stable")))
-    is_test, groups = _is_test(kept), kept.frame["group"]
-    return kept.select(np.flatnonzero(is_test | ~groups.isin(set(groups[is_test]))))
+    rank = {"test": 0, "validation": 1, "train": 2}
+    order = np.argsort([rank[part] for part in _official_parts(manifest)], kind="stable")
+    kept = deduplicate(manifest.select(order))
+    parts, groups = _official_parts(kept), kept.frame["group"].to_numpy()
+    tested, validated = (np.isin(groups, groups[parts == name]) for name in ("test", "validation"))
+    return kept.select(np.flatnonzero((parts == "test") | ~tested & ((parts == "validation") | ~validated)))
 
 
-def _split_training(manifest, divide, fractions, seed):
-    """Keep the official test part and divide the other into train and validation."""
-    is_test = _is_test(manifest)
-    test, rest = (manifest.select(np.flatnonzero(rows)) for rows in (is_test, ~is_test))
-    if not test.counts().all():
-        counts = dict(zip(test.classes, test.counts().tolist(), strict=True))
-        raise ValueError(f"{manifest.root}: the official test part lacks a class: {counts}")
-    return divide(rest, fractions[:2] / fractions[:2].sum(), seed, ("train", "validation")) | {"test": test}
+def _split_official(manifest, divide, fractions, seed):
+    """Keep the official parts; where there is no validation part, divide training into it and the rest."""
+    parts = _official_parts(manifest)
+    chosen = {name: manifest.select(np.flatnonzero(parts == name)) for name in PARTS[3]}
+    if not len(chosen["validation"]):
+        shares = fractions[:2] / fractions[:2].sum()
+        chosen |= divide(chosen["train"], shares, seed, ("train", "validation"))
+    return chosen
 
 
 def _split_rows(manifest, fractions, seed, names):

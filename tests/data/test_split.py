@@ -334,7 +334,7 @@ def test_no_group_straddles_a_clean_distributed_split(data):
 
 
 @pytest.mark.parametrize("strategy", ["official", "official_grouped"])
-@pytest.mark.parametrize("name", ["", "valid"])
+@pytest.mark.parametrize("name", ["", "elsewhere"])
 def test_an_image_in_no_distributed_part_is_refused(strategy, name):
     manifest = official({"a": 20, "b": 20})
     manifest.frame.loc[[3, 8], "source_split"] = name
@@ -346,11 +346,54 @@ def test_an_image_in_no_distributed_part_is_refused(strategy, name):
 def test_a_distributed_part_without_a_class_is_refused(strategy):
     manifest = official({"a": 20, "b": 20})
     manifest.frame.loc[20:, "source_split"] = "Training"
-    with pytest.raises(ValueError, match="nowhere: the official test part lacks a class: {'a': 4, 'b': 0}"):
+    with pytest.raises(ValueError, match=r"nowhere: .*without a class: {'test': \['b'\]}"):
         split(manifest, PAPER, 0, strategy)
     manifest.frame["source_split"] = "Testing"
     with pytest.raises(ValueError, match="nowhere: "):
         split(manifest, PAPER, 0, strategy)
+
+
+@pytest.mark.parametrize("strategy", ["random", "oversample_first", "official"])
+def test_a_class_too_rare_for_every_part_is_refused(strategy):
+    manifest = official({"a": 100, "b": 100, "c": 3})
+    manifest.frame["source_split"] = [
+        "Testing" if row % 10 == 0 or row == 202 else "Training" for row in range(203)
+    ]
+    if strategy == "oversample_first":
+        assert all(part.counts().all() for part in split(manifest, PAPER, 0, strategy).values())
+        return
+    for seed in range(20):
+        with pytest.raises(
+            ValueError, match=r"nowhere: (a \w+ split.*without a class: .*'c'|.* cannot be split)"
+        ):
+            split(manifest, PAPER, seed, strategy)
+
+
+def with_validation():
+    manifest = official({"a": 30, "b": 30})
+    manifest.frame["source_split"] = np.tile(["train"] * 6 + ["val"] * 2 + ["test"] * 2, 6)
+    return manifest
+
+
+def test_an_official_validation_part_is_kept():
+    parts = split(with_validation(), PAPER, 0, "official")
+    assert {name: set(part.frame["source_split"]) for name, part in parts.items()} == {
+        "train": {"train"},
+        "validation": {"val"},
+        "test": {"test"},
+    }
+    assert [len(part) for part in parts.values()] == [36, 12, 12]
+
+
+def test_groups_of_official_parts_stay_in_the_part_that_measures():
+    manifest = with_validation()
+    # Rows 0 (train), 6 (val), 8 (test) are one group; 1 (train), 7 (val) another.
+    manifest.frame.loc[[0, 6, 8], "group"] = "one"
+    manifest.frame.loc[[1, 7], "group"] = "two"
+    parts = split(manifest, PAPER, 0, "official_grouped")
+    assert {name: len(part) for name, part in parts.items()} == {"train": 34, "validation": 11, "test": 12}
+    paths = {name: set(part.frame["path"]) for name, part in parts.items()}
+    assert manifest.frame["path"][8] in paths["test"] and manifest.frame["path"][7] in paths["validation"]
 
 
 @pytest.mark.slow

@@ -63,7 +63,7 @@ def test_audit_of_the_blood_cells_finds_what_was_planted_and_nothing_else(tmp_pa
         for side in ("first", "second")
     }
     assert {path.removeprefix("images/") for path in found} <= named
-    assert all(part.counts().all() for part in split(manifest, (0.7, 0.1, 0.2), 0, "clean").values())
+    assert all(part.counts().all() for part in split(manifest, (0.7, 0.1, 0.2), 0, "grouped").values())
 
 
 def test_red_cells_are_cut_and_can_be_split_by_smears(tmp_path):
@@ -71,7 +71,7 @@ def test_red_cells_are_cut_and_can_be_split_by_smears(tmp_path):
         info, folder = prepare_cells(source, tmp_path / "cells", size=64)
     manifest = load_manifest(folder)
     assert info["cells"]["smears"] == 12 and manifest.frame["group"].nunique() == 12
-    assert all(part.counts().all() for part in split(manifest, (0.7, 0.1, 0.2), 0, "clean").values())
+    assert all(part.counts().all() for part in split(manifest, (0.7, 0.1, 0.2), 0, "grouped").values())
 
 
 @pytest.mark.slow
