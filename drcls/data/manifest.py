@@ -18,6 +18,19 @@ PART_OF_SPLIT = {
     "test": "test",
     "testing": "test",
 }
+# Which module of `data_prep` prepares or draws what.
+MODULE_OF_DATA_SET = {
+    "aptos2019": "aptos2019",
+    "eyepacs2015": "eyepacs2015",
+    "ddr": "ddr",
+    "brain_tumor_mri": "brain_tumor_mri",
+    "blood_cells": "blood_cells",
+    "canine_rbc": "canine_rbc",
+    "chula_rbc": "canine_rbc",
+    "fundus_phantom": "phantoms.fundus",
+    "brain_phantom": "phantoms.brain",
+    "leukocytes_phantom": "phantoms.leukocytes",
+}
 COLUMNS = ["path", "label", "group", "sha256", "phash", "width", "height", "source_split"]
 
 
@@ -104,8 +117,7 @@ def load_manifest(folder):
     for path in (table, description):
         if not path.is_file():
             raise FileNotFoundError(
-                f"{path} does not exist; prepare the data first, for example with "
-                f"`python -m data_prep.aptos2019 --source ZIP --output {folder}`"
+                f"{path} does not exist; prepare the data first: {_how_to_prepare(folder)}"
             )
     info, frame = _read_description(description), _read_table(table)
     unknown = sorted(set(frame["label"]) - set(info["classes"]))
@@ -115,6 +127,16 @@ def load_manifest(folder):
             f"{description.name}"
         )
     return Manifest(folder, frame, info)
+
+
+def _how_to_prepare(folder):
+    """Return the command that prepares a data set, which is told by the name of its folder."""
+    module = MODULE_OF_DATA_SET.get(folder.resolve().name)
+    if module is None:
+        return f"`drcls prepare SOURCE {folder}`"
+    return (
+        f"`python -m data_prep.{module} {'' if 'phantoms' in module else '--source ZIP '}--output {folder}`"
+    )
 
 
 def _read_description(path):

@@ -1,5 +1,6 @@
 """Reading manifests: what they hold, and what is refused."""
 
+import importlib.util
 import json
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 
 from drcls.data import load_manifest
-from drcls.data.manifest import COLUMNS
+from drcls.data.manifest import COLUMNS, MODULE_OF_DATA_SET
 from tests.small_data import CLASSES, write_squares
 
 
@@ -50,8 +51,15 @@ def test_classes_that_cannot_be_merged_are_named(folder, merged, name):
 @pytest.mark.parametrize("name", ["manifest.csv", "dataset.json"])
 def test_a_missing_file_is_named(folder, name):
     (folder / name).unlink()
-    with pytest.raises(FileNotFoundError, match=rf"{name} does not exist.*data_prep"):
+    with pytest.raises(FileNotFoundError, match=rf"{name} does not exist.*`drcls prepare SOURCE {folder}`"):
         load_manifest(folder)
+
+
+@pytest.mark.parametrize(("name", "module"), MODULE_OF_DATA_SET.items())
+def test_a_data_set_that_is_not_prepared_names_its_own_command(tmp_path, name, module):
+    with pytest.raises(FileNotFoundError, match=rf"`python -m data_prep.{module} .*--output .*{name}`"):
+        load_manifest(tmp_path / name)
+    assert importlib.util.find_spec(f"data_prep.{module}")
 
 
 def change(folder, **columns):
