@@ -3,16 +3,18 @@
 import numpy as np
 from scipy.stats import binom, combine_pvalues
 
-from drcls.report.run_set import read_predictions
 
-
-def right_by_image(run):
-    """Return which test images a run classifies rightly: bool Series indexed by path, each image once.
+def right_by_image(predictions, predicted="predicted"):
+    """Return which test images are classified rightly: bool Series indexed by path, each image once.
 
     Copies of an image are no independent draws: an oversampled test part would make any p-value small.
+
+    Args:
+        predictions: DataFrame from `read_predictions`, or one with the same `path` and `label`.
+        predicted: the column that holds the predicted classes.
     """
-    frame = read_predictions(run).drop_duplicates("path").sort_values("path", kind="stable")
-    return (frame["label"] == frame["predicted"]).set_axis(frame["path"])
+    frame = predictions.drop_duplicates("path").sort_values("path", kind="stable")
+    return (frame["label"] == frame[predicted]).set_axis(frame["path"])
 
 
 def p_over_seeds(pairs):

@@ -12,7 +12,7 @@ import pandas as pd
 
 from drcls.metrics import wald_interval, wilson_interval
 from drcls.report.paired import p_over_seeds, right_by_image
-from drcls.report.run_set import seed_values
+from drcls.report.run_set import read_predictions, seed_values
 from drcls.report.text import interval, listing, mean_sd, p_value
 
 NOT_RUN = "not run"
@@ -416,7 +416,7 @@ def _compare(seeds, by_seed, reference):
     if not both:
         return (f"reference {NOT_RUN if pairs[0][0] is None else UNFINISHED}",) * 2
     pairs, partial = both, len(both) < len(pairs)
-    right = [tuple(right_by_image(run) for run in pair) for pair in pairs]
+    right = [tuple(right_by_image(read_predictions(run)) for run in pair) for pair in pairs]
     if not all(one.index.equals(other.index) for one, other in right):
         return ("different test images",) * 2
     differences = [run["metrics"]["accuracy"] - one["metrics"]["accuracy"] for one, run in pairs]

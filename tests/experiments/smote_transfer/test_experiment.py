@@ -12,7 +12,7 @@ from drcls.models import LEARNERS
 from drcls.runs import read_json
 from experiments.smote_transfer import experiment
 from experiments.smote_transfer.experiment import PROFILES, VARIANTS, main, make_config, parse, split_strategy
-from experiments.smote_transfer.report import gain_row, pair_up
+from experiments.smote_transfer.report import gain, gain_cells, pair_up
 from tests.data.tables import table
 from tests.small_data import write_squares
 
@@ -66,7 +66,7 @@ def test_all_rows_from_data_to_report(setting, tmp_path):
     text = (run_set / "report-squares-quick" / "report.md").read_text()
     for heading in ("Backbones and resampling", "What SMOTE bought", "Every learner"):
         assert f"## {heading}" in text
-    assert "(printed" not in text  # the printed gains are those on retinopathy
+    assert "(reported" not in text  # the reported gains are those on retinopathy
     written = (clean / "extractor+SMOTE" / "metrics.json").stat().st_mtime_ns
     main([*setting, "--models", "SMOTE", "--protocol", "clean"])
     assert (clean / "extractor+SMOTE" / "metrics.json").stat().st_mtime_ns == written
@@ -131,9 +131,12 @@ def test_gains_by_hand(tmp_path):
         runs.append({"variant": variant, "seed": 0, "folder": folder, "class_names": ["a", "b"]})
     pairs = pair_up(runs)
     assert list(pairs) == ["net"]
-    row = gain_row(pairs["net"], "k-NN", "clean", "net", {"accuracy": 1.97}, (accuracy,))
-    assert row["accuracy (printed +1.97)"].startswith("+10.00 (")
-    assert row["McNemar exact p"] == "1.000" and row["seeds"] == "0"
+    found = gain(pairs["net"], "k-NN", (accuracy,))
+    assert found["differences"]["accuracy"]["difference"] == pytest.approx(0.1)
+    assert found["p_value"] == 1.0 and found["seeds"] == [0]
+    row = gain_cells({"protocol": "clean", "backbone": "net", "learner": "k-NN"} | found, {"accuracy": 1.97})
+    assert row["accuracy (reported +1.97)"].startswith("+10.00 (")
+    assert row["paired exact p, all seeds"] == "1.000" and row["seeds"] == "0"
 
 
 def test_what_a_row_depends_on_is_recorded(setting):
