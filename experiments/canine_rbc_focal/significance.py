@@ -2,8 +2,19 @@
 
 import pandas as pd
 
-from drcls.metrics import group_bootstrap_difference, macro_f1, mcnemar_exact
-from drcls.report import Section, Table, read_predictions, seed_spread, select_runs
+from drcls.metrics import group_bootstrap_difference, macro_f1
+from drcls.report import (
+    Section,
+    Table,
+    interval,
+    p_over_seeds,
+    p_value,
+    read_predictions,
+    right_by_image,
+    seed_spread,
+    select_runs,
+    synthetic_label,
+)
 from drcls.runs import write_json
 from experiments.canine_rbc_focal.runs import (
     PROTOCOLS,
@@ -12,7 +23,6 @@ from experiments.canine_rbc_focal.runs import (
     networks_of,
     select,
     sweep_of,
-    synthetic_prefix,
 )
 
 
@@ -31,16 +41,12 @@ def spread_section(folder, runs, choices):
                 [(run["config"]["method"], run["seed"], run["metrics"]["macro_f1"]) for run in sweep],
                 columns=["method", "seed", "f1"],
             ).pivot(index="method", columns="seed", values="f1")
-            ranges = by_seed.max(axis=1) - by_seed.min(axis=1)
+            by_seed = by_seed.dropna(axis=1)  # seeds that every alpha was tested with
             rows.append(
                 {
                     "network": network,
-                    "range over the seven alphas, mean of the seeds": format_range(by_seed.mean(axis=1)),
-                    "range over the seven alphas, one seed": format_range(by_seed.iloc[:, 0]),
-                    "range over the seeds, mean of the seven alphas": f"{ranges.mean():.3f}",
-                    "best alpha by seed": ", ".join(
-                        str(name).removeprefix("focal_") for name in by_seed.idxmax()
-                    ),
+                    "f1_by_alpha": {str(name): list(map(float, row)) for name, row in by_seed.iterrows()},
+                    "seeds": [int(seed) for seed in by_seed.columns],
                 }
             )
     parts = [
@@ -49,7 +55,10 @@ def spread_section(folder, runs, choices):
     ]
     if rows:
         parts.append(
-            Table(pd.DataFrame(rows), f"{synthetic_prefix(runs)}Spread over alpha beside spread over seeds.")
+            Table(
+                pd.DataFrame([spread_cells(row) for row in rows]),
+                f"{synthetic_label(runs)}Spread over alpha compared with spread over seeds.",
+            )
         )
     compared = [
         compare(runs, network, method, protocol)
@@ -61,11 +70,25 @@ def spread_section(folder, runs, choices):
         found = {"phantom": runs[0]["phantom"], "spread": rows, "against_cross_entropy": compared}
         write_json(folder / "differences.json", found)
         caption = (
-            f"{synthetic_prefix(runs)}Minus cross-entropy on the same test cells: macro F1 in points with its "
-            "95 % interval (bootstrap over groups, all seeds together), and McNemar's exact test of accuracy by seed."
+            f"{synthetic_label(runs)}Minus cross-entropy on the same test cells: macro F1 in points with its 95 % "
+            "interval (bootstrap over groups, all seeds together), and the paired exact test of accuracy, by seed "
+            "(McNemar) and over all seeds, which share one test part."
         )
-        parts.append(Table(pd.DataFrame(compared), caption))
+        parts.append(Table(pd.DataFrame([compared_cells(row) for row in compared]), caption))
     return Section("Differences and their spread", parts)
+
+
+def spread_cells(row):
+    """Return how far alphas and seeds lie apart, as cells of a table."""
+    by_seed = pd.DataFrame(row["f1_by_alpha"], index=row["seeds"]).T
+    ranges = by_seed.max(axis=1) - by_seed.min(axis=1)
+    return {
+        "network": row["network"],
+        "range over the seven alphas, mean of the seeds": format_range(by_seed.mean(axis=1)),
+        "range over the seven alphas, one seed": format_range(by_seed.iloc[:, 0]),
+        "range over the seeds, mean of the seven alphas": f"{ranges.mean():.3f}",
+        "best alpha by seed": ", ".join(str(name).removeprefix("focal_") for name in by_seed.idxmax()),
+    }
 
 
 def tested_against_cross_entropy(runs, choices, network, protocol):
@@ -104,13 +127,28 @@ def compare(runs, network, method, protocol):
         column.map(index).to_numpy() for column in (base["label"], base["predicted"], other["predicted"])
     )
     found = group_bootstrap_difference(macro_f1, labels, pred_a, pred_b, base["group"].to_numpy(), len(names))
-    difference, low, high = (f"{100 * value:+.1f}" for value in found)
-    p_values = [mcnemar_exact(a["label"], a["predicted"], b["predicted"])["p_value"] for a, b, _ in pairs]
+    difference, low, high = map(float, found)
+    pairs = [(right_by_image(a), right_by_image(b), seed) for a, b, seed in pairs]
     return {
         "protocol": protocol,
         "network": network,
         "method": method,
-        "macro F1": f"{difference} ({low} to {high})",
-        "McNemar p by seed": ", ".join("< 0.001" if p < 0.001 else f"{p:.3f}" for p in p_values),
-        "seeds": ", ".join(str(seed) for *_, seed in pairs),
+        "macro_f1": {"difference": difference, "interval": [low, high]},
+        "p_by_seed": [p_over_seeds([(a, b)]) for a, b, _ in pairs],
+        "p_value": p_over_seeds([(a, b) for a, b, _ in pairs]),
+        "seeds": [seed for *_, seed in pairs],
+    }
+
+
+def compared_cells(row):
+    """Return one comparison as cells of a table."""
+    bounds = interval(row["macro_f1"]["interval"], 100, 1, "+")
+    return {
+        "protocol": row["protocol"],
+        "network": row["network"],
+        "method": row["method"],
+        "macro F1": f"{100 * row['macro_f1']['difference']:+.1f} ({bounds})",
+        "p by seed": ", ".join(map(p_value, row["p_by_seed"])),
+        "p, all seeds": p_value(row["p_value"]),
+        "seeds": ", ".join(map(str, row["seeds"])),
     }
