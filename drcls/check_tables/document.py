@@ -1,0 +1,196 @@
+"""The reported numbers of one paper: a JSON document, checked once and then read by its places.
+
+docs/check_tables.md describes the format with an example. A place is a JSON pointer (RFC 6901) such as
+`/tables/4/rows/0/accuracy`.
+"""
+
+import re
+from numbers import Real
+
+# Keys of a row that label it or help to check it, and are no reported result.
+LABELS = {"num_test", "decimals", "class_counts"}
+SECTIONS = {"tables": dict, "datasets": dict, "confusion_matrices": list, "text": list, "claims": list}
+SECTIONS |= {"equations": list, "figures": list, "same_test_part": list, "diagonals": list}
+UNITS = {"percent": 100.0, "share": 1.0, "images": 1.0, "number": 1.0}
+
+
+class Document:
+    """Access to a document's numbers, their units and the digits they were reported with.
+
+    Args:
+        content: dict, the parsed JSON.
+
+    Raises:
+        ValueError: names the place, the value received and what was expected there.
+    """
+
+    def __init__(self, content):
+        if not isinstance(content, dict):
+            raise ValueError(f"the document must be a JSON object, received {type(content).__name__}")
+        for name, kind in SECTIONS.items():
+            if not isinstance(content.get(name, kind()), kind):
+                expected = "an object" if kind is dict else "a list"
+                raise ValueError(f"/{name} must be {expected}, received {type(content[name]).__name__}")
+        self.content = content
+        for number, table in self.tables.items():
+            self._check_table(number, table)
+
+    def __getattr__(self, name):
+        if name in SECTIONS:
+            return self.content.get(name, SECTIONS[name]())
+        raise AttributeError(name)
+
+    def _check_table(self, number, table):
+        place = f"/tables/{number}"
+        if not isinstance(table, dict) or not isinstance(table.get("rows"), list):
+            raise ValueError(f'{place} must be an object with a list "rows", received {table!r:.80}')
+        units = table.get("unit", "percent")
+        for unit in units.values() if isinstance(units, dict) else [units]:
+            if unit not in UNITS:
+                raise ValueError(f"{place}/unit must be one of {', '.join(UNITS)}, received {unit!r}")
+        dataset = table.get("dataset")
+        if dataset is not None and dataset not in self.datasets:
+            raise ValueError(f"{place}/dataset must name one of /datasets, received {dataset!r}")
+        for index, row in enumerate(table["rows"]):
+            if not isinstance(row, dict):
+                raise ValueError(f"{place}/rows/{index} must be an object, received {row!r:.80}")
+            for name in ("accuracy", "precision", "recall", "f1", "macro_f1"):
+                value = row.get(name, 0)
+                most = UNITS[self.unit(table, name)]
+                if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value <= most:
+                    raise ValueError(
+                        f"{place}/rows/{index}/{name} must be a number in 0 to {most:g}, received {value!r}; "
+                        'the table\'s "unit" is percent or share'
+                    )
+
+    def at(self, place):
+        """The JSON value at a place.
+
+        Raises:
+            ValueError: where the document has none.
+        """
+        value = self.content
+        for key in place.split("/")[1:]:
+            try:
+                value = value[int(key)] if isinstance(value, list) else value[key]
+            except (KeyError, IndexError, TypeError, ValueError):
+                raise ValueError(f"the document has nothing at {place} (looked for {key!r})") from None
+        return value
+
+    def number(self, place):
+        """The number at a place, as reported.
+
+        Raises:
+            ValueError: where there is none.
+        """
+        value = self.at(place)
+        if isinstance(value, bool) or not isinstance(value, Real):
+            raise ValueError(f"{place} must be a number, received {value!r:.80}")
+        return float(value)
+
+    def unit(self, table, column):
+        units = table.get("unit", "percent")
+        return units.get(column, "number") if isinstance(units, dict) else units
+
+    def scale(self, place):
+        """How many reported units make one: 100 for percent, else 1."""
+        table = self._table_of(place)
+        if table is not None:
+            return UNITS[self.unit(table, _column(place))]
+        owner = self.at(_parent(place))
+        return UNITS[owner.get("unit", "number")] if isinstance(owner, dict) else 1.0
+
+    def decimals(self, place):
+        """Digits behind the point with which the number was reported.
+
+        A row's "decimals" goes before its table's; without either, the most that the column shows.
+        """
+        table, column = self._table_of(place), _column(place)
+        if table is None:
+            owner = self.at(_parent(place))
+            stated = owner.get("decimals") if isinstance(owner, dict) else None
+            return stated if stated is not None else _digits(self.at(place))
+        owners = [table]
+        if "/rows/" in place:
+            owners.insert(0, table["rows"][int(place.split("/")[4])])
+        for owner in owners:
+            stated = owner.get("decimals")
+            stated = stated.get(column) if isinstance(stated, dict) else stated
+            if stated is not None:
+                return stated
+        values = [row.get(column) for row in table["rows"]]
+        return max((_digits(value) for value in values if value is not None), default=0)
+
+    def half(self, place):
+        """Half a unit of the last reported digit, in reported units: what rounding can have taken away."""
+        return 0.5 * 10.0 ** -self.decimals(place) * (1 + 1e-9) + 1e-9
+
+    def share(self, place):
+        """A reported percentage or share, as (value, half a digit), both in 0..1."""
+        scale = self.scale(place)
+        return self.number(place) / scale, self.half(place) / scale
+
+    def num_test(self, table, row=None):
+        """Number of test images of a row or table, None where it is not known."""
+        for owner in (row or {}, table):
+            if "num_test" in owner:
+                return owner["num_test"]
+        return self.datasets.get(table.get("dataset"), {}).get("split", {}).get("test")
+
+    def rows(self, *columns):
+        """(place, table, row) of every table row that has all these columns."""
+        for number, table in self.tables.items():
+            for index, row in enumerate(table["rows"]):
+                if all(row.get(column) is not None for column in columns):
+                    yield f"/tables/{number}/rows/{index}", table, row
+
+    def places(self):
+        """The places of all reported numbers: cells of tables, of matrices, of the text."""
+        for number, table in self.tables.items():
+            labels = LABELS | set(table.get("keys", ()))
+            for index, row in enumerate(table["rows"]):
+                results = {column: value for column, value in row.items() if column not in labels}
+                yield from _numbers(f"/tables/{number}/rows/{index}", results)
+            if "total" in table:
+                yield f"/tables/{number}/total"
+        for index, matrix in enumerate(self.confusion_matrices):
+            shown = {name: value for name, value in matrix.items() if name in MATRIX_NUMBERS}
+            yield from _numbers(f"/confusion_matrices/{index}", shown)
+        for index, diagonal in enumerate(self.diagonals):
+            yield from _numbers(f"/diagonals/{index}/hits", diagonal["hits"])
+        for index, item in enumerate(self.text):
+            yield from _numbers(f"/text/{index}/value", item.get("value"))
+
+    def _table_of(self, place):
+        keys = place.split("/")
+        return self.tables.get(keys[2]) if keys[1] == "tables" and len(keys) > 3 else None
+
+
+MATRIX_NUMBERS = ("matrix", "percent_of_all", "percent_of_row", "percent_of_column", "percent_right")
+
+
+def _numbers(place, value):
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from _numbers(f"{place}/{key}", part)
+    elif isinstance(value, list):
+        for index, part in enumerate(value):
+            yield from _numbers(f"{place}/{index}", part)
+    elif isinstance(value, Real) and not isinstance(value, bool):
+        yield place
+
+
+def _parent(place):
+    return re.sub(r"(/\d+)*$", "", place).rsplit("/", 1)[0]
+
+
+def _column(place):
+    keys = place.split("/")
+    return keys[5] if len(keys) > 5 else keys[-1]
+
+
+def _digits(value):
+    if not isinstance(value, Real):
+        return 0
+    digits = f"{value:.10f}".rstrip("0")
+    return len(digits.split(".")[1])

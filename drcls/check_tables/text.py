@@ -1,0 +1,63 @@
+"""Numbers in the running text against the tables they speak of."""
+
+from drcls.check_tables.finding import agreement
+
+
+def text_against_cells(document):
+    """Items of `text` that name their origin.
+
+    `same_as` one place; `sum_of` several; `difference_of` (a, b), a - b; `percent_of` (part, whole); `relative_of`
+    (a, b), the relative change from b to a in percent. Both sides may be rounded.
+    """
+    findings = []
+    for index, item in enumerate(document.text):
+        place = f"/text/{index}/value"
+        for name, derive in DERIVATIONS.items():
+            if name not in item:
+                continue
+            cells = [item[name]] if isinstance(item[name], str) else item[name]
+            value, slack, shown = derive(document, cells)
+            reported = document.number(place)
+            arithmetic = f"{shown} = {value:.10g}, reported {reported:.10g}."
+            agrees = abs(value - reported) <= document.half(place) + slack
+            findings.append(agreement("text_against_table", [place], agrees, arithmetic))
+    return findings
+
+
+def _same(document, cells):
+    return document.number(cells[0]), 0.0, cells[0]
+
+
+def _sum(document, cells):
+    values = [document.number(cell) for cell in cells]
+    return sum(values), sum(_rounding(document, cell) for cell in cells), " + ".join(f"{v:g}" for v in values)
+
+
+def _difference(document, cells):
+    first, second = (document.number(cell) for cell in cells)
+    return first - second, sum(_rounding(document, cell) for cell in cells), f"{first:g} - {second:g}"
+
+
+def _percent(document, cells):
+    part, whole = (document.number(cell) for cell in cells)
+    return 100 * part / whole, 0.0, f"100 x {part:g} / {whole:g}"
+
+
+def _relative(document, cells):
+    after, before = (document.number(cell) for cell in cells)
+    slack = 100 * (_rounding(document, cells[0]) + _rounding(document, cells[1]) * after / before) / before
+    return 100 * (after / before - 1), slack, f"100 x ({after:g} / {before:g} - 1)"
+
+
+def _rounding(document, cell):
+    """Half a digit of a rounded number; whole numbers are counts and exact."""
+    return document.half(cell) if document.decimals(cell) else 0.0
+
+
+DERIVATIONS = {
+    "same_as": _same,
+    "sum_of": _sum,
+    "difference_of": _difference,
+    "percent_of": _percent,
+    "relative_of": _relative,
+}
