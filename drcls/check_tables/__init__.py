@@ -37,6 +37,7 @@ RULES = (
     matrices.drawn_in_proportion,
     by_class.harmonic_mean,
     by_class.integer_solutions,
+    by_class.column_totals,
     by_class.second_opinion,
     averages.macro_of_classes,
     averages.recall_and_accuracy,

@@ -62,7 +62,7 @@ def _most_difference(document, table, row):
     n, data = document.num_test(table, row), document.datasets.get(table.get("dataset"), {})
     if n is None or "balanced" not in data or "class_counts" not in data:
         return None
-    num_classes = len(document.at(data["class_counts"]))
+    num_classes = len(document.counts(data["class_counts"]))
     larger = n % num_classes
     return larger * (np.ceil(n / num_classes) / n - 1 / num_classes)
 
@@ -93,7 +93,7 @@ def merged_classes(document):
             continue
         (before, _), (after, _) = (document.share(cell) for cell in test["micro"])
         (macro, _), (macro_after, _) = (document.share(cell) for cell in test["macro"])
-        counts, c = np.array(document.at(test["class_counts"]), float), test["classes"]
+        counts, c = np.array(document.counts(test["class_counts"]), float), test["classes"]
         confused, share = after - before, counts[test["merged"]].sum() / counts.sum()
         excess = c * macro - (c - 1) * macro_after
         arithmetic = (

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from drcls.check_tables.finding import inconsistent, note
+from drcls.check_tables.finding import agreement, inconsistent, note
 
 SIMULATIONS = 20
 
@@ -48,7 +48,7 @@ def copies_across_the_split(document):
     for name, data in document.datasets.items():
         if not data.get("balanced_before_split"):
             continue
-        counts, size = document.at(data["class_counts"]), data["balanced"]["per_class"]
+        counts, size = document.counts(data["class_counts"]), data["balanced"]["per_class"]
         split = data["split"]
         train_share = split["train"] / sum(split.values())
         leaks = np.array([leaked_share(count, size, train_share) for count in counts])
@@ -70,6 +70,22 @@ def copies_across_the_split(document):
         )
         findings.append(note("class_weights", [f"/datasets/{name}/balanced/per_class"], arithmetic))
         findings += _unseen_recalls(document, name, counts, leaks)
+        findings += _claims(document, name, leaks.mean())
+    return findings
+
+
+def _claims(document, name, leaked):
+    """Claims of kind "held_out" (the test part is apart from train) and "weighted_loss" (weights differ)."""
+    said = {
+        "held_out": f"{100 * leaked:.1f} % of the test images have a copy in train.",
+        "weighted_loss": "The classes are even after balancing, so all weights N / (C n_c) are 1.",
+    }
+    findings = []
+    for index, claim in enumerate(document.claims):
+        test = claim.get("test", {})
+        if test.get("kind") in said and test["dataset"] == name:
+            arithmetic = said[test["kind"]]
+            findings.append(agreement(f"claim_{test['kind']}", [f"/claims/{index}"], False, arithmetic))
     return findings
 
 

@@ -162,8 +162,30 @@ def _diagonal_sums(document, number):
     return findings
 
 
+def column_totals(document):
+    """Claims of kind "column_totals": the predicted images of a `table` by class match the true ones."""
+    findings = []
+    for index, claim in enumerate(document.claims):
+        test = claim.get("test", {})
+        if test.get("kind") != "column_totals":
+            continue
+        table = document.tables[test["table"]]
+        solutions = joint_solutions(
+            possible_counts(document, f"/tables/{test['table']}"), document.num_test(table)
+        )
+        holds = any(all(counts[1] == counts[2] for counts in solution) for solution in solutions)
+        shown = _listed(table, solutions[0])
+        arithmetic = (
+            f"{_number_of(solutions)}; rows and columns {'can' if holds else 'cannot'} be equal: {shown}."
+        )
+        findings.append(agreement("column_totals", [f"/claims/{index}"], holds, arithmetic))
+    return findings
+
+
 def second_opinion(document):
     """The same question put to mlscorecheck (Fazekas and Kovacs 2024), class by class; nothing without it."""
+    if not any(document.rows(*MEASURES)):
+        return []
     try:
         from mlscorecheck.check.binary import check_1_testset_no_kfold
     except ImportError:

@@ -7,9 +7,16 @@ docs/check_tables.md describes the format with an example. A place is a JSON poi
 import re
 from numbers import Real
 
-# Keys of a row that label it or help to check it, and are no reported result.
-LABELS = {"num_test", "decimals", "class_counts"}
-SECTIONS = {"tables": dict, "datasets": dict, "confusion_matrices": list, "text": list, "claims": list}
+# Keys that label a number or help to check it, and are no reported number.
+LABELS = {"num_test", "decimals", "class", "class_counts", "class_images", "measured"}
+SECTIONS = {
+    "tables": dict,
+    "datasets": dict,
+    "training": dict,
+    "confusion_matrices": list,
+    "text": list,
+    "claims": list,
+}
 SECTIONS |= {"equations": list, "figures": list, "same_test_part": list, "diagonals": list}
 UNITS = {"percent": 100.0, "share": 1.0, "images": 1.0, "number": 1.0}
 
@@ -88,6 +95,11 @@ class Document:
             raise ValueError(f"{place} must be a number, received {value!r:.80}")
         return float(value)
 
+    def counts(self, place):
+        """Images by class at a place: a list of counts, or a table's column `images`."""
+        value = self.at(place)
+        return [row["images"] for row in value["rows"]] if isinstance(value, dict) else value
+
     def unit(self, table, column):
         units = table.get("unit", "percent")
         return units.get(column, "number") if isinstance(units, dict) else units
@@ -153,6 +165,8 @@ class Document:
                 yield from _numbers(f"/tables/{number}/rows/{index}", results)
             if "total" in table:
                 yield f"/tables/{number}/total"
+        for section in ("datasets", "training"):
+            yield from _numbers(f"/{section}", getattr(self, section))
         for index, matrix in enumerate(self.confusion_matrices):
             shown = {name: value for name, value in matrix.items() if name in MATRIX_NUMBERS}
             yield from _numbers(f"/confusion_matrices/{index}", shown)
@@ -172,6 +186,8 @@ MATRIX_NUMBERS = ("matrix", "percent_of_all", "percent_of_row", "percent_of_colu
 def _numbers(place, value):
     if isinstance(value, dict):
         for key, part in value.items():
+            if key in LABELS:
+                continue
             yield from _numbers(f"{place}/{key}", part)
     elif isinstance(value, list):
         for index, part in enumerate(value):

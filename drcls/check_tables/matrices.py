@@ -91,7 +91,7 @@ def drawn_in_proportion(document):
     for place, entry, matrix in _matrices(document):
         if "class_counts" not in entry:
             continue
-        counts, drawn = np.array(document.at(entry["class_counts"]), float), matrix.sum(1)
+        counts, drawn = np.array(document.counts(entry["class_counts"]), float), matrix.sum(1)
         if tuple(drawn) in seen:
             continue
         seen.add(tuple(drawn))

@@ -1,7 +1,8 @@
-"""Paired comparison of two classifiers on the same test images."""
+"""Comparisons: two classifiers on the same test images, several treatments over the same repetitions."""
 
 import numpy as np
 from scipy.stats import binomtest
+from scipy.stats import f as f_distribution
 
 
 def mcnemar_exact(y_true, pred_a, pred_b):
@@ -39,6 +40,39 @@ def mcnemar_exact(y_true, pred_a, pred_b):
     only_a, only_b = int(np.sum(a_right & ~b_right)), int(np.sum(b_right & ~a_right))
     p_value = binomtest(only_a, only_a + only_b, 0.5).pvalue if only_a + only_b else 1.0
     return {"only_a_right": only_a, "only_b_right": only_b, "p_value": float(p_value)}
+
+
+def two_way_anova(table):
+    """Analysis of variance without replication: do rows differ by more than rows within a column do?
+
+    The residual is what neither row nor column explains, so an effect of rows is told from noise only if it is
+    the same in every column (Fisher 1925).
+
+    Args:
+        table: floats (R, C), R and C 2 or more: a measure by treatment (row) and repetition (column).
+
+    Returns:
+        {"f": float, "df": (R - 1, (R - 1)(C - 1)), "p_value": float} of the rows.
+
+    Raises:
+        ValueError: if the table has fewer than two rows or columns, or a value is missing.
+
+    Example:
+        >>> round(two_way_anova([[1.0, 2.0, 3.0], [1.1, 2.0, 2.9]])["p_value"], 2)
+        1.0
+    """
+    table = np.asarray(table, "float64")
+    if table.ndim != 2 or min(table.shape) < 2 or np.isnan(table).any():
+        raise ValueError(
+            f"the table must be (R, C), both 2 or more, no value missing; received {table.tolist()}"
+        )
+    rows, columns = table.shape
+    of_rows = table.mean(axis=1, keepdims=True) - table.mean()
+    residual = table - table.mean(axis=1, keepdims=True) - table.mean(axis=0, keepdims=True) + table.mean()
+    degrees = rows - 1, (rows - 1) * (columns - 1)
+    between, within = columns * np.sum(of_rows**2) / degrees[0], np.sum(residual**2) / degrees[1]
+    statistic = float(between / within) if within else float("inf") if between else 0.0
+    return {"f": statistic, "df": degrees, "p_value": float(f_distribution.sf(statistic, *degrees))}
 
 
 def _kind(classes):

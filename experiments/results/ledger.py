@@ -1,0 +1,251 @@
+"""A verdict for every reported number, claim, equation and figure of the five papers, computed when asked for.
+
+python -m experiments.results.ledger            print the counts, renew `experiments/results/ledger.md`
+python -m experiments.results.ledger --check    also print what the consistency rules find in each paper
+
+A number is decided, in this order, by: an arithmetic contradiction (`drcls.check_tables`); results under the paper's
+own settings (`experiments.results.measured`); a reading that the paper's `published.json` gives with its reason; an
+arithmetic agreement. What nothing decides is open or not testable here, for the reason that `published.json` gives.
+"""
+
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from drcls.check_tables import Document, check
+from drcls.check_tables.page import as_text
+from drcls.runs import read_json, write_text
+from experiments.results.measured import all_runs, say
+
+EXPERIMENTS = Path(__file__).resolve().parents[1]
+LEDGER = Path(__file__).with_name("ledger.md")
+PAPERS = ("chexnet_cbam", "multiscale_attention", "blood_cells", "canine_rbc_focal", "smote_transfer")
+VERDICTS = ("confirmed", "refuted", "consistent", "open", "not testable here")
+KINDS = ("number", "claim", "equation", "figure")
+ARITHMETIC = "consistent (arithmetic only)"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One item of a paper and its verdict.
+
+    Args:
+        paper: name of the experiment.
+        kind: number, claim, equation or figure.
+        place: JSON pointer into the paper's `published.json`.
+        where: table, figure or section of the paper.
+        what: the row and column, or the sentence.
+        reported: the value as reported, "" where there is none.
+        verdict: one of VERDICTS.
+        decided_by: arithmetic, measurement, reading or nothing.
+        reason: the arithmetic, what was measured, or why nothing decides it.
+        files: result or source files that the reason rests on, relative to `experiments/results` or the repository.
+    """
+
+    paper: str
+    kind: str
+    place: str
+    where: str
+    what: str
+    reported: str
+    verdict: str
+    decided_by: str
+    reason: str
+    files: tuple[str, ...] = ()
+
+
+def read_paper(name):
+    return Document(read_json(EXPERIMENTS / name / "published.json"))
+
+
+def entries(name, document=None, runs=None):
+    """Return the Entry of every item of one paper, in the order of its document.
+
+    Args:
+        name: str, one of PAPERS.
+        document: Document of the paper; None reads its `published.json`.
+        runs: sequence of dict, the results to decide by; None reads the committed ones.
+    """
+    document = document or read_paper(name)
+    runs = all_runs() if runs is None else runs
+    found = {}
+    for finding in check(document):
+        for place in finding.places:
+            found.setdefault(place, []).append(finding)
+    made = [
+        Entry(name, "number", place, *_label(document, place), *_verdict(document, place, found, runs))
+        for place in document.places()
+    ]
+    for kind in ("claim", "equation", "figure"):
+        for index, item in enumerate(getattr(document, f"{kind}s")):
+            place = f"/{kind}s/{index}"
+            decided = _figure(item, made) or _verdict(document, place, found, runs)
+            made.append(Entry(name, kind, place, item["where"], item["what"], "", *decided))
+    return made
+
+
+def _verdict(document, place, found, runs):
+    """(verdict, decided by, reason, files) of one item."""
+    findings, owners = found.get(place, []), _owners(document, place)
+    errors = [finding for finding in findings if finding.severity == "error"]
+    agreements = [finding for finding in findings if finding.verdict == "consistent"]
+    remarks = " ".join(finding.arithmetic for finding in findings if finding.severity == "warning")
+    measured = _measured(document, place, owners, runs)
+    beside = " ".join(part for part in (measured.reason if measured else "", remarks) if part)
+    files = measured.files if measured else ()
+    if errors:
+        return (
+            "refuted",
+            "arithmetic",
+            _join(" ".join(dict.fromkeys(f.arithmetic for f in errors)), beside),
+            files,
+        )
+    if measured and measured.verdict:
+        return measured.verdict, "measurement", beside, files
+    own = owners[0]
+    if "judged" in own:
+        return own["judged"]["verdict"], "reading", _join(own["judged"]["reason"], beside), files
+    if agreements:
+        arithmetic = " ".join(dict.fromkeys(finding.arithmetic for finding in agreements))
+        return "consistent", "arithmetic", _join(arithmetic, beside), files
+    if "checked_by" in own:
+        return (
+            "consistent",
+            "arithmetic",
+            f"Computed by `{own['code']}`, checked by `{own['checked_by']}`.",
+            (own["code"],),
+        )
+    otherwise = next((owner["otherwise"] for owner in owners if "otherwise" in owner), None)
+    if otherwise is None:
+        raise ValueError(
+            f'{place} has no verdict: no rule speaks of it, and neither it nor its table has "otherwise"'
+        )
+    return (
+        otherwise["verdict"],
+        "nothing",
+        _join(f"{otherwise['reason'][:1].upper()}{otherwise['reason'][1:]}.", beside),
+        files,
+    )
+
+
+def _measured(document, place, owners, runs):
+    for owner in owners:
+        if "measured" in owner:
+            return say(document, place, owner["measured"], runs)
+    return None
+
+
+def _figure(item, numbers):
+    """A figure whose numbers are transcribed has their verdict."""
+    if "numbers" not in item:
+        return None
+    counts = Counter(entry.verdict for entry in numbers if entry.place.startswith(item["numbers"]))
+    listed = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    verdict = "refuted" if counts["refuted"] else "consistent"
+    return verdict, "arithmetic", f"Its {counts.total()} numbers: {listed}.", ()
+
+
+def _owners(document, place):
+    """The objects around a place, from the nearest outwards: they may say how its verdict is determined."""
+    keys, owners = place.split("/")[1:], []
+    for end in range(len(keys), 0, -1):
+        value = document.at("/" + "/".join(keys[:end]))
+        if isinstance(value, dict):
+            owners.append(value)
+    return owners or [{}]
+
+
+def _label(document, place):
+    """(where, what, reported value) of a number."""
+    owners, keys = _owners(document, place), place.split("/")[1:]
+    where = next((owner["where"] for owner in owners if "where" in owner), "")
+    value = f"{document.number(place):.{max(document.decimals(place), 0)}f}"
+    if keys[0] == "text":
+        return where, owners[0]["what"], value
+    names = [str(part) for part in keys[2:] if part != "rows"]
+    if keys[0] == "tables" and "rows" in keys:
+        table, row = document.tables[keys[1]], document.tables[keys[1]]["rows"][int(keys[3])]
+        labels = table.get("keys", ("model", "class"))
+        names = [str(row[label]) for label in labels if label in row] + keys[4:]
+    elif keys[0] == "training":
+        names = keys[1:]
+    return where, " ".join(names), value
+
+
+def _join(*parts):
+    return " ".join(part for part in parts if part)
+
+
+def counts(made):
+    """Return {kind: {verdict: number}} of some entries."""
+    return {
+        kind: {verdict: sum(e.kind == kind and e.verdict == verdict for e in made) for verdict in VERDICTS}
+        for kind in KINDS
+    }
+
+
+def counts_table(ledger):
+    """Return the Markdown table of verdicts by paper and kind.
+
+    Args:
+        ledger: dict from a paper's name to its entries.
+    """
+    lines = [
+        f"| paper | kind | {' | '.join(ARITHMETIC if v == 'consistent' else v for v in VERDICTS)} | all |",
+        f"|---|---|{'---|' * (len(VERDICTS) + 1)}",
+    ]
+    everything = [entry for made in ledger.values() for entry in made]
+    for name, items in {**ledger, "all five": everything}.items():
+        for kind, by_verdict in counts(items).items():
+            total = sum(by_verdict.values())
+            if total:
+                lines.append(f"| {name} | {kind}s | {' | '.join(map(str, by_verdict.values()))} | {total} |")
+    return "\n".join(lines) + "\n"
+
+
+def ledger_page(ledger):
+    """Return the Markdown page: counts, then every item of every paper."""
+    parts = [
+        "# Verdicts on every reported number, claim, equation and figure\n",
+        "Made by `python -m experiments.results.ledger` from `experiments/*/published.json` and the result files; do "
+        "not edit. A verdict is *confirmed* or *refuted* by arithmetic, by a reading that gives its reason, or by runs "
+        "with the settings that the paper names; *consistent* means that the arithmetic agrees and nothing was "
+        "measured.\n",
+        counts_table(ledger),
+    ]
+    for name, made in ledger.items():
+        parts.append(f"\n## {name}\n\n{read_paper(name).content['title']}\n")
+        for kind in KINDS:
+            rows = [entry for entry in made if entry.kind == kind]
+            if rows:
+                parts.append(f"\n### {kind.capitalize()}s\n\n{_items(rows)}")
+    return "\n".join(parts)
+
+
+def _items(rows):
+    lines = ["| where | what | reported | verdict | by | reason | files |", "|---|---|---|---|---|---|---|"]
+    for row in rows:
+        files = ", ".join(f"[{Path(file).stem}]({_link(file)})" for file in row.files)
+        cells = [row.where, row.what, row.reported, row.verdict, row.decided_by, row.reason, files]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _link(file):
+    """Result files lie beside the ledger, source files in the repository."""
+    inside = (LEDGER.parent / file).is_file()
+    return file if inside else f"../../{file}"
+
+
+def main(arguments):
+    ledger = {name: entries(name) for name in PAPERS}
+    if "--check" in arguments:
+        for name in PAPERS:
+            print(f"== {name}\n{as_text(check(read_paper(name)))}\n")
+    print(counts_table(ledger))
+    write_text(LEDGER, ledger_page(ledger))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
