@@ -114,8 +114,8 @@ def imbalance_section(folder, runs, published):
     """Tables 2 and 3, and Figure 13."""
     if not any(run["finished"] for run in runs):
         return Section("Levels of imbalance (Tables 2 and 3, Figure 13)", ["Not run."])
-    printed = {(row["rho"], row["network"], row["loss"]): row for row in published["table_3"]}
-    rho_of = {row["majority_share"]: row["rho"] for row in published["table_2"]}
+    printed = {(row["rho"], row["network"], row["loss"]): row for row in published["tables"]["3"]["rows"]}
+    rho_of = {row["majority_share"]: row["rho"] for row in published["tables"]["2"]["rows"]}
     rows, panels = [], []
     for protocol in PROTOCOLS:
         chosen = select_runs(runs, protocol=protocol, finished=True)
@@ -146,7 +146,7 @@ def imbalance_section(folder, runs, published):
         if chosen:
             panels.append(relative_change(chosen, rho_of, protocol))
     write_json(folder / "imbalance.json", {"phantom": runs[0]["phantom"], "table_3": rows})
-    panels.insert(0, printed_change(published["table_3"]))
+    panels.insert(0, printed_change(published["tables"]["3"]["rows"]))
     figure = line_chart(
         folder / "figures" / "imbalance.png",
         panels,

@@ -91,7 +91,7 @@ def write_canine_rbc_focal_report(run_set, manifest, data, profile):
     sections = [
         data_section(folder, manifest, published),
         choice_section(folder, choices, runs),
-        table_1_section(runs, published["table_1"], choices),
+        table_1_section(runs, published["tables"]["1"]["rows"], choices),
         spread_section(folder, runs, choices),
         alpha_section(folder, runs_in(run_set / "alpha"), runs),
         imbalance_section(folder, runs_in(run_set / "imbalance"), published),
@@ -134,7 +134,7 @@ def data_section(folder, manifest, published):
     """Section 4.1: the classes, cells of each, and the five stages of Figure 7."""
     counts = dict(zip(manifest.classes, manifest.counts().tolist(), strict=True))
     printed = dict(
-        zip(map(str.lower, published["class_names"]), published["table_2"][3]["counts"], strict=True)
+        zip(map(str.lower, published["classes"]), published["tables"]["2"]["rows"][3]["counts"], strict=True)
     )
     charts = [
         class_distribution(

@@ -79,7 +79,7 @@ def write_multiscale_attention_report(run_set, manifest, data, profile):
     sections = [data_section(folder, manifest)]
     for number, chosen in by_classes.items():
         sections += [
-            results_section(chosen, published["models"][number], number),
+            results_section(chosen, published["tables"][f"{number} classes"]["rows"], number),
             curves_section(folder, chosen, number),
         ]
     sections += [external_section(run for chosen in by_classes.values() for run in chosen)]

@@ -80,6 +80,7 @@ def write_smote_transfer_report(run_set, manifest, data, profile):
     runs = select_runs(read_runs(run_set), data=data, profile=profile)
     folder = run_set / f"report-{data}-{profile}"
     published = read_json(PUBLISHED)
+    reported = reported_gains(published)
     ordered = is_ordered(manifest)
     measures = [MEASURES[0], KAPPA, *MEASURES[1:]] if ordered else MEASURES
     counts = dict(zip(manifest.classes, manifest.counts().tolist(), strict=True))
@@ -90,12 +91,12 @@ def write_smote_transfer_report(run_set, manifest, data, profile):
         Section("Data", [chart]),
         results_section(runs, measures),
         # The printed gains are those on retinopathy.
-        gain_section(folder, runs, published["deltas"] if ordered else {}, ordered),
+        gain_section(folder, runs, reported if ordered else {}, ordered),
         learners_section(runs, measures),
         figures_section(folder, runs),
         *closing_sections(DEVIATIONS, published["notes"], runs),
     ]
-    first = first_words(runs, published["deltas"], measures)
+    first = first_words(runs, reported, measures)
     return write_report(folder, f"SMOTE on embeddings of {manifest.info['title']}", sections, runs, first)[1]
 
 
@@ -123,6 +124,11 @@ def first_words(runs, deltas, measures):
 def is_ordered(manifest):
     """Whether the classes are grades in an order, as retinopathy's are and kinds of tumour are not."""
     return manifest.info.get("ordered", "No_DR" in manifest.classes)  # older data sets do not say
+
+
+def reported_gains(published):
+    """Return the gains of the abstract by the measures that they may be gains of."""
+    return {measure: item["value"] for item in published["text"] for measure in item.get("measures", ())}
 
 
 def results_section(runs, measures):

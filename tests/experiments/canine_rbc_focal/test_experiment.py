@@ -47,8 +47,9 @@ def study(tmp_path, monkeypatch):
 
 def test_printed_accuracies_are_whole_numbers_of_one_test_part():
     published = read_json(PUBLISHED)
-    possible = 100 * np.arange(published["num_test"] + 1) / published["num_test"]
-    for row in published["table_1"]:
+    table = published["tables"]["1"]
+    possible = 100 * np.arange(table["num_test"] + 1) / table["num_test"]
+    for row in table["rows"]:
         # Those of Figure 11's four matrices are printed with one decimal and a zero.
         assert {
             np.round(possible, 2).tolist().count(row["accuracy"]),
@@ -58,13 +59,17 @@ def test_printed_accuracies_are_whole_numbers_of_one_test_part():
 
 def test_printed_matrices_give_the_printed_accuracies_and_the_true_f1():
     published = read_json(PUBLISHED)
-    rows = {(row["network"], row["method"]): row for row in published["table_1"]}
+    rows = {(row["network"], row["method"]): row for row in published["tables"]["1"]["rows"]}
     expected = [(91.26, 0.844), (95.58, 0.924), (91.75, 0.844), (92.83, 0.869)]
-    for figure, (accuracy, f1) in zip(published["figure_11"], expected, strict=True):
-        matrix = np.array(figure["confusion_matrix"])
-        assert matrix.sum() == published["num_test"] and matrix.sum(axis=1).tolist() == [121, 115, 782]
+    for figure, (accuracy, f1) in zip(published["confusion_matrices"], expected, strict=True):
+        matrix = np.array(figure["matrix"])
+        assert matrix.sum() == published["tables"]["1"]["num_test"] and matrix.sum(axis=1).tolist() == [
+            121,
+            115,
+            782,
+        ]
         y_true, y_pred = np.indices((3, 3)).reshape(2, -1).repeat(matrix.ravel(), axis=1)
-        measured = classification_metrics(y_true, np.eye(3)[y_pred], published["class_names"])
+        measured = classification_metrics(y_true, np.eye(3)[y_pred], published["classes"])
         assert 100 * measured["accuracy"] == pytest.approx(accuracy, abs=0.005)
         assert measured["macro_f1"] == pytest.approx(f1, abs=0.0005)
         printed = rows[(figure["network"], figure["method"])]
@@ -72,16 +77,16 @@ def test_printed_matrices_give_the_printed_accuracies_and_the_true_f1():
 
 
 def test_printed_ratios_follow_from_the_printed_counts():
-    for row in read_json(PUBLISHED)["table_2"]:
+    for row in read_json(PUBLISHED)["tables"]["2"]["rows"]:
         assert imbalance_ratio(row["counts"]) == pytest.approx(row["rho"], abs=0.005)
 
 
 def test_always_answering_normal_beats_three_of_the_four_networks_at_the_highest_imbalance():
     published = read_json(PUBLISHED)
-    counts = published["table_2"][-1]["counts"]
+    counts = published["tables"]["2"]["rows"][-1]["counts"]
     constant = 100 * max(counts) / sum(counts)
     assert constant == pytest.approx(94.99, abs=0.005)
-    last = [row["accuracy"] for row in published["table_3"] if row["rho"] == 37.9]
+    last = [row["accuracy"] for row in published["tables"]["3"]["rows"] if row["rho"] == 37.9]
     assert sum(accuracy < constant for accuracy in last) == 3
 
 

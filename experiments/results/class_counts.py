@@ -1,0 +1,56 @@
+"""Keep how many images of each class a prepared data set holds; the ledger compares them with the papers' counts.
+
+python -m experiments.results.class_counts data/aptos2019
+"""
+
+import hashlib
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from drcls.runs import read_json, write_json
+
+RESULTS = Path(__file__).parent
+
+
+def count_classes(folder, results=RESULTS):
+    """Write `class_counts-<name>.json`: the images by class, and the SHA-256 of the manifest they were counted in.
+
+    Args:
+        folder: Path of a prepared data set, with `manifest.csv` and `dataset.json`.
+        results: Path of the folder to write to.
+
+    Returns:
+        Path of the file.
+
+    Raises:
+        FileNotFoundError: names what the folder lacks.
+    """
+    folder = Path(folder)
+    for name in ("manifest.csv", "dataset.json"):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(f"{folder} holds no {name}: give the folder of a prepared data set")
+    manifest, info = folder / "manifest.csv", read_json(folder / "dataset.json")
+    labels = pd.read_csv(manifest, dtype=str, keep_default_na=False)["label"]
+    path = Path(results) / f"class_counts-{folder.name}.json"
+    content = {
+        "data": folder.name,
+        "title": info.get("title", folder.name),
+        "counts": {label: int(count) for label, count in labels.value_counts().sort_index().items()},
+        "manifest_sha256": hashlib.sha256(manifest.read_bytes()).hexdigest(),
+        "command": f"python -m experiments.results.class_counts data/{folder.name}",
+    }
+    write_json(path, content)
+    return path
+
+
+def main(arguments):
+    if not arguments:
+        raise SystemExit("give the folder of a prepared data set, for example data/aptos2019")
+    for folder in arguments:
+        print(count_classes(folder))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
