@@ -26,7 +26,7 @@ def leaked_share(count, size, train_share):
 
 
 def simulated_leak(counts, size, split, rng):
-    """The same by doing it: shares of the test images with a copy in train, by class: floats (C,)."""
+    """The same by doing it: shares of the test images with a copy in train, by class: floats (C,), NaN without any."""
     entries, labels = [], np.repeat(np.arange(len(counts)), size)
     for label, count in enumerate(counts):
         copies = np.concatenate([np.arange(count), rng.integers(count, size=size - count)])
@@ -35,7 +35,10 @@ def simulated_leak(counts, size, split, rng):
     entries, labels = np.concatenate(entries)[order], labels[order]
     test, train = slice(len(labels) - split["test"], None), slice(0, split["train"])
     leaked = np.isin(entries[test], entries[train])
-    return np.array([leaked[labels[test] == label].mean() for label in range(len(counts))])
+    tested, copied = (
+        np.bincount(part, minlength=len(counts)) for part in (labels[test], labels[test][leaked])
+    )
+    return np.divide(copied, tested, out=np.full(len(counts), np.nan), where=tested > 0)
 
 
 def copies_across_the_split(document):
@@ -55,7 +58,7 @@ def copies_across_the_split(document):
         runs = [
             simulated_leak(counts, size, split, np.random.default_rng(seed)) for seed in range(SIMULATIONS)
         ]
-        simulated, place = np.mean(runs, axis=0), f"/datasets/{name}/split/test"
+        simulated, place = np.nanmean(runs, axis=0), f"/datasets/{name}/split/test"
         listed = ", ".join(f"{100 * leak:.1f}" for leak in leaks)
         arithmetic = (
             f"Balancing precedes the split: {100 * leaks.mean():.1f} % of the test images have a copy in train "

@@ -7,7 +7,7 @@ from drcls.check_tables.finding import agreement, consistent, inconsistent, note
 
 MEASURES = ("precision", "recall", "f1")
 # The same three in mlscorecheck's terms.
-SCORES = ("ppv", "sens", "f1")
+SCORES = ("ppv", "sens", "f1p")
 # More combinations than this are not listed one by one.
 MOST_LISTED = 50_000
 
@@ -98,8 +98,11 @@ def _row_counts(shares, support):
             if precision <= dp and f1 <= df:
                 yield 0, support, None
             continue
-        fewest = math.ceil(hits / (precision + dp))
-        most = math.floor(hits / (precision - dp)) if precision > dp else fewest
+        if precision <= dp:
+            # A precision that rounds to 0 sets no upper limit.
+            yield hits, support, None
+            continue
+        fewest, most = math.ceil(hits / (precision + dp)), math.floor(hits / (precision - dp))
         for predicted in range(max(fewest, hits), most + 1):
             if abs(2 * hits / (support + predicted) - f1) <= df:
                 yield hits, support, predicted

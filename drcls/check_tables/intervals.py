@@ -5,10 +5,13 @@ import math
 from scipy.stats import spearmanr
 
 from drcls.check_tables.finding import agreement, inconsistent, note
+from drcls.check_tables.proportions import counts
 from drcls.metrics.intervals import wald_interval, wilson_interval
 
 # A method that a table does not name may be a bootstrap: its width is then compared, loosely, with Wald's.
 LOOSE = 1.25
+# About so many of the counts that a coarse accuracy may stand for are tried.
+MOST_COUNTS = 100
 # Fewer intervals than this can be in order by chance.
 FEWEST_IN_ORDER = 6
 
@@ -17,39 +20,49 @@ def interval_of_n(document):
     """Each interval against Wald's or Wilson's with the test part's n; the table's `interval_method` names one."""
     findings = []
     for place, table, row in document.rows("accuracy", "interval"):
-        n = document.num_test(table, row)
+        n, method = document.num_test(table, row), table.get("interval_method")
         if n is None:
             continue
-        share, _ = document.share(f"{place}/accuracy")
         cells = [f"{place}/interval/{side}" for side in (0, 1)]
         bounds, halves = zip(*(document.share(cell) for cell in cells), strict=True)
-        method = table.get("interval_method")
-        expected = {"wald": wald_interval(share, n), "wilson": wilson_interval(round(share * n), n)}
         if method is None:
-            findings.append(_width_against_wald(cells, bounds, expected["wald"], n))
+            findings += _width_against_wald(cells, bounds, document.share(f"{place}/accuracy")[0], n)
             continue
-        if method not in expected:
-            raise ValueError(f"interval_method must be wald or wilson, received {method!r}")
-        # The method may have been given the rounded accuracy or k/n: allow for the difference.
-        slack = (
-            0.5 / n if method == "wilson" else document.half(f"{place}/accuracy") / document.scale(cells[0])
-        )
-        shown = _shown(expected[method])
-        for cell, bound, half, right in zip(cells, bounds, halves, expected[method], strict=True):
+        share, half = document.share(f"{place}/accuracy")
+        possible = _possible_intervals(method, share, half, n)
+        for side, cell in enumerate(cells):
             arithmetic = (
-                f"{method.capitalize()} with n = {n} gives {shown}, reported {_shown(bounds)}; "
+                f"{method.capitalize()} with n = {n} gives {_shown(possible[0])}, reported {_shown(bounds)}; "
                 f"the width implies n = {implied_n(share, bounds):.0f}."
             )
-            findings.append(agreement("interval", [cell], abs(bound - right) <= half + slack, arithmetic))
+            low, high = (choose(interval[side] for interval in possible) for choose in (min, max))
+            agrees = low - halves[side] <= bounds[side] <= high + halves[side]
+            findings.append(agreement("interval", [cell], agrees, arithmetic))
     return findings
 
 
-def _width_against_wald(cells, bounds, expected, n):
+def _possible_intervals(method, share, half, n):
+    """What the method gives for the rounded accuracy and the counts it may stand for, cut at 0 and 1 or not."""
+    whole = counts(share, half, n)
+    nearest = [*whole[:: max(1, len(whole) // MOST_COUNTS)], *whole[-1:]]
+    if method == "wald":
+        intervals = [wald_interval(share, n), *(wald_interval(k / n, n) for k in nearest)]
+    elif method == "wilson":
+        intervals = [wilson_interval(k, n) for k in nearest or [round(share * n)]]
+    else:
+        raise ValueError(f"interval_method must be wald or wilson, received {method!r}")
+    return intervals + [(max(low, 0.0), min(high, 1.0)) for low, high in intervals]
+
+
+def _width_against_wald(cells, bounds, share, n):
+    expected = wald_interval(share, n)
+    if expected[0] == expected[1]:
+        return []
     ratio = (bounds[1] - bounds[0]) / (expected[1] - expected[0])
     arithmetic = f"The interval is {ratio:.2f} times as wide as Wald's with n = {n}, {_shown(expected)}."
     if 1 / LOOSE <= ratio <= LOOSE:
-        return note("interval_width", cells, arithmetic)
-    return inconsistent("interval_width", cells, arithmetic + " No method is named.", severity="warning")
+        return [note("interval_width", cells, arithmetic)]
+    return [inconsistent("interval_width", cells, f"{arithmetic} No method is named.", severity="warning")]
 
 
 def implied_n(share, bounds):
@@ -59,28 +72,26 @@ def implied_n(share, bounds):
 
 
 def centre(document):
-    """Wald's interval is centred on the accuracy; a shift in all rows of a table is none of rounding."""
-    findings = []
-    for number, table in document.tables.items():
-        rows = [place for place, owner, _ in document.rows("accuracy", "interval") if owner is table]
-        if table.get("interval_method") != "wald" or not rows:
+    """Wald's interval is centred on the accuracy; a shift of one sign in many rows is none of rounding."""
+    shifts, allowed, cells = [], [], []
+    for place, table, _ in document.rows("accuracy", "interval"):
+        if table.get("interval_method") != "wald":
             continue
-        shifts = []
-        for place in rows:
-            low, high = (document.share(f"{place}/interval/{side}")[0] for side in (0, 1))
-            shifts.append((low + high) / 2 - document.share(f"{place}/accuracy")[0])
-        allowed = document.share(f"{rows[0]}/interval/0")[1] + document.share(f"{rows[0]}/accuracy")[1]
-        arithmetic = (
-            f"The centres of Table {number} lie {100 * min(shifts):+.3f} to {100 * max(shifts):+.3f} points from "
-            "the accuracies; Wald's lie on them."
-        )
-        shifted = all(shift < -allowed / 2 for shift in shifts) or all(
-            shift > allowed / 2 for shift in shifts
-        )
-        if shifted and len(rows) > 2:
-            cells = [f"{place}/interval/{side}" for place in rows for side in (0, 1)]
-            findings.append(inconsistent("interval_centre", cells, arithmetic, severity="warning"))
-    return findings
+        (low, half), (high, _) = (document.share(f"{place}/interval/{side}") for side in (0, 1))
+        accuracy, slack = document.share(f"{place}/accuracy")
+        if low > 0 and high < 1:
+            shifts.append((low + high) / 2 - accuracy)
+            allowed.append((half + slack) / 2)
+            cells += [f"{place}/interval/{side}" for side in (0, 1)]
+    pairs = list(zip(shifts, allowed, strict=True))
+    shifted = all(shift < -most for shift, most in pairs) or all(shift > most for shift, most in pairs)
+    if len(pairs) < FEWEST_IN_ORDER or not shifted:
+        return []
+    arithmetic = (
+        f"The centres of all {len(pairs)} intervals lie {100 * min(shifts):+.3f} to {100 * max(shifts):+.3f} points "
+        "from the accuracies; Wald's lie on them, and rounding would shift them either way."
+    )
+    return [inconsistent("interval_centre", cells, arithmetic, severity="warning")]
 
 
 def width_against_accuracy(document):

@@ -61,9 +61,8 @@ def matrix_percentages(document):
     """
     findings = []
     for place, entry, matrix in _matrices(document):
-        right_of_row = np.diag(matrix) / matrix.sum(1)
-        right_of_column = np.diag(matrix) / matrix.sum(0)
-        overall = np.trace(matrix) / matrix.sum()
+        right_of_row, right_of_column = measures.recall(matrix), measures.precision(matrix)
+        overall = measures.accuracy(matrix)
         expected = {
             "percent_of_all": matrix / matrix.sum(),
             "percent_of_row": np.stack([right_of_row, 1 - right_of_row], axis=1),

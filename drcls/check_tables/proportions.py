@@ -86,7 +86,7 @@ def less_than_an_image(document):
 
 def counts(share, half, n):
     """All whole k with |k/n - share| within half a digit."""
-    return range(math.ceil((share - half) * n), math.floor((share + half) * n) + 1)
+    return range(max(0, math.ceil((share - half) * n)), min(n, math.floor((share + half) * n)) + 1)
 
 
 def false_zeros(document, cell, n):

@@ -1,0 +1,69 @@
+"""`python -m drcls.check_tables`: exit status, page, JSON, and no Keras."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from drcls.check_tables.__main__ import main
+from tests.check_tables.documents import table
+
+GOOD = table([{"model": "A", "accuracy": 96.12}], num_test=903, decimals=2)
+BAD = table([{"model": "<b>", "accuracy": 96.17}], num_test=903, decimals=2)
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(content):
+        path = tmp_path / "numbers.json"
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        return str(path)
+
+    return write
+
+
+def test_status_0_and_1(file, capsys):
+    assert main([file(GOOD)]) == 0
+    assert "0 inconsistent" in capsys.readouterr().out
+    assert main([file(BAD)]) == 1
+    assert "no count of 903 gives it" in capsys.readouterr().out
+
+
+def test_json_and_page(file, tmp_path, capsys):
+    page = tmp_path / "page.html"
+    assert main([file(BAD | {"title": "<i>A & B"}), "--json", "--html", str(page)]) == 1
+    [finding] = json.loads(capsys.readouterr().out)
+    assert finding["rule"] == "whole_number" and finding["places"] == ["/tables/1/rows/0/accuracy"]
+    text = page.read_text()
+    assert "&lt;i&gt;A &amp; B" in text and "<i>" not in text and "no count of 903" in text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "is not a document of reported numbers"),
+        ("[]", "must be a JSON object"),
+        ({"tables": 1}, "/tables"),
+    ],
+)
+def test_status_2_names_the_file(file, capsys, content, message):
+    path = file(content)
+    assert main([path]) == 2
+    error = capsys.readouterr().err
+    assert path in error and message in error
+
+
+def test_a_missing_file_and_a_page_that_cannot_be_written(file, tmp_path, capsys):
+    assert main([str(tmp_path / "none.json")]) == 2
+    assert "cannot be read" in capsys.readouterr().err
+    assert main([file(GOOD), "--html", str(tmp_path / "no" / "page.html")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_it_needs_neither_keras_nor_tensorflow():
+    program = (
+        "import sys, drcls.check_tables; print({'keras', 'tensorflow', 'torch', 'jax'} & set(sys.modules))"
+    )
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "set()"

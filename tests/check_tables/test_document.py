@@ -1,0 +1,67 @@
+"""Reading a document, and refusing what is none."""
+
+import pytest
+
+from drcls.check_tables import Document
+
+
+def made(**row):
+    return Document({"tables": {"1": {"unit": "percent", "rows": [row]}}})
+
+
+def test_decimals_go_from_row_to_table_to_column():
+    rows = [{"accuracy": 91.7}, {"accuracy": 91.25}, {"accuracy": 90, "decimals": 0}]
+    document = Document({"tables": {"1": {"rows": rows}}})
+    assert [document.decimals(f"/tables/1/rows/{i}/accuracy") for i in range(3)] == [2, 2, 0]
+    document.tables["1"]["decimals"] = {"accuracy": 1}
+    assert [document.decimals(f"/tables/1/rows/{i}/accuracy") for i in range(3)] == [1, 1, 0]
+
+
+def test_shares_and_their_rounding():
+    share, half = made(accuracy=96.12).share("/tables/1/rows/0/accuracy")
+    assert share == pytest.approx(0.9612) and half == pytest.approx(0.00005, rel=1e-3)
+
+
+def test_places_are_the_reported_numbers_and_no_labels():
+    document = Document(
+        {
+            "tables": {
+                "3": {
+                    "keys": ["rho"],
+                    "rows": [{"rho": 2.03, "accuracy": 0.9, "num_test": 421}],
+                    "unit": "share",
+                }
+            },
+            "datasets": {"d": {"total": 5, "class_images": [3, 2]}},
+            "text": [{"value": 7}, {"value": [1, 2]}],
+        }
+    )
+    expected = {
+        "/tables/3/rows/0/accuracy",
+        "/datasets/d/total",
+        "/text/0/value",
+        "/text/1/value/0",
+        "/text/1/value/1",
+    }
+    assert set(document.places()) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([], "must be a JSON object, received list"),
+        ({"tables": []}, "/tables must be an object, received list"),
+        ({"tables": {"1": {"rows": 5}}}, '/tables/1 must be an object with a list "rows"'),
+        ({"tables": {"1": {"rows": [5]}}}, "/tables/1/rows/0 must be an object, received 5"),
+        ({"tables": {"1": {"rows": [], "unit": "%"}}}, "/tables/1/unit must be one of percent"),
+        ({"tables": {"1": {"rows": [], "dataset": "x"}}}, "must name one of /datasets, received 'x'"),
+        (
+            {"tables": {"1": {"rows": [{"accuracy": 101}]}}},
+            "accuracy must be a number in 0 to 100, received 101",
+        ),
+        ({"tables": {"1": {"rows": [{"accuracy": "96"}]}}}, "received '96'"),
+    ],
+)
+def test_what_is_no_document_is_refused(content, message):
+    with pytest.raises(ValueError, match=message):
+        Document(content)
