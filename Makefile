@@ -47,7 +47,7 @@ experiment = $(or $(filter $(subst -,_,$(1)),$(EXPERIMENTS)),$(error no paper '$
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install reproduce-canine-rbc report-canine-rbc data-chula-rbc serve account test test-slow lint bench reference clean
+.PHONY: help install audit reproduce-canine-rbc report-canine-rbc data-chula-rbc serve account test test-slow lint bench reference clean
 
 help: ## list the targets
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 28
@@ -61,8 +61,18 @@ $(VENV)/.installed: setup.cfg requirements.lock
 	touch $@
 
 $(VENV)/.developing: $(VENV)/.installed
-	$(BIN)/pip install --quiet -c requirements.lock -e '.[$(ACCELERATOR),export,explain,app,dicom,kaggle,dev]'
+	$(BIN)/pip install --quiet -c requirements.lock -e '.[$(ACCELERATOR),export,explain,app,dicom,check,kaggle,dev]'
 	touch $@
+
+# Reading what is committed needs no TensorFlow and no Keras.
+$(VENV)/.reading: setup.cfg requirements.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet -c requirements.lock numpy scipy scikit-learn pandas mlscorecheck setuptools
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+audit: $(VENV)/.reading ## check the papers' numbers and renew the ledger of verdicts, in seconds, without TensorFlow
+	$(BIN)/python -m experiments.results.ledger --check
 
 reproduce-%: install ## run a paper: chexnet-cbam, multiscale-attention, smote-transfer, canine-rbc-focal, blood-cells
 	$(BIN)/python -m experiments.$(call experiment,$*) $(OPTIONS) $($(call experiment,$*))

@@ -98,7 +98,7 @@ def write_blood_cells_report(run_set, manifest, data, profile):
 
 def first_words(runs, tables):
     """The verdict: the fine-tuned network of Table 3 beside ours."""
-    reported = tables["3"]
+    reported = reported_sets(tables["3"])
     variants = [run["variant"] for run in runs if run["variant"].endswith("+fine_tuned")]
     return verdict(
         runs,

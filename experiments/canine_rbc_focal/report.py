@@ -104,7 +104,7 @@ def write_canine_rbc_focal_report(run_set, manifest, data, profile):
         f"Focal loss on {manifest.info['title']}",
         sections,
         runs,
-        first_words(runs, published["table_1"]),
+        first_words(runs, published["tables"]["1"]["rows"]),
     )[1]
 
 

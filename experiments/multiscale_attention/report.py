@@ -88,7 +88,7 @@ def write_multiscale_attention_report(run_set, manifest, data, profile):
     shown = [run for chosen in by_classes.values() for run in chosen]
     sections += closing_sections(DEVIATIONS, published["notes"], shown)
     number, chosen = next(iter(by_classes.items()))
-    [reported] = [row for row in published["models"][number] if row["model"] == NETWORK]
+    [reported] = [row for row in published["tables"][f"{number} classes"]["rows"] if row["model"] == NETWORK]
     first = verdict(
         chosen,
         f"The poster reports an accuracy of {reported['accuracy']} % and a macro average of "
