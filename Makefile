@@ -67,8 +67,8 @@ $(VENV)/.developing: $(VENV)/.installed
 # Reading what is committed needs no TensorFlow and no Keras.
 $(VENV)/.reading: setup.cfg requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet -c requirements.lock numpy scipy scikit-learn pandas mlscorecheck setuptools
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	$(BIN)/pip install --quiet -c requirements.lock numpy scipy scikit-learn pandas mlscorecheck
+	$(BIN)/pip install --quiet --no-deps -e .
 	touch $@
 
 audit: $(VENV)/.reading ## check the papers' numbers and renew the ledger of verdicts, in seconds, without TensorFlow
