@@ -35,7 +35,7 @@ def matrix_against_table(document):
         if "table_row" not in entry:
             continue
         row = document.at(entry["table_row"])
-        for name in MEASURES.keys() & row.keys():
+        for name in [name for name in MEASURES if name in row]:
             cell = f"{entry['table_row']}/{name}"
             (share, half), value = document.share(cell), float(MEASURES[name](matrix))
             agrees = abs(value - share) <= half
@@ -69,7 +69,7 @@ def matrix_percentages(document):
             "percent_of_column": np.stack([right_of_column, 1 - right_of_column], axis=1),
             "percent_right": np.array([overall, 1 - overall]),
         }
-        for name in expected.keys() & entry.keys():
+        for name in [name for name in expected if name in entry]:
             half = 0.5 * 10.0 ** -entry.get("percent_decimals", 1) + 1e-9
             for index, value in np.ndenumerate(100 * expected[name]):
                 cell = "/".join([place, name, *map(str, index)])

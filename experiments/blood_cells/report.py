@@ -141,7 +141,7 @@ def data_section(folder, runs, manifest, printed):
             steps["outliers removed"] = kept
     step, last = list(steps.items())[-1]
     rows = [
-        ("images", f"{printed['images']:,}", f"{len(manifest):,}"),
+        ("images", f"{printed['total']:,}", f"{len(manifest):,}"),
         (f"largest class, {step}", describe_class(printed["largest_class"], manifest), extreme(last, max)),
         (f"smallest class, {step}", describe_class(printed["smallest_class"], manifest), extreme(last, min)),
     ]

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from drcls.runs import read_json, write_json, write_text
+from experiments.results.ledger import LEDGER, PAPERS, counts_table, entries, ledger_page
 from experiments.results.predictions import history, read_run
 from experiments.results.tables import (
     all_results,
@@ -30,6 +31,7 @@ ALL_RESULTS = RESULTS / "README.md"
 BEGIN_GAINS, END_GAINS = "<!-- gains: made by the same -->\n", "<!-- end of gains -->\n"
 BEGIN_OUTLIERS, END_OUTLIERS = "<!-- outliers: made by the same -->\n", "<!-- end of outliers -->\n"
 BEGIN_ROBUSTNESS, END_ROBUSTNESS = "<!-- robustness: made by the same -->\n", "<!-- end of robustness -->\n"
+BEGIN_VERDICTS, END_VERDICTS = "<!-- verdicts: made by the same -->\n", "<!-- end of verdicts -->\n"
 BEGIN, END = "<!-- results: made by experiments/results/collect.py -->\n", "<!-- end of results -->\n"
 
 
@@ -120,19 +122,21 @@ def summary(measured):
 
 
 def renew_tables():
-    """Put each table of real data between its two marks in the README, and all rows into the results' own."""
-    text = README.read_text(encoding="utf-8")
+    """Put each table of real data between its two marks in the README; renew the results' own page and the ledger."""
+    text, ledger = README.read_text(encoding="utf-8"), {name: entries(name) for name in PAPERS}
     tables = (
         (BEGIN, END, claims_table(RESULTS)),
         (BEGIN_GAINS, END_GAINS, gains_table(RESULTS, with_phantoms=False)),
         (BEGIN_OUTLIERS, END_OUTLIERS, outliers_table(RESULTS, with_phantoms=False)),
         (BEGIN_ROBUSTNESS, END_ROBUSTNESS, robustness_table(RESULTS, with_phantoms=False)),
+        (BEGIN_VERDICTS, END_VERDICTS, counts_table(ledger)),
     )
     for begin, end, made in tables:
         before, rest = text.split(begin)
         text = before + begin + made + end + rest.split(end)[1]
     write_text(README, text)
     write_text(ALL_RESULTS, all_results(RESULTS))
+    write_text(LEDGER, ledger_page(ledger))
 
 
 def main(arguments):

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -67,3 +68,11 @@ def test_it_needs_neither_keras_nor_tensorflow():
     )
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "set()"
+
+
+def test_the_example_of_the_documentation(file, capsys):
+    page = (Path(__file__).resolve().parents[2] / "docs" / "check_tables.md").read_text(encoding="utf-8")
+    assert main([file(page.split("```json\n")[1].split("```")[0])]) == 1
+    printed = capsys.readouterr().out
+    assert "106 of 120 is 88.333 %, reported 88.400 %" in printed and "p = 0.53" in printed
+    assert "2 inconsistent" in printed

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drcls.metrics import mcnemar_exact
+from drcls.metrics import mcnemar_exact, two_way_anova
 
 
 def test_by_hand():
@@ -70,3 +70,20 @@ def test_columns_of_pandas_and_whole_floats_are_compared():
     assert mcnemar_exact(names, names.astype(object), ["a", "a", "b"])["only_a_right"] == 1
     assert mcnemar_exact([False, True], [0, 1], [0, 0])["only_a_right"] == 1
     assert mcnemar_exact([0, 1], np.array([0.0, 1.0]), np.array([0, 0], "uint8"))["only_a_right"] == 1
+
+
+def test_two_way_anova_by_hand():
+    # Row means 2 and 4, column means 1.5, 3, 4.5; the residuals are 0.5, 0, -0.5, -0.5, 0, 0.5: 1 over 2 degrees.
+    result = two_way_anova([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0]])
+    assert result["df"] == (1, 2) and result["f"] == pytest.approx(6 / 0.5)
+    assert result["p_value"] == pytest.approx(0.0742, abs=5e-5)
+
+
+def test_without_any_difference_nothing_is_found():
+    assert two_way_anova([[1, 2, 3], [1, 2, 3]]) == {"f": 0.0, "df": (1, 2), "p_value": 1.0}
+
+
+@pytest.mark.parametrize("table", [[[1, 2, 3]], [[1], [2]], [1, 2], [[1, float("nan")], [2, 3]]])
+def test_what_is_no_table_of_treatments_is_refused(table):
+    with pytest.raises(ValueError, match="both 2 or more, no value missing"):
+        two_way_anova(table)
