@@ -63,6 +63,21 @@ def test_a_claim_stands_beside_both_protocols(tmp_path, monkeypatch):
     assert "70.0 ± 14.1" in row and "not run" in row and "0, 1" in row
 
 
+def test_bounds_are_the_outermost_of_all_seeds():
+    first, second = (
+        {"intervals": {"accuracy": {"bootstrap": pair}}} for pair in ([0.5, 0.625], [0.55, 0.75])
+    )
+    assert tables.bounds([first, second]) == " (50.0 to 75.0)"
+    assert tables.bounds([first, {"intervals": {"accuracy": {"wilson": [0.4, 0.6]}}}]) == " (40.0 to 62.5)"
+    assert tables.bounds([first, {}]) == tables.bounds([]) == ""
+
+
+def test_seeds_that_share_a_split_are_named():
+    runs = [{"seed": seed, "split_sha256": split} for seed, split in ((0, "a"), (1, "a"), (2, "b"))]
+    assert tables.named_seeds(runs[:2]) == "0, 1 (one split)"
+    assert tables.named_seeds(runs[1:]) == "1, 2" and tables.named_seeds(runs[:1]) == "0"
+
+
 def test_every_row_stands_beside_the_results():
     assert ALL_RESULTS.read_text(encoding="utf-8") == all_results(RESULTS)
 
@@ -140,7 +155,7 @@ def test_seeds_are_averaged_and_synthetic_data_named(tmp_path, monkeypatch):
     row = table(tmp_path / "results").splitlines()[2]
     assert row == (
         "| paper | phantom (synthetic), quick | `small` | clean | 12.5 % | 10 | 70.0 ± 14.1 | 50.0 ± 0.0 | "
-        "0.250 ± 0.000 | 0, 1 |"
+        "0.250 ± 0.000 | 0, 1 (one split) |"
     )
 
 
