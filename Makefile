@@ -47,7 +47,7 @@ experiment = $(or $(filter $(subst -,_,$(1)),$(EXPERIMENTS)),$(error no paper '$
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install audit reproduce-canine-rbc report-canine-rbc data-chula-rbc serve account test test-slow lint bench reference clean
+.PHONY: help install audit results reproduce-canine-rbc report-canine-rbc data-chula-rbc serve account test test-slow lint bench reference clean
 
 help: ## list the targets
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 28
@@ -67,12 +67,16 @@ $(VENV)/.developing: $(VENV)/.installed
 # Reading what is committed needs no TensorFlow and no Keras.
 $(VENV)/.reading: setup.cfg requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet -c requirements.lock numpy scipy scikit-learn pandas mlscorecheck
+	$(BIN)/pip install --quiet -c requirements.lock numpy scipy scikit-learn pandas mlscorecheck \
+		matplotlib jinja2 pillow
 	$(BIN)/pip install --quiet --no-deps -e .
 	touch $@
 
 audit: $(VENV)/.reading ## check the papers' numbers and renew the ledger of verdicts, in seconds, without TensorFlow
 	$(BIN)/python -m experiments.results.ledger --check
+
+results: $(VENV)/.reading ## one page over all five papers, results.html, in seconds, without TensorFlow
+	$(BIN)/python -m experiments.results.page
 
 reproduce-%: install ## run a paper: chexnet-cbam, multiscale-attention, smote-transfer, canine-rbc-focal, blood-cells
 	$(BIN)/python -m experiments.$(call experiment,$*) $(OPTIONS) $($(call experiment,$*))

@@ -1,0 +1,180 @@
+"""One self-contained page over all five papers: what each claims, what holds here, how much leaks, every verdict.
+
+python -m experiments.results.page [FILE.html]        write it, ./results.html unless a file is named
+
+Made of committed files alone, in seconds, without Keras or TensorFlow.
+"""
+
+import base64
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
+
+from drcls.metrics import wilson_interval
+from drcls.runs import read_json, write_text
+from experiments.results import ledger
+from experiments.results.figures import EXPERIMENTS, FOLDER
+from experiments.results.measured import all_runs, find
+from experiments.results.tables import CLAIMS
+
+ROOT = EXPERIMENTS.parent
+PAGE = ROOT / "results.html"
+PROTOCOLS = {"paper": "the paper's protocol", "clean": "a leak-free split"}
+ABOUT = {
+    "chexnet_cbam": "A DenseNet121 with attention (CBAM), DropBlock and a Transformer encoder grades retinopathy on "
+    "photographs of the retina, and is compared with five other networks.",
+    "multiscale_attention": "A residual network with wavelets and attention at three scales grades retinopathy; a "
+    "balanced softmax is to help the rare grades, and LIME, Grad-CAM and SHAP explain the answers.",
+    "smote_transfer": "Classical learners on features of networks trained elsewhere, with SMOTE against imbalance, "
+    "grade retinopathy and tell brain tumours apart.",
+    "canine_rbc_focal": "Focal loss is to classify the red blood cells of dogs better than cross-entropy and "
+    "resampling do when one class is much larger than the others.",
+    "blood_cells": "A network with a frozen backbone, then with its last block trained, tells eight kinds of blood "
+    "cell apart after duplicates and outliers were removed from the images.",
+}
+_TEMPLATES = Environment(
+    loader=FileSystemLoader([Path(__file__).with_name("templates"), ROOT / "drcls" / "report" / "templates"]),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=StrictUndefined,
+)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the runs of one claim gave under one protocol.
+
+    Args:
+        anchor: where on the page the files and commands behind the numbers are listed.
+        protocol: str, paper or clean.
+        runs: list of dict, from `all_runs`, one per seed.
+    """
+
+    anchor: str
+    protocol: str
+    runs: list
+
+    @property
+    def accuracy(self):
+        """Mean and standard deviation over the seeds in percent, as text."""
+        return _spread([run["metrics"]["accuracy"] for run in self.runs], 100, 1)
+
+    @property
+    def interval(self):
+        """Wilson's 95 % interval at the size of one test part and the mean over the seeds, as text."""
+        share = np.mean([run["metrics"]["accuracy"] for run in self.runs])
+        number = round(np.mean([run["num_test"] for run in self.runs]))
+        low, high = wilson_interval(round(share * number), number)
+        return f"{100 * low:.1f} to {100 * high:.1f}"
+
+    @property
+    def kappa(self):
+        """Quadratic weighted kappa where the classes are ordered, as text."""
+        # Results that do not say whether their classes are ordered: the grades of retinopathy are.
+        if not all(run.get("ordered", "No_DR" in run["class_names"]) for run in self.runs):
+            return "classes not ordered"
+        return _spread([run["metrics"]["quadratic_kappa"] for run in self.runs], 1, 3)
+
+    @property
+    def leaked(self):
+        """Share of test images that the training part holds too, in percent, as text."""
+        return f"{100 * np.mean([run['leakage']['overall'] for run in self.runs]):.1f} %"
+
+    @property
+    def seeds(self):
+        return ", ".join(str(run["seed"]) for run in self.runs)
+
+    @property
+    def commands(self):
+        """The recorded commands, each once."""
+        return list(dict.fromkeys(run["env"].get("command", "not recorded") for run in self.runs))
+
+    @property
+    def machines(self):
+        return ", ".join(sorted({str(run["env"].get("device", "not recorded")) for run in self.runs}))
+
+
+def _spread(values, scale, digits):
+    values = scale * np.array(values)
+    mean = f"{values.mean():.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ± {values.std(ddof=1):.{digits}f}"
+
+
+def claim_rows(runs):
+    """Return the rows of the overview: each claim, and what was measured under both protocols.
+
+    Args:
+        runs: sequence of dict, from `all_runs`.
+
+    Returns:
+        list of dict: `claim`, and `paper` and `clean`, a `Measured` or None where it was not run.
+    """
+    rows = []
+    for number, claim in enumerate(CLAIMS, 1):
+        row = {"claim": claim}
+        for protocol in PROTOCOLS:
+            found = find(
+                runs,
+                experiment=claim.experiment,
+                data=claim.data,
+                profile=claim.profile,
+                variant=claim.variant,
+                protocol=protocol,
+            )
+            row[protocol] = Measured(f"files-{number}-{protocol}", protocol, found) if found else None
+        rows.append(row)
+    return rows
+
+
+def figures():
+    """Return the committed figures by paper, with their pixels as base64 and their width in CSS pixels."""
+    by_paper = {}
+    for figure in read_json(FOLDER / "figures.json"):
+        file = FOLDER / f"{figure['name']}.png"
+        with Image.open(file) as image:
+            width = round(image.width * 96 / image.info["dpi"][0])
+        data = base64.b64encode(file.read_bytes()).decode("ascii")
+        by_paper.setdefault(figure["paper"], []).append(figure | {"data": data, "width": width})
+    return by_paper
+
+
+def render():
+    """Return the page as HTML."""
+    runs = all_runs()
+    verdicts = {name: ledger.entries(name, runs=runs) for name in ledger.PAPERS}
+    everything = [entry for entries in verdicts.values() for entry in entries]
+    return _TEMPLATES.get_template("results.html").render(
+        rows=claim_rows(runs),
+        protocols=PROTOCOLS,
+        about=ABOUT,
+        papers={name: read_json(EXPERIMENTS / name / "published.json") for name in ledger.PAPERS},
+        figures=figures(),
+        verdicts=verdicts,
+        kinds=Counter(entry.kind for entry in everything),
+        everything=everything,
+        names=ledger.VERDICTS,
+        count=lambda entries: Counter(entry.verdict for entry in entries),
+        link=_link,
+    )
+
+
+def _link(file):
+    """Return the path of a result or source file as seen from the root of the repository."""
+    inside = EXPERIMENTS / "results" / file
+    return inside.relative_to(ROOT).as_posix() if inside.is_file() else file
+
+
+def main(arguments):
+    page = Path(arguments[0]) if arguments else PAGE
+    write_text(page, render())
+    print(f"{page} ({page.stat().st_size / 1000:.0f} kB)")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

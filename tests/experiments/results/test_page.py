@@ -1,0 +1,89 @@
+"""The page of results: every number leads to its files, and nothing on it needs Keras."""
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from drcls.runs import read_json
+from experiments.results import ledger, page
+from experiments.results.figures import FIGURES, FOLDER, draw_all
+from experiments.results.tables import CLAIMS
+
+ROOT = Path(page.__file__).resolve().parents[2]
+WITHOUT_KERAS = """
+import sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("keras", "tensorflow", "jax", "torch"):
+            raise ImportError(f"{name} was imported")
+sys.meta_path.insert(0, Refuse())
+from experiments.results import page
+page.main([sys.argv[1]])
+"""
+
+
+class Links(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.targets, self.anchors, self.loaded = [], set(), []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.anchors.add(attrs.get("id"))
+        if tag == "a":
+            self.targets.append(attrs["href"])
+        self.loaded += [attrs[key] for key in ("src",) if key in attrs] + [tag] * (
+            tag in ("script", "iframe")
+        )
+
+
+@pytest.fixture(scope="module")
+def html():
+    return page.render()
+
+
+def test_the_page_loads_nothing_and_every_link_leads_somewhere(html):
+    found = Links(html)
+    assert found.loaded and all(source.startswith("data:image/png;base64,") for source in found.loaded)
+    for target in found.targets:
+        if target.startswith("#"):
+            assert target[1:] in found.anchors, target
+        elif not target.startswith("https://"):
+            assert (ROOT / target.split("#")[0]).exists(), target
+
+
+def test_every_claim_leads_to_its_files_and_commands(html):
+    found = Links(html)
+    for number, claim in enumerate(CLAIMS, 1):
+        runs = list(
+            (ROOT / "experiments/results" / claim.experiment).glob(f"{claim.data}-clean-{claim.profile}-s*")
+        )
+        assert not runs or f"#files-{number}-clean" in found.targets
+    assert "--profile" in html
+
+
+def test_the_counts_are_those_of_the_ledger(html):
+    for name in ledger.PAPERS:
+        refuted = sum(entry.verdict == "refuted" for entry in ledger.entries(name))
+        section = html.split(f'<h2 id="{name}">')[1].split("</section>")[0]
+        assert re.search(rf'ledger\.md#{name}">{refuted}</a> refuted', section)
+
+
+def test_it_is_built_without_keras(tmp_path):
+    command = [sys.executable, "-c", WITHOUT_KERAS, str(tmp_path / "results.html")]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert (tmp_path / "results.html").stat().st_size > 100_000
+
+
+def test_the_committed_figures_are_those_of_the_results(tmp_path):
+    committed = read_json(FOLDER / "figures.json")
+    assert draw_all(tmp_path) == committed
+    assert len(committed) == sum(map(len, FIGURES.values()))
+    for figure in committed:
+        assert (FOLDER / f"{figure['name']}.png").stat().st_size < 60_000
+        assert all((ROOT / file).is_file() for file in figure["files"])
