@@ -25,7 +25,7 @@ from drcls.runs import (
 BATCH_SIZE = 32
 AUGMENTATION = {"rotation_range": 20, "zoom_range": 0.1, "horizontal_flip": True}
 # Optimizer steps that a training makes where the number of epochs is left open, and the fewest and most epochs.
-STEPS = {False: (1500, 5, 40), True: (1500, 10, 60)}
+STEPS = {False: (1500, 5, 40), True: (400, 10, 30)}
 # Largest learning rate by what is trained: pretrained weights are changed more carefully than new ones.
 LEARNING_RATE = {"pretrained": 3e-4, "random": 1e-3, "frozen": 1e-3}
 

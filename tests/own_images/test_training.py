@@ -166,7 +166,7 @@ def test_an_interrupted_training_goes_on_and_ends_alike(squares, backbone, tmp_p
         (280, {"frozen": False, "weights": "imagenet"}, 40, 3e-4),
         (7000, {"frozen": False, "weights": "imagenet"}, 7, 3e-4),
         (7000, {"frozen": False, "weights": "none"}, 7, 1e-3),
-        (280, {"frozen": True, "weights": "imagenet"}, 60, 1e-3),
+        (280, {"frozen": True, "weights": "imagenet"}, 30, 1e-3),
     ],
 )
 def test_epochs_and_learning_rate_go_by_the_number_of_images(num_images, options, epochs, learning_rate):
