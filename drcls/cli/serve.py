@@ -4,8 +4,8 @@ The first time, create an account with python -m drcls.app add-account NAME; tha
 acceptance criteria and verifies the audit log.
 
 examples:
-  drcls serve runs/plain
-  drcls serve model.keras --trained-on data/mine --port 8080
+  drcls serve runs/plain --trained-on data/mine
+  drcls serve model.keras --trained-on data/mine --folder screening --port 8080
 """
 
 from pathlib import Path
@@ -34,8 +34,11 @@ def run(options):
     arguments = ["serve", "--model", str(model), "--folder", str(options.folder), "--host", options.host]
     arguments += ["--port", str(options.port), *(["--tls"] if options.tls else [])]
     arguments += ["--trained-on", str(options.trained_on)] if options.trained_on else []
-    status = application(arguments)
-    return {"model": str(model), "folder": str(options.folder), "failed": status}
+    try:
+        failed = application(arguments)
+    except SystemExit as end:
+        raise RuntimeError(str(end.code).removeprefix("error: ")) from end
+    return {"model": str(model), "folder": str(options.folder), "failed": failed}
 
 
 def describe(result):

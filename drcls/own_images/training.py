@@ -5,12 +5,11 @@ import math
 import time
 from pathlib import Path
 
-from drcls.data import audit_leakage, load_manifest
+from drcls.data import audit_leakage, load_manifest, split
 from drcls.data.audit import audit
 from drcls.own_images.fitting import fit
 from drcls.own_images.measuring import measure_classifier
-from drcls.own_images.options import check_options
-from drcls.own_images.parts import divide
+from drcls.own_images.options import PROTOCOLS, check_options
 from drcls.own_images.predictions import write_predictions
 from drcls.runs import (
     check_run_folder,
@@ -22,6 +21,7 @@ from drcls.runs import (
     write_split,
 )
 
+FRACTIONS = (0.7, 0.15, 0.15)
 BATCH_SIZE = 32
 AUGMENTATION = {"rotation_range": 20, "zoom_range": 0.1, "horizontal_flip": True}
 # Optimizer steps that a training makes where the number of epochs is left open, and the fewest and most epochs.
@@ -69,7 +69,8 @@ def train_classifier(
         epochs, learning_rate: None: chosen by the size of the training part and by what is trained.
         batch_size: int.
         augment: bool, turn, zoom and mirror training images; nothing is done to images of a frozen backbone.
-        protocol: "clean", "random" or "as-given", see `drcls.own_images.parts.divide`.
+        protocol: "clean" (one of identical images, no group torn apart), "random" (single images, copies leak) or
+            "as-given" (the parts that the source came in; where it has no validation part, a share of training).
         seed: int, of split, initial weights, order, augmentation and bootstrap.
         force: bool, train anew where the folder holds a run.
 
@@ -110,7 +111,7 @@ def train_classifier(
         "batch_size": batch_size,
         "augmentation": AUGMENTATION if augment and not frozen else None,
     }
-    divided = divide(manifest, protocol, seed)
+    divided = split(manifest, FRACTIONS, seed, PROTOCOLS[protocol])
     config |= _schedule(config, len(divided["train"]), epochs, learning_rate)
     if force:
         discard_run(folder)

@@ -57,7 +57,7 @@ def ten_commands(source, folder, backbone):
         ["explain", run, source / "blue" / "00009.png", folder / "explained"],
         ["export", run, folder / "handed_over", "--format", "keras"],
         ["compare", run, other],
-        ["serve", run, "--folder", folder / "screening"],
+        ["serve", run, "--trained-on", data, "--folder", folder / "screening"],
     ]
 
 
@@ -88,6 +88,16 @@ def test_every_command_prints_something_and_ends_well(tmp_path, monkeypatch, cap
     assert served[0][:3] == ["serve", "--model", str(tmp_path / "plain" / "model.keras")]
     card = json.loads((tmp_path / "handed_over" / "model_card.json").read_text())
     assert card["classes"] == ["blue", "green", "red"] and card["data"]["counts"]["blue"] == 12
+
+
+def test_what_the_application_refuses_is_one_line(tmp_path, monkeypatch, capsys):
+    def refuse(_):
+        raise SystemExit("error: screening is in use by another server")
+
+    (tmp_path / "model.keras").write_bytes(b"")
+    monkeypatch.setattr("drcls.app.__main__.main", refuse)
+    assert main(["serve", str(tmp_path / "model.keras")]) == 1
+    assert capsys.readouterr().err == "drcls serve: error: screening is in use by another server\n"
 
 
 def environment(folder):
@@ -125,8 +135,8 @@ def test_the_documented_script_runs_to_the_served_model(tmp_path):
         out.append(line)
         if f"http://127.0.0.1:{port}" in line:
             os.killpg(process.pid, signal.SIGINT)
-    assert f"http://127.0.0.1:{port}" in out[-1], "".join(out[-20:])
     process.wait()
+    assert f"http://127.0.0.1:{port}" in "".join(out[-2:]), "".join(out[-20:])
     assert all((tmp_path / name).is_file() for name in WRITTEN)
     metrics = json.loads((tmp_path / "runs" / "balanced" / "metrics.json").read_text())
     assert metrics["leakage"]["group"] == 0

@@ -129,7 +129,7 @@ def test_as_given_keeps_the_parts_of_the_source(squares, backbone, tmp_path):
     (folder / "images").symlink_to(squares / "images")
     (folder / "dataset.json").write_text((squares / "dataset.json").read_text())
     table.sample(frac=1, random_state=0).to_csv(folder / "manifest.csv", index=False)
-    with pytest.raises(ValueError, match="the given validation part lacks a class"):
+    with pytest.raises(ValueError, match="leaves parts without a class: {'train'"):
         train_classifier(folder, tmp_path / "run", backbone, epochs=1, protocol="as-given")
     rows = np.arange(len(table)) // 3 % 6
     parts = np.array(["train", "train", "train", "train", "validation", "test"])[rows]
@@ -139,7 +139,7 @@ def test_as_given_keeps_the_parts_of_the_source(squares, backbone, tmp_path):
         pd.read_csv(folder / "manifest.csv")[["path", "source_split"]], on="path"
     )
     assert (split["part"] == split["source_split"]).all()
-    with pytest.raises(ValueError, match="received {'none': 72}; use the protocol clean"):
+    with pytest.raises(ValueError, match="needs a source_split"):
         train_classifier(squares, tmp_path / "other", backbone, epochs=1, protocol="as-given")
 
 
