@@ -11,10 +11,22 @@ import json
 import os
 import sys
 
-from drcls.cli import audit, compare, evaluate, explain, export, predict, prepare, sample, serve, train
+from drcls.cli import (
+    audit,
+    check_tables,
+    compare,
+    evaluate,
+    explain,
+    export,
+    predict,
+    prepare,
+    sample,
+    serve,
+    train,
+)
 from drcls.cli.arguments import Parser, UsageError
 
-COMMANDS = (sample, prepare, audit, train, evaluate, predict, explain, export, compare, serve)
+COMMANDS = (sample, prepare, audit, train, evaluate, predict, explain, export, compare, serve, check_tables)
 INTERRUPTED = 130
 
 

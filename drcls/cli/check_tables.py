@@ -1,15 +1,16 @@
 """Check the reported numbers of a paper from themselves.
 
-The exit status is 1 where something is inconsistent.
+The file is described in docs/check_tables.md. The exit status is 1 where something is inconsistent.
 
 examples:
   drcls check-tables numbers.json
   drcls check-tables numbers.json --html findings.html
 """
 
+from dataclasses import asdict
 from pathlib import Path
 
-from drcls.cli.arguments import existing
+from drcls.cli.arguments import UsageError, existing
 
 AFTER_INTERRUPTION = "give the command again; nothing half-written is left"
 
@@ -21,20 +22,22 @@ def add_arguments(parser):
 
 def run(options):
     """Check, and return every finding."""
-    from dataclasses import asdict
-
     from drcls.check_tables import check
     from drcls.check_tables.page import as_html, as_text
     from drcls.runs import read_json, write_text
 
     content = read_json(options.file)
-    findings = check(content)
+    try:
+        findings = check(content)
+    except ValueError as error:
+        raise UsageError(f"{options.file} is not a document of reported numbers: {error}") from error
     if options.html:
         write_text(options.html, as_html(str(content.get("title", options.file.name)), findings))
+    inconsistent = sum(finding.verdict == "inconsistent" for finding in findings)
     return {
         "findings": [asdict(finding) for finding in findings],
         "text": as_text(findings),
-        "failed": sum(finding.verdict == "inconsistent" for finding in findings),
+        "failed": inconsistent,
     }
 
 
