@@ -65,6 +65,15 @@ def test_the_command_knows_the_samples():
     assert tuple(SAMPLES) == NAMES
 
 
+def test_the_readme_shows_the_scripts_that_are_run():
+    readme = (ROOT / "README.md").read_text()
+    commands = [
+        line for line in (ROOT / "docs" / "own_images.sh").read_text().splitlines() if line[:6] == "drcls "
+    ]
+    assert "\n".join(commands) in readme
+    assert (ROOT / "docs" / "own_images.py").read_text().split('"""')[2].strip() in readme
+
+
 def test_sample_says_what_it_wrote(tmp_path, capsys):
     assert main(["sample", "blood_cells", str(tmp_path / "cells")]) == 0
     assert "CC BY 4.0" in capsys.readouterr().out
