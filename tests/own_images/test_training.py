@@ -129,7 +129,7 @@ def test_as_given_keeps_the_parts_of_the_source(squares, backbone, tmp_path):
     (folder / "images").symlink_to(squares / "images")
     (folder / "dataset.json").write_text((squares / "dataset.json").read_text())
     table.sample(frac=1, random_state=0).to_csv(folder / "manifest.csv", index=False)
-    with pytest.raises(ValueError, match="leaves parts without a class: {'train'"):
+    with pytest.raises(ValueError, match="leaves parts without a class: {'validation'"):
         train_classifier(folder, tmp_path / "run", backbone, epochs=1, protocol="as-given")
     rows = np.arange(len(table)) // 3 % 6
     parts = np.array(["train", "train", "train", "train", "validation", "test"])[rows]
