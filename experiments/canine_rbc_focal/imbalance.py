@@ -12,6 +12,7 @@ from drcls.report import (
     Table,
     describe,
     line_chart,
+    listing,
     read_history,
     read_predictions,
     select_runs,
@@ -77,7 +78,9 @@ def alpha_section(folder, runs, tested):
     caption = (
         f"{synthetic_prefix(runs)}Two trainings of {first['config']['backbone']} that differ in one thing."
     )
-    return Section("What alpha does (Eq. 4)", [text, figure, Table(pd.DataFrame(rows), caption)])
+    return Section(
+        "What alpha does (Eq. 4)", [text, figure, Table(pd.DataFrame(map(compared_cells, rows)), caption)]
+    )
 
 
 def name_of(run):
@@ -99,14 +102,26 @@ def compared(what, first, second):
     accuracies = [read_history(run)["accuracy"] for run in (first, second)]
     return {
         "optimizer": first["config"]["optimizer"],
-        "differ in": what,
-        "epochs": str(first["config"]["epochs"]),
-        "training loss / alpha, first epoch": " and ".join(
-            f"{scaled_loss(run).iloc[0]:.4f}" for run in (first, second)
-        ),
-        "training accuracy, last epoch": " and ".join(f"{curve.iloc[-1]:.4f}" for curve in accuracies),
-        "largest difference of a test probability": f"{(a[columns] - b[columns]).abs().to_numpy().max():.2g}",
-        "test cells classified differently": f"{(a['predicted'] != b['predicted']).sum()} of {len(a)}",
+        "differ_in": what,
+        "epochs": first["config"]["epochs"],
+        "first_loss_over_alpha": [float(scaled_loss(run).iloc[0]) for run in (first, second)],
+        "last_training_accuracy": [float(curve.iloc[-1]) for curve in accuracies],
+        "largest_difference_of_a_probability": float((a[columns] - b[columns]).abs().to_numpy().max()),
+        "classified_differently": int((a["predicted"] != b["predicted"]).sum()),
+        "test_cells": len(a),
+    }
+
+
+def compared_cells(row):
+    """Return one comparison of two trainings as cells of a table."""
+    return {
+        "optimizer": row["optimizer"],
+        "differ in": row["differ_in"],
+        "epochs": str(row["epochs"]),
+        "training loss / alpha, first epoch": listing(f"{loss:.4f}" for loss in row["first_loss_over_alpha"]),
+        "training accuracy, last epoch": listing(f"{value:.4f}" for value in row["last_training_accuracy"]),
+        "largest difference of a test probability": f"{row['largest_difference_of_a_probability']:.2g}",
+        "test cells classified differently": f"{row['classified_differently']} of {row['test_cells']}",
     }
 
 

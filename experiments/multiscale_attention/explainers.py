@@ -16,7 +16,7 @@ from drcls.explain import (
     pointing_game,
     randomisation_check,
 )
-from drcls.report import Section, Table, explainer_grid, read_predictions, select_runs
+from drcls.report import Section, Table, explainer_grid, read_predictions, select_runs, synthetic_label
 from drcls.runs import write_json
 
 NETWORK = "MultiScaleAttention"
@@ -63,7 +63,8 @@ def explainers_section(folder, runs, manifest):
     measured["random pixels"] = measure(model, images, classes, random, lesions, None)
     together = agreement(heat_maps)
     write_json(run["folder"] / "explainers.json", {"methods": measured, "agreement": together})
-    shown = chosen.drop_duplicates("label").index.tolist()
+    first = {label: row for row, label in reversed(list(enumerate(chosen["label"])))}
+    shown = [first[name] for name in run["class_names"] if name in first]
     figures = [
         draw(folder / "figures" / name, run, images, heat_maps, methods, chosen, lesions, shown, title)
         for name, methods, title in (
@@ -73,8 +74,7 @@ def explainers_section(folder, runs, manifest):
     ]
     caption = f"{NETWORK}, {run['data']}, {run['protocol']} protocol, {run['profile']} profile, seed {run['seed']}, "
     caption += f"{len(images)} test images; shuffled weights on {NUM_CHECKED}."
-    if run["phantom"]:
-        caption = f"SYNTHETIC DATA (phantom). {caption}"
+    caption = f"{synthetic_label([run])}{caption}"
     table = Table(as_text(measured), f"Explainers held to account. {caption}")
     agreeing = Table(agreement_table(together), f"Agreement: mean rank correlation of the maps. {caption}")
     return Section("Explainers", [TEXT, *figures, table, agreeing])
@@ -161,4 +161,5 @@ def draw(path, run, images, heat_maps, methods, chosen, lesions, shown, title):
     overlays = {name: np.stack([overlay(images[i], heat_maps[name][i]) for i in shown]) for name in methods}
     labels, predicted = (chosen[column][shown].tolist() for column in ("label", "predicted"))
     masks = None if lesions is None else lesions[shown]
-    return explainer_grid(path, run, images[shown], overlays, labels, predicted, title, masks)
+    evidence = {name: heat_maps[name][shown].any(axis=(1, 2)) for name in methods}
+    return explainer_grid(path, run, images[shown], overlays, labels, predicted, title, masks, evidence)

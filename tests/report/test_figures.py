@@ -120,6 +120,16 @@ def test_grad_cam_grid_sorts_hits_and_misses_by_class(fabricate, tmp_path, drawn
     assert len(panels[0, 1].collections) == 2 and not panels[2, 3].collections
 
 
+def test_a_heat_map_of_zeros_is_said_to_be_one(fabricate, tmp_path, drawn):
+    fabricate("Best")
+    (run,) = read_runs(tmp_path / "runs")
+    images = np.zeros((2, 8, 8, 3), "uint8")
+    names = ["Mild", "Severe"], ["Mild", "Severe"]
+    grad_cam_grid(tmp_path / "g.png", run, images, images, *names, "Maps", evidence=[True, False])
+    panels = np.array(drawn[0].axes).reshape(4, 5)
+    assert (panels[1, 1].get_xlabel(), panels[1, 3].get_xlabel()) == ("", "map is all zero")
+
+
 def test_grad_cam_grid_refuses_what_does_not_belong_together(fabricate, tmp_path):
     fabricate("Best")
     (run,) = read_runs(tmp_path / "runs")
