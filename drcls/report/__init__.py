@@ -18,7 +18,15 @@ from drcls.report.page import Figure, Section, Table, run_facts, write_report
 from drcls.report.paired import p_over_seeds, right_by_image
 from drcls.report.reliability import reliability_diagram
 from drcls.report.robustness_curves import robustness_curves
-from drcls.report.run_set import describe, read_history, read_predictions, read_runs, seed_spread, select_runs
+from drcls.report.run_set import (
+    describe,
+    read_history,
+    read_predictions,
+    read_runs,
+    seed_spread,
+    seed_values,
+    select_runs,
+)
 from drcls.report.tables import (
     HEADS,
     PROTOCOLS,
@@ -68,6 +76,7 @@ __all__ = [
     "run_facts",
     "runs_table",
     "seed_spread",
+    "seed_values",
     "select_runs",
     "to_markdown",
     "training_curves",

@@ -7,15 +7,18 @@ import pandas as pd
 
 from drcls.data import imbalance_ratio
 from drcls.report import (
+    HEADS,
     Lines,
     Section,
     Table,
     describe,
     line_chart,
     listing,
+    mean_sd,
     read_history,
     read_predictions,
     select_runs,
+    synthetic_label,
 )
 from drcls.runs import write_json
 from experiments.canine_rbc_focal.runs import (
@@ -23,7 +26,6 @@ from experiments.canine_rbc_focal.runs import (
     PROTOCOLS,
     PUBLISHED_NETWORK,
     networks_of,
-    synthetic_prefix,
 )
 
 
@@ -76,7 +78,7 @@ def alpha_section(folder, runs, tested):
         "Losses are divided by alpha, so that equal trajectories lie on each other.",
     )
     caption = (
-        f"{synthetic_prefix(runs)}Two trainings of {first['config']['backbone']} that differ in one thing."
+        f"{synthetic_label(runs)}Two trainings of {first['config']['backbone']} that differ in one thing."
     )
     return Section(
         "What alpha does (Eq. 4)", [text, figure, Table(pd.DataFrame(map(compared_cells, rows)), caption)]
@@ -129,35 +131,12 @@ def imbalance_section(folder, runs, published):
     """Tables 2 and 3, and Figure 13."""
     if not any(run["finished"] for run in runs):
         return Section("Levels of imbalance (Tables 2 and 3, Figure 13)", ["Not run."])
-    printed = {(row["rho"], row["network"], row["loss"]): row for row in published["tables"]["3"]["rows"]}
+    reported = {(row["rho"], row["network"], row["loss"]): row for row in published["tables"]["3"]["rows"]}
     rho_of = {row["majority_share"]: row["rho"] for row in published["tables"]["2"]["rows"]}
     rows, panels = [], []
     for protocol in PROTOCOLS:
         chosen = select_runs(runs, protocol=protocol, finished=True)
-        for run in chosen:
-            share, network = run["config"]["majority_share"], run["config"]["backbone"]
-            loss = run["variant"].split("+")[1]
-            beside = printed[(rho_of[share], PUBLISHED_NETWORK[network], loss)]
-            counts = [class_["support"] for class_ in run["metrics"]["per_class"].values()]
-            row = {
-                "protocol": protocol,
-                "network": network,
-                "share of the majority": f"{100 * share:.0f} %",
-                "rho printed": f"{rho_of[share]:.2f}",
-                "rho of the test part": f"{imbalance_ratio(counts):.2f}"
-                if min(counts)
-                else "a class is absent",
-                "method": run["config"]["method"],
-                "always the majority (%)": f"{100 * max(counts) / sum(counts):.1f}",
-            }
-            for measure in MEASURES:
-                scale, digits = (100, 1) if measure.percent else (1, 3)
-                row[f"{measure.title}, {PUBLISHED_NETWORK[network]} printed"] = (
-                    f"{beside[measure.metric]:.2f}"
-                )
-                value = run["metrics"][measure.metric]
-                row[measure.title] = "undefined" if value is None else f"{scale * value:.{digits}f}"
-            rows.append(row)
+        rows += [imbalance_row(run, reported, rho_of) for run in chosen]
         if chosen:
             panels.append(relative_change(chosen, rho_of, protocol))
     write_json(folder / "imbalance.json", {"phantom": runs[0]["phantom"], "table_3": rows})
@@ -171,19 +150,60 @@ def imbalance_section(folder, runs, published):
     )
     tables = [
         Table(
-            pd.DataFrame([row for row in rows if row["protocol"] == protocol and row["network"] == network])
-            .drop(columns=["protocol", "network"])
-            .sort_values(["share of the majority", "method"], ignore_index=True),
-            f"{synthetic_prefix(runs)}Table 3 for {network}, {protocol} protocol.",
+            pd.DataFrame([imbalance_cells(row) for row in sorted(part, key=share_and_method)]),
+            f"{synthetic_label(runs)}Table 3 for {network}, {HEADS[protocol]}. Reported: {PUBLISHED_NETWORK[network]}.",
         )
         for protocol, network in product(PROTOCOLS, networks_of(runs))
-        if any(row["protocol"] == protocol and row["network"] == network for row in rows)
+        if (part := [row for row in rows if (row["protocol"], row["network"]) == (protocol, network)])
     ]
     text = (
-        "Classes are thinned to the shares of Table 2 and split anew. Beside every accuracy stands what the constant "
-        "answer scores: accuracy alone says little at a high imbalance."
+        "Classes are thinned to the shares of Table 2 and split anew. Every accuracy is listed with what the "
+        "constant answer scores: accuracy alone says little at a high imbalance."
     )
     return Section("Levels of imbalance (Tables 2 and 3, Figure 13)", [text, figure, *tables])
+
+
+def share_and_method(row):
+    return row["majority_share"], row["method"]
+
+
+def imbalance_row(run, reported, rho_of):
+    """Return one row of Table 3 as numbers: the reported ones and ours.
+
+    Args:
+        run: a finished run on a thinned data set.
+        reported: dict from (rho, network, loss) to a row of the paper's Table 3.
+        rho_of: dict from the majority's share to the paper's imbalance ratio.
+    """
+    share, network = run["config"]["majority_share"], run["config"]["backbone"]
+    paper = reported[(rho_of[share], PUBLISHED_NETWORK[network], run["variant"].split("+")[1])]
+    return {
+        "protocol": run["protocol"],
+        "network": network,
+        "method": run["config"]["method"],
+        "majority_share": share,
+        "rho_reported": rho_of[share],
+        "test_images_by_class": [int(one["support"]) for one in run["metrics"]["per_class"].values()],
+        "reported": {measure.metric: paper[measure.metric] for measure in MEASURES},
+        "measured": {measure.metric: run["metrics"][measure.metric] for measure in MEASURES},
+    }
+
+
+def imbalance_cells(row):
+    """Return one row of Table 3 as cells of a table."""
+    counts = row["test_images_by_class"]
+    cells = {
+        "share of the majority": f"{100 * row['majority_share']:.0f} %",
+        "rho, paper": f"{row['rho_reported']:.2f}",
+        "rho of the test part": f"{imbalance_ratio(counts):.2f}" if min(counts) else "a class is absent",
+        "method": row["method"],
+        "always the majority (%)": f"{100 * max(counts) / sum(counts):.1f}",
+    }
+    for measure in MEASURES:
+        cells[f"{measure.title}, paper"] = f"{row['reported'][measure.metric]:.2f}"
+        scale, digits = (100, 1) if measure.percent else (1, 3)
+        cells[f"{measure.title}, ours"] = mean_sd([row["measured"][measure.metric]], scale, digits)
+    return cells
 
 
 def relative_change(runs, rho_of, protocol):

@@ -12,6 +12,7 @@ import pandas as pd
 from drcls.data import imbalance_ratio
 from drcls.data.image_ops import read_image
 from drcls.report import (
+    HEADS,
     Figure,
     Lines,
     Section,
@@ -26,6 +27,7 @@ from drcls.report import (
     read_runs,
     roc_and_precision_recall,
     select_runs,
+    synthetic_label,
     verdict,
     write_report,
 )
@@ -39,7 +41,6 @@ from experiments.canine_rbc_focal.runs import (
     methods_of,
     networks_of,
     select,
-    synthetic_prefix,
 )
 from experiments.canine_rbc_focal.significance import spread_section, tested_against_cross_entropy
 from experiments.common.closing import closing_sections
@@ -200,7 +201,7 @@ def choice_section(folder, choices, runs):
         "looked at. Losses of different methods are on different scales."
     )
     caption = (
-        f"{synthetic_prefix(runs)}Cross-validation: mean and standard deviation over the folds, lowest seed."
+        f"{synthetic_label(runs)}Cross-validation: mean and standard deviation over the folds, lowest seed."
     )
     cells = [
         {key: row[key] for key in ("protocol", "network", "method")}
@@ -219,11 +220,10 @@ def table_1_section(runs, printed, choices):
         beside = by_name.get((PUBLISHED_NETWORK[network], method))
         row = {"network": network, "method": method}
         for measure in MEASURES:
-            digits = 2
-            shown = "not printed" if beside is None else f"{beside[measure.metric]:.{digits}f}"
-            row[f"{measure.title}, {PUBLISHED_NETWORK[network]} printed"] = shown
+            shown = "not reported" if beside is None else f"{beside[measure.metric]:.2f}"
+            row[f"{measure.title}, paper"] = shown
             for protocol in PROTOCOLS:
-                row[f"{measure.title}, {protocol}"] = format_cell(
+                row[f"{measure.title}, {HEADS[protocol]}"] = format_cell(
                     runs, f"{network}+{method}", protocol, measure
                 )
         rows.append(row)
@@ -232,7 +232,8 @@ def table_1_section(runs, printed, choices):
             pd.DataFrame([row for row in rows if row["network"] == network])
             .drop(columns="network")
             .dropna(axis=1),
-            f"{synthetic_prefix(runs)}Table 1 for {network}: mean and standard deviation over the seeds.",
+            f"{synthetic_label(runs)}Table 1. Paper: {PUBLISHED_NETWORK[network]}; ours: {network}, mean and standard "
+            "deviation over the seeds.",
         )
         for network in networks_of(runs)
     ]

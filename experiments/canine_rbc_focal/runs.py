@@ -1,6 +1,6 @@
 """The rows of the focal-loss study as its report asks for them: networks, methods, alphas."""
 
-from drcls.report import Measure, seed_spread, select_runs
+from drcls.report import Measure, mean_sd, seed_values, select_runs
 
 PROTOCOLS = ("paper", "clean")
 # The published network that each of ours is compared with.
@@ -26,10 +26,7 @@ def format_cell(runs, variant, protocol, measure):
     part = select_runs(runs, variant=variant, protocol=protocol, finished=True)
     if not part:
         return "not tested" if protocol == "clean" else "not run"
-    mean, deviation, _ = seed_spread(part, measure.metric)
-    scale, digits = (100, 1) if measure.percent else (1, 3)
-    shown = f"{scale * mean:.{digits}f}"
-    return shown if deviation is None else f"{shown} ± {scale * deviation:.{digits}f}"
+    return mean_sd(seed_values(part, measure.metric), *((100, 1) if measure.percent else (1, 3)))
 
 
 def format_range(values):
@@ -49,7 +46,3 @@ def methods_of(choices, runs):
 def sweep_of(choices):
     """The methods that differ in alpha alone."""
     return [method for method in methods_of(choices, []) if method.removeprefix("focal_")[0].isdigit()]
-
-
-def synthetic_prefix(runs):
-    return "SYNTHETIC DATA (phantom). " if any(run["phantom"] for run in runs) else ""

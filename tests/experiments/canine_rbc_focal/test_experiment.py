@@ -178,7 +178,9 @@ def test_the_whole_study_from_cells_to_page(study, tmp_path):
     report = (run_set / "report-squares-quick" / "report.md").read_text()
     for heading in ("Table 1", "What alpha does", "Tables 2 and 3", "Figures 10 to 12", "Grad-CAM"):
         assert heading in report
-    assert "tiny_resnet" in report and "ResNet-50 printed" in report and "SYNTHETIC" in report
+    assert (
+        "tiny_resnet" in report and "Paper: ResNet-50; ours: tiny_resnet" in report and "SYNTHETIC" in report
+    )
     choice = read_json(run_set / "cross_validation" / "squares-clean-quick-s0" / "choice.json")
     assert set(choice["tiny_resnet"]) == set(METHODS)
     before = sorted((path, path.stat().st_mtime_ns) for path in run_set.glob("**/metrics.json"))
