@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -86,7 +87,7 @@ def explain_folder(
     classifier = _Classifier(model, class_names)
     index = None if class_name is None else find_class(class_name, classifier.names)
     files, root = find_pictures(images)
-    explain = _explainer(method, classifier.model)
+    explain = _explainer(method, classifier)
     stems, results, broken = _stems(files, root), [], []
     for pictures in _batches(files, classifier.model, preparation, broken, method):
         inputs = np.stack([picture.network_input for picture in pictures])
@@ -182,12 +183,12 @@ def write_map(path, heat_map):
 def write_bytes(path, content):
     """Write under a temporary name and rename, so that nothing half-written stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{os.getpid()}.partial")
+    temporary = path.with_name(f".{os.getpid()}.partial")
     try:
-        partial.write_bytes(content)
-        partial.replace(path)
+        temporary.write_bytes(content)
+        temporary.replace(path)
     finally:
-        partial.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def _batches(files, model, preparation, broken, what):
@@ -212,10 +213,12 @@ def _of_one_size(pictures):
         yield list(group)
 
 
-def _explainer(method, model):
+def _explainer(method, classifier):
+    """Return the method with what it compiles compiled once for all batches."""
     if method == "grad_cam":
-        return GradCAM(model)  # compiled once for all batches
-    return lambda images, index, **options: METHODS[method](model, images, index, **options)
+        return GradCAM(classifier.model)
+    scores = {"scores": classifier.scores} if method in ("lime", "shap_partition") else {}
+    return partial(METHODS[method], classifier.model, **scores)
 
 
 def _stems(files, root):

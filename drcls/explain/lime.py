@@ -16,6 +16,7 @@ def lime(
     batch_size=64,
     normalise=True,
     progress=None,
+    scores=None,
 ):
     """Compute LIME maps: each superpixel has the weight of its presence in a linear model of the score.
 
@@ -32,6 +33,7 @@ def lime(
         batch_size: int, images per forward pass.
         normalise: bool, keep positive weights and divide each map by its maximum; otherwise signed weights.
         progress: function called with the number of images of each forward pass, or None.
+        scores: function from `drcls.explain.scores.score_function`, for many calls on one model; None: compile one.
 
     Returns:
         float32 (N, H, W), in 0..1 where normalised.
@@ -44,8 +46,9 @@ def lime(
     from lime.lime_image import LimeImageExplainer
 
     images = check_images(images, model)
-    index = predicted_classes(model, images, class_index)
-    scores = reported(score_function(model, batch_size), progress)
+    scores = scores or score_function(model, batch_size)
+    index = predicted_classes(model, images, class_index, scores)
+    scores = reported(scores, progress)
     maps = np.zeros(images.shape[:3], "float32")
     for number, image in enumerate(tqdm(images, desc="LIME", unit="image", leave=False)):
         segments = superpixels(image, num_segments)

@@ -25,7 +25,7 @@ def score_function(model, batch_size=32):
 
     Args:
         model: Functional or Sequential `keras.Model` from images to class probabilities or scores.
-        batch_size: int, images per step; the last step is filled up, so that one shape is compiled.
+        batch_size: int, images per step, at most.
 
     Returns:
         function from float or uint8 (N, H, W, channels) on the model's scale to float32 NumPy scores (N, C).
@@ -45,15 +45,16 @@ def score_function(model, batch_size=32):
         run_graph(model, images, observe)
         return seen["scores"]
 
-    step = _compile(forward)
+    step, filled = _compile(forward, model)
 
     def scores(images):
         images = np.asarray(images)
         parts = []
         for start in range(0, len(images), batch_size):
             part = images[start : start + batch_size].astype(dtype)
-            filling = np.zeros((batch_size - len(part), *part.shape[1:]), dtype)
-            parts.append(ops.convert_to_numpy(step(np.concatenate([part, filling])))[: len(part)])
+            missing = batch_size - len(part) if filled else 0
+            rows = np.concatenate([part, np.zeros((missing, *part.shape[1:]), dtype)]) if missing else part
+            parts.append(ops.convert_to_numpy(step(rows))[: len(part)])
         return np.concatenate(parts)
 
     return scores
@@ -72,17 +73,19 @@ def reported(scores, progress):
     return observed
 
 
-def _compile(forward):
+def _compile(forward, model):
+    """Return the compiled function, and whether it is compiled for one number of images alone."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf
 
-        return tf.function(forward, reduce_retracing=True)
+        spec = tf.TensorSpec((None, *model.input_shape[1:]), model.inputs[0].dtype)
+        return tf.function(forward, input_signature=[spec]), False
     if backend == "jax":
         import jax
 
-        return jax.jit(forward)
-    return forward
+        return jax.jit(forward), True
+    return forward, False
 
 
 def score_model(model):
@@ -101,12 +104,15 @@ def score_model(model):
     return keras.Model(model.inputs, head.score(head.operation.input), name=f"{model.name}_scores")
 
 
-def predicted_classes(model, images, class_index):
-    """Return int (N,): the class to explain of each image, the predicted one where `class_index` is None."""
+def predicted_classes(model, images, class_index, scores=None):
+    """Return int (N,): the class to explain of each image, the predicted one where `class_index` is None.
+
+    `scores` is a score function of the model that is compiled already, or None.
+    """
     images = check_images(images, model)
     index = check_class_index(class_index, len(images), model.output_shape[-1])
     if np.any(index == PREDICTED):
-        index = score_function(model)(images).argmax(axis=1)
+        index = (scores or score_function(model))(images).argmax(axis=1)
     return index
 
 

@@ -62,7 +62,14 @@ def shap_gradient(
 
 
 def shap_partition(
-    model, images, class_index=None, max_evaluations=500, batch_size=64, normalise=True, progress=None
+    model,
+    images,
+    class_index=None,
+    max_evaluations=500,
+    batch_size=64,
+    normalise=True,
+    progress=None,
+    scores=None,
 ):
     """Compute Owen values: Shapley values over a hierarchy of rectangles, which are shown or blurred.
 
@@ -71,12 +78,14 @@ def shap_partition(
     Args:
         max_evaluations: int, forward passes for each image, about.
         progress: function called with the number of images of each forward pass, or None.
+        scores: function from `drcls.explain.scores.score_function`, for many calls on one model; None: compile one.
     """
     import shap
 
     images = check_images(images, model)
-    index = predicted_classes(model, images, class_index)
-    scores = reported(score_function(model, batch_size), progress)
+    scores = scores or score_function(model, batch_size)
+    index = predicted_classes(model, images, class_index, scores)
+    scores = reported(scores, progress)
     side = max(3, images.shape[1] // 4)
     masker = shap.maskers.Image(f"blur({side},{side})", images.shape[1:])
     explainer = shap.PartitionExplainer(scores, masker)
