@@ -52,7 +52,7 @@ PROFILES = {
     "short": {"image_size": 96, "epochs": 10, "learning_rate": 1e-3, "policy": "float32"},
     "full": {"image_size": 224, "epochs": 60, "learning_rate": 1e-3, "policy": "mixed_bfloat16"},
 }
-PHANTOM = {"num_images": 480, "size": 64, "seed": 0}
+PHANTOM = {"num_images": 480, "size": 128, "seed": 0}
 STRATEGIES = {"paper": "random", "clean": "grouped"}
 # Five classes become four.
 MERGED, MERGED_NAME = ["Severe", "Proliferate_DR"], "Severe_or_Proliferate_DR"

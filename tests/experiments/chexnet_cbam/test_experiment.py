@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 
 import keras
+import numpy as np
+import pandas as pd
 import pytest
 
-from drcls.data import Augmenter, audit_leakage, split
+from drcls.data import Augmenter, Batches, ImageCache, audit_leakage, split
 from drcls.runs import read_json
 from experiments.chexnet_cbam import experiment as chexnet_cbam
 from experiments.chexnet_cbam.experiment import (
@@ -19,6 +21,7 @@ from experiments.chexnet_cbam.experiment import (
     VARIANTS,
     build,
     make_config,
+    open_backbone,
     parse,
     recipe,
     run,
@@ -203,5 +206,21 @@ def test_a_backbone_without_batch_norm_is_normalised_and_the_shipped_one_is_not(
         options.backbone = backbone
         config = make_config(f"{Path(backbone).stem}_CBAM", options, "clean")
         file = backbone if config["weights"] == "file" else None
-        names.append({layer.name for layer in build(config, parts["train"].classes, 10, file).layers})
+        opened = open_backbone(config, 32, file)
+        names.append({layer.name for layer in build(config, opened, parts["train"].classes, 10).layers})
     assert "normalisation" in names[0] and "normalisation" not in names[1]
+
+
+def test_a_frozen_row_keeps_its_backbone_and_saves_the_whole_network(setting, tmp_path, monkeypatch):
+    options, manifest, parts, leakage = setting
+    frozen = chexnet_cbam.FROZEN_TRAINING | {"image_size": 16, "epochs": 1, "learning_rate": 0.1}
+    monkeypatch.setattr(chexnet_cbam, "recipe", lambda *row: frozen)
+    run("extractor_CBAM", options, "clean", manifest, parts, leakage, tmp_path / "row")
+    model = keras.models.load_model(tmp_path / "row" / "model.keras")
+    before = keras.models.load_model(options.backbone).get_weights()
+    for kept, weight in zip(before, model.layers[1].get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, weight)
+    batches = Batches(ImageCache(manifest, 16), parts["test"], 8)
+    predicted = pd.read_csv(tmp_path / "row" / "predictions.csv")
+    shown = predicted[[f"p_{name}" for name in manifest.classes]].to_numpy()
+    np.testing.assert_allclose(model.predict(batches, verbose=0), shown, atol=1e-5)

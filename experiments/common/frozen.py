@@ -1,0 +1,46 @@
+"""Train the layers behind a frozen backbone on feature maps that are computed once."""
+
+import keras
+import numpy as np
+
+from drcls.runs import save_model
+from experiments.common.training import train_and_predict
+
+
+class FrozenMaps:
+    """The feature maps of a data set in place of its images: what `Batches` reads.
+
+    Args:
+        cache: `ImageCache` of the data set.
+        backbone: keras.Model from `build_backbone`.
+
+    Attributes:
+        images: float32 (N, h, w, C), one feature map an image, in memory.
+        rows: as in `ImageCache`.
+    """
+
+    def __init__(self, cache, backbone):
+        maps = [
+            backbone.predict_on_batch(np.asarray(cache.images[start : start + 32], np.float32))
+            for start in range(0, len(cache.images), 32)
+        ]
+        self.images, self.rows = np.concatenate(maps), cache.rows
+
+
+def fit_frozen(model, backbone, loss, config, cache, parts, folder, callbacks=()):
+    """Train everything behind a backbone, save the whole network, and predict the test part.
+
+    Args:
+        model: keras.Model whose first layer after the images is `backbone`.
+        backbone: keras.Model from `build_backbone`; its weights and statistics stay.
+        loss, config, cache, parts, folder, callbacks: as for `train_and_predict`. Images cannot be augmented.
+
+    Returns:
+        As `train_and_predict`.
+    """
+    backbone.trainable = False
+    behind = keras.Model(model.get_layer(backbone.name).output, model.output)
+    maps = FrozenMaps(cache, backbone)
+    predicted = train_and_predict(behind, loss, config | {"augmentation": None}, maps, parts, folder, callbacks)
+    save_model(model, folder / "model.keras")
+    return predicted
