@@ -42,6 +42,8 @@ def fit_frozen(model, backbone, loss, config, cache, parts, folder, callbacks=()
     first_behind = model.layers[model.layers.index(backbone) + 1]
     behind = keras.Model(first_behind.input, model.output)
     maps = FrozenMaps(cache, backbone)
-    predicted = train_and_predict(behind, loss, config | {"augmentation": None}, maps, parts, folder, callbacks)
+    predicted = train_and_predict(
+        behind, loss, config | {"augmentation": None}, maps, parts, folder, callbacks
+    )
     save_model(model, folder / "model.keras")
     return predicted

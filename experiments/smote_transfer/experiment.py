@@ -73,7 +73,7 @@ PROFILES = {
 }
 PHANTOMS = {
     "fundus_phantom": (write_fundus, {"num_images": 480, "size": 128, "seed": 0}),
-    "brain_phantom": (write_brain, {"num_images": 480, "size": 128, "seed": 0}),
+    "brain_phantom": (write_brain, {"num_images": 480, "size": 64, "seed": 0}),
 }
 # The paper's data sets, and what stands in for each.
 DATA_SETS = {"aptos2019": "fundus_phantom", "brain_tumor_mri": "brain_phantom"}
