@@ -26,6 +26,7 @@ GRID ?= auto
 WORKERS ?=
 ADDRESS ?=
 MODEL ?=
+BENCH ?=
 TRAINED_ON ?=
 FOLDER ?= screening
 PORT ?= 8000
@@ -111,8 +112,8 @@ test: lint ## lint and the fast tests
 test-slow: $(VENV)/.developing ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
 
-bench: $(VENV)/.developing ## speed against named peers, both sides in one run
-	$(BIN)/python -m pytest benchmarks --benchmark-columns=min,median,rounds
+bench: $(VENV)/.developing ## speed against named peers, into benchmarks/RESULTS.md: BENCH="augment embed"
+	$(BIN)/python -m benchmarks $(BENCH)
 
 reference: ## rebuild tests/reference/tfa_0_23.json from tensorflow-addons, in an environment of its own
 	tests/reference/build.sh

@@ -1,28 +1,28 @@
 """The application under load against the naive page, which calls `model.predict` once per request.
 
-    python -m pytest benchmarks/bench_app.py --benchmark-columns=min,median,rounds
-
 Both serve the network of the demonstration (CheXNet_CBAM on DenseNet121 at 64 px, random weights) from a process of
 their own through waitress, to 1 and to 32 clients that send one photograph after another. The application also
 checks a token, measures the quality of the photograph, calibrates, and writes a durable entry of the audit log for
-every prediction; the naive page does none of this. Throughput and latencies stand in `extra_info` and are printed;
-afterwards the application answers 2,000 requests, and its memory is compared before and after.
+every prediction; the naive page does none of this. Latencies are printed, and the application's memory over
+2,000 requests.
 """
 
 import contextlib
+import functools
 import http.client
 import json
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
 
 import cv2
 import numpy as np
-import pytest
 
+from benchmarks.comparison import Comparison
 from data_prep.phantoms.fundus import write_fundus
 from data_prep.phantoms.retina import CLASSES
 from drcls.app import audit
@@ -34,10 +34,46 @@ NUM_REQUESTS = {1: 40, 32: 160}
 NUM_LONG = 2000
 
 
-@pytest.fixture(scope="module")
-def setting(tmp_path_factory):
-    """A model, the data it might have been trained on, an account with a token, and a photograph."""
-    folder = tmp_path_factory.mktemp("bench")
+def comparisons():
+    with tempfile.TemporaryDirectory() as folder:
+        token, photograph = prepare(Path(folder))
+        ours = ["-m", "drcls.app", "--model", "model.keras", "--trained-on", "data"]
+        with contextlib.ExitStack() as running:
+            start = functools.partial(Server, folder=folder, token=token, photograph=photograph)
+            app = running.enter_context(start(ours))
+            page = running.enter_context(
+                start([Path(__file__).with_name("naive_page.py").resolve(), "model.keras"])
+            )
+            for num_clients, goal in ((1, 2), (32, 4)):
+                yield storm(app, page, num_clients, goal)
+            print_memory_and_log(app, Path(folder))
+
+
+def storm(app, page, num_clients, goal):
+    def check():
+        """Both answer with probabilities that sum to 1, for every class."""
+        for server in (app, page):
+            answer = server.ask()
+            probabilities = answer.get("probabilities", answer)
+            assert set(probabilities) == set(CLASSES), answer
+            assert abs(sum(probabilities.values()) - 1) < 1e-3, answer
+
+    num_requests = NUM_REQUESTS[num_clients]
+    return Comparison(
+        what=f"the application, {num_clients} client(s)",
+        ours=lambda: app.storm(num_clients, num_requests),
+        peers={"a page that calls model.predict": lambda: page.storm(num_clients, num_requests)},
+        goals={"a page that calls model.predict": goal},
+        work=num_requests,
+        unit="requests",
+        check=check,
+        how=f"{num_requests} photographs, DenseNet121 with CBAM at 64 px, random weights, waitress; ours also checks a "
+        "token, measures quality, calibrates and writes a durable audit entry.",
+    )
+
+
+def prepare(folder):
+    """Make a model, the data it might have been trained on, an account with a token, and a photograph."""
     build_chexnet_cbam(build_backbone("DenseNet121", 64), CLASSES, seed=0).save(folder / "model.keras")
     write_fundus(folder / "data", num_images=40, size=64, progress=False)
     create_folder(folder / "screening")
@@ -45,25 +81,21 @@ def setting(tmp_path_factory):
         add_account(connection, "bench", "a long enough password", "clinician")
         token = add_token(connection, "bench")
     image = cv2.imread(str(folder / "data" / "images" / "00000.png"))
-    photograph = cv2.imencode(".png", cv2.resize(image, (512, 512), interpolation=cv2.INTER_CUBIC))[
-        1
-    ].tobytes()
-    return folder, token, photograph
+    larger = cv2.resize(image, (512, 512), interpolation=cv2.INTER_CUBIC)
+    return token, cv2.imencode(".png", larger)[1].tobytes()
 
 
-@pytest.fixture(scope="module")
-def servers(setting):
-    folder, token, photograph = setting
-    started = {
-        "drcls": Server(
-            ["-m", "drcls.app", "--model", "model.keras", "--trained-on", "data"], folder, token, photograph
-        ),
-        "naive": Server([Path(__file__).resolve(), "model.keras"], folder, token, photograph),
-    }
-    yield started
-    for server in started.values():
-        server.process.kill()
-        server.process.wait()
+def print_memory_and_log(app, folder):
+    """Print the application's memory over many requests, and whether its log kept all of them."""
+    before, logged = app.memory(), count_entries(folder)
+    app.storm(32, NUM_LONG)
+    kept = count_entries(folder) - logged
+    with contextlib.closing(connect(folder / "screening")) as connection:
+        faults = audit.verify(connection)
+    print(
+        f"  memory {before:.0f} -> {app.memory():.0f} MiB over {NUM_LONG} requests; {kept} in the log, "
+        f"{len(faults)} faults of its chain"
+    )
 
 
 class Server:
@@ -82,8 +114,24 @@ class Server:
                 return
         raise RuntimeError(f"{command} ended with {self.process.wait()}")
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+    def ask(self, connection=None):
+        """Send the photograph and return the answer, a dict."""
+        connection = connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
+        connection.request("POST", "/api/v1/predict?override_quality=true", self.photograph, self.headers)
+        answer = connection.getresponse()
+        content = json.loads(answer.read())
+        assert answer.status == 200, content
+        return content
+
     def storm(self, num_clients, num_requests):
-        """Send requests; return seconds of each one, float (num_requests,), and of all together."""
+        """Send so many requests from clients that each send one after another, and print the latencies."""
         seconds, left = [], iter(range(num_requests))
         lock = threading.Lock()
 
@@ -94,22 +142,17 @@ class Server:
                     if next(left, None) is None:
                         return
                 started = time.perf_counter()
-                connection.request(
-                    "POST", "/api/v1/predict?override_quality=true", self.photograph, self.headers
-                )
-                answer = connection.getresponse()
-                content = json.loads(answer.read())
-                assert answer.status == 200, content
+                self.ask(connection)
                 seconds.append(time.perf_counter() - started)
 
         threads = [threading.Thread(target=client) for _ in range(num_clients)]
-        started = time.perf_counter()
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         assert len(seconds) == num_requests, "a request was lost"
-        return np.array(seconds), time.perf_counter() - started
+        p50, p99 = np.percentile(seconds, [50, 99]) * 1000
+        print(f"    port {self.port}, {num_clients} clients: p50 {p50:.0f} ms, p99 {p99:.0f} ms", flush=True)
 
     def memory(self):
         """Resident memory in MiB."""
@@ -117,63 +160,6 @@ class Server:
         return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
-@pytest.mark.parametrize("num_clients", [1, 32])
-@pytest.mark.parametrize("way", ["naive", "drcls"])
-def test_throughput(benchmark, servers, way, num_clients):
-    server, num_requests = servers[way], NUM_REQUESTS[num_clients]
-    server.storm(num_clients, num_clients)
-    latencies = []
-    benchmark.group = f"{num_requests} photographs from {num_clients} clients"
-    benchmark.pedantic(lambda: latencies.append(server.storm(num_clients, num_requests)[0]), rounds=3)
-    p50, p99 = np.percentile(np.concatenate(latencies), [50, 99]) * 1000
-    rate = num_requests / benchmark.stats.stats.median
-    benchmark.extra_info.update(requests_per_second=rate, p50_ms=p50, p99_ms=p99)
-    print(f"\n{way}, {num_clients} clients: {rate:.1f} requests/s, p50 {p50:.0f} ms, p99 {p99:.0f} ms")
-
-
-def test_memory_and_log_after_two_thousand(benchmark, setting, servers):
-    folder, _, _ = setting
-    server = servers["drcls"]
-    server.storm(32, 200)
-    before, logged = server.memory(), count_entries(folder)
-    benchmark.group = f"{NUM_LONG} photographs from 32 clients"
-    benchmark.pedantic(lambda: server.storm(32, NUM_LONG), rounds=1)
-    after = server.memory()
-    benchmark.extra_info.update(memory_before_mib=before, memory_after_mib=after)
-    print(f"\nmemory {before:.0f} -> {after:.0f} MiB over {NUM_LONG} requests")
-    assert after < 1.1 * before
-    assert count_entries(folder) - logged == NUM_LONG, "a prediction is missing in the log"
-    with contextlib.closing(connect(folder / "screening")) as connection:
-        assert audit.verify(connection) == []
-
-
 def count_entries(folder):
     with contextlib.closing(connect(folder / "screening")) as connection:
         return connection.execute("SELECT count(*) FROM audit WHERE action = 'prediction'").fetchone()[0]
-
-
-def serve_naively(model_file, port):
-    """The page that is written first: decode, resize, `model.predict`, answer."""
-    import flask
-    import keras
-    import waitress
-
-    import drcls  # noqa: F401 - registers the layers of the saved model
-
-    app, model = flask.Flask(__name__), keras.models.load_model(model_file, compile=False)
-
-    @app.post("/api/v1/predict")
-    def predict():
-        image = cv2.imdecode(np.frombuffer(flask.request.get_data(), np.uint8), cv2.IMREAD_COLOR_RGB)
-        image = cv2.resize(image, model.input_shape[1:3])
-        probabilities = model.predict(image[None].astype("float32"), verbose=0)[0]
-        return flask.jsonify(dict(zip(CLASSES, probabilities.tolist(), strict=True)))
-
-    model.predict(np.zeros((1, *model.input_shape[1:])), verbose=0)  # the first call compiles
-    server = waitress.create_server(app, host="127.0.0.1", port=port, threads=40, ident=None)
-    print(f"http://127.0.0.1:{port}", flush=True)
-    server.run()
-
-
-if __name__ == "__main__":
-    serve_naively(sys.argv[1], int(sys.argv[3]))

@@ -1,52 +1,40 @@
-"""Embeddings: ours through Keras and onnxruntime, against `model.predict` called plainly.
-
-    python -m pytest benchmarks/bench_embed.py --benchmark-columns=min,median,rounds
-
-64 images at 224 px through DenseNet121 with random weights, pooled; all three give the same embeddings. Compiling and
-exporting are not timed.
-"""
+"""Embeddings of a frozen backbone: ours through Keras and onnxruntime, against `model.predict` called plainly."""
 
 import keras
 import numpy as np
-import pytest
 
+from benchmarks.comparison import Comparison
 from drcls.export import onnx_function
 from drcls.models import build_backbone, build_embedding_model, embed
 
 NUM_IMAGES, SIZE = 64, 224
 
 
-@pytest.fixture(scope="module")
-def backbone():
-    keras.utils.set_random_seed(0)
-    return build_backbone("DenseNet121", SIZE)
+def comparisons():
+    images = np.random.default_rng(0).integers(0, 256, (NUM_IMAGES, SIZE, SIZE, 3), dtype=np.uint8)
+    for name in ("MobileNet", "DenseNet121"):
+        keras.utils.set_random_seed(0)
+        backbone = build_backbone(name, SIZE)
+        model = build_embedding_model(backbone)
+        engines = {"Keras": model.predict_on_batch, "onnxruntime": onnx_function(model)}
+        for engine, forward in engines.items():
+            yield against_predict(name, backbone, model, images, engine, forward)
 
 
-@pytest.fixture(scope="module")
-def images():
-    return np.random.default_rng(0).integers(0, 256, (NUM_IMAGES, SIZE, SIZE, 3), dtype=np.uint8)
+def against_predict(name, backbone, model, images, engine, forward):
+    def ours():
+        return embed(backbone, images, forward=forward)
 
+    def plain():
+        return model.predict(images.astype("float32"), verbose=0)
 
-def ours(backbone):
-    forward = build_embedding_model(backbone).predict_on_batch
-    return lambda images: embed(backbone, images, forward=forward)
-
-
-def ours_onnx(backbone):
-    forward = onnx_function(build_embedding_model(backbone))
-    return lambda images: embed(backbone, images, forward=forward)
-
-
-def plain(backbone):
-    model = build_embedding_model(backbone)
-    return lambda images: model.predict(images.astype("float32"), verbose=0)
-
-
-@pytest.mark.parametrize("way", [ours, ours_onnx, plain])
-def test_embed(benchmark, backbone, images, way):
-    benchmark.group = f"embeddings of {NUM_IMAGES} images at {SIZE} px"
-    compute = way(backbone)
-    expected = plain(backbone)(images[:4])
-    np.testing.assert_allclose(compute(images[:32])[:4], expected, atol=1e-4)
-    benchmark.pedantic(compute, args=(images,), rounds=3)
-    benchmark.extra_info["images_per_second"] = NUM_IMAGES / benchmark.stats.stats.min
+    return Comparison(
+        what=f"embeddings of {name} at {SIZE} px, {engine}",
+        ours=ours,
+        peers={"model.predict": plain},
+        goals={"model.predict": 2 if engine == "onnxruntime" else 1},
+        work=NUM_IMAGES,
+        check=lambda: np.testing.assert_allclose(ours(), plain(), atol=1e-4),
+        how=f"{NUM_IMAGES} images, random weights, pooled; compiling and exporting are not timed.",
+        limits="The same forward pass of the same library on the same cores." if engine == "Keras" else "",
+    )

@@ -1,21 +1,20 @@
-"""Preparing a zip of 224 px JPEG fundi against a plain Pillow loop, and finding it prepared already.
-
-    python -m pytest benchmarks/bench_prepare.py --benchmark-group-by=group
+"""Preparing a zip of 224 px JPEG fundi against a plain Pillow loop.
 
 The Pillow loop only opens, converts, resizes and saves, in the format and compression of the preparation. The
-preparation also verifies every file, hashes its bytes and its picture, searches duplicates and writes the
-manifest. At 224 px nothing changes, so that the preparation keeps the bytes.
+preparation also verifies every file, hashes its bytes and its picture, searches duplicates and writes the manifest.
+At 224 px nothing changes, so that the preparation keeps the bytes.
 """
 
 import io
 import itertools
+import tempfile
 import zipfile
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
+from benchmarks.comparison import Comparison
 from data_prep.aptos2019 import APTOS2019
 from data_prep.prepare import prepare
 from data_prep.sources import Source
@@ -23,10 +22,38 @@ from data_prep.sources import Source
 NUM_IMAGES = 400
 
 
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory):
+def comparisons():
+    with tempfile.TemporaryDirectory() as folder:
+        archive = write_archive(Path(folder) / "aptos.zip")
+        for size in (224, 128):
+            yield at_size(archive, Path(folder), size)
+
+
+def at_size(archive, folder, size):
+    new = (folder / f"out{size}-{number}" for number in itertools.count())
+
+    def check():
+        """Both keep every image, at the same size."""
+        manifest, other = ours(archive, next(new), size), next(new)
+        pillow(archive, other, size)
+        files = sorted(other.iterdir())
+        assert len(manifest) == len(files) == NUM_IMAGES
+        with Image.open(manifest.paths[0]) as first, Image.open(files[0]) as second:
+            assert first.size == second.size == (size, size)
+
+    return Comparison(
+        what=f"preparing {NUM_IMAGES} fundi at {size} px",
+        ours=lambda: ours(archive, next(new), size),
+        peers={"a Pillow loop": lambda: pillow(archive, next(new), size)},
+        goals={"a Pillow loop": 1.5},
+        work=NUM_IMAGES,
+        check=check,
+        how="The loop opens, resizes and saves; ours also verifies, hashes, finds duplicates and writes the manifest.",
+    )
+
+
+def write_archive(path):
     """Write a zip in the layout of the public APTOS copy, of blurred noise with a JPEG's usual size."""
-    path = tmp_path_factory.mktemp("source") / "aptos.zip"
     rng = np.random.default_rng(0)
     table = ["id_code,diagnosis"]
     with zipfile.ZipFile(path, "w") as archive:
@@ -58,19 +85,3 @@ def pillow(archive, folder, size):
                     image.save(folder / f"{Path(name).stem}.jpg", quality=80)
                 else:
                     image.save(folder / f"{Path(name).stem}.png", compress_level=1)
-
-
-@pytest.mark.parametrize("size", [224, 128])
-@pytest.mark.parametrize("way", [ours, pillow], ids=["drcls", "pillow"])
-def test_prepare(benchmark, archive, tmp_path, way, size):
-    benchmark.group = f"prepare {NUM_IMAGES} images at {size} px"
-    folders = (tmp_path / f"out{number}" for number in itertools.count())
-    benchmark.pedantic(lambda: way(archive, next(folders), size), rounds=3)
-    benchmark.extra_info["images_per_second"] = NUM_IMAGES / benchmark.stats.stats.min
-
-
-def test_second_preparation(benchmark, archive, tmp_path):
-    benchmark.group = f"prepare {NUM_IMAGES} images at 224 px"
-    ours(archive, tmp_path / "out", 224)
-    benchmark.pedantic(lambda: ours(archive, tmp_path / "out", 224), rounds=3)
-    assert benchmark.stats.stats.max < 2
