@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from drcls.layers import DropBlock2D
 from drcls.train import BatchNormReestimation
 
 
@@ -87,3 +88,17 @@ def test_after_a_short_training_inference_agrees_with_training_mode():
     BatchNormReestimation(model, np.split(inputs, 4))()
     assert lagging < 0.6 < 0.97 < right(training=False)
     assert abs(right(training=False) - right(training=True)) < 0.03
+
+
+def test_counted_steps_and_random_states_are_as_before():
+    values = keras.Input((4, 4, 3))
+    maps = keras.layers.BatchNormalization(name="norm")(values)
+    dropped = DropBlock2D(0.5, 2, seed=1, schedule_steps=100)(maps)
+    model = keras.Model(values, keras.layers.Dropout(0.5, seed=2)(dropped))
+    model(np.ones((2, 4, 4, 3), "float32"), training=True)
+    states = [variable for variable in model.non_trainable_variables if "norm" not in variable.path]
+    before = [keras.ops.convert_to_numpy(state) for state in states]
+    assert len(states) == 3
+    assert BatchNormReestimation(model, [np.ones((2, 4, 4, 3), np.float32)] * 3)() == 1
+    for state, value in zip(states, before, strict=True):
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(state), value)

@@ -53,6 +53,7 @@ class BatchNormReestimation:
             return 0
         momentum = 1 - 1 / len(self.batches)
         before = [_statistics(layer) for layer in self.layers]
+        others = [(variable, ops.convert_to_numpy(variable)) for variable in self._other_states()]
         own = [layer.momentum for layer in self.layers]
         try:
             # The first call compiles the momentum in; it stays the same for every later call.
@@ -64,9 +65,17 @@ class BatchNormReestimation:
         finally:
             for layer, value in zip(self.layers, own, strict=True):
                 layer.momentum = value
+            for variable, value in others:
+                variable.assign(value)
         share_left = momentum ** len(self.batches)
         changed = [_forget(layer, old, share_left) for layer, old in zip(self.layers, before, strict=True)]
         return sum(changed)
+
+    def _other_states(self):
+        """Return what a pass in training mode moves besides the statistics: counted steps and random states."""
+        statistics = {id(v) for layer in self.layers for v in (layer.moving_mean, layer.moving_variance)}
+        states = self._training_pass.network.non_trainable_variables
+        return [variable for variable in states if id(variable) not in statistics]
 
 
 class _TrainingPass(keras.Model):
