@@ -21,6 +21,9 @@ def bars(path, groups, series, title, x_title, colours):
         title: what the figure shows.
         x_title: the measure and its unit.
         colours: one per series.
+
+    Returns:
+        dict from a series' name to its drawn numbers: the mean of each group, None where nothing is drawn.
     """
     height = 1.5 + 0.2 * len(groups) * (len(series) + 0.8)
     figure = Figure(figsize=(_WIDTH, height), layout="constrained")
@@ -45,6 +48,10 @@ def bars(path, groups, series, title, x_title, colours):
     axis.margins(x=0.14)
     axis.axvline(0, color="black", lw=0.8)
     _finish(figure, axis, path, title, x_title)
+    return {
+        name: [_rounded(np.mean(numbers)) if len(numbers) else None for numbers in values]
+        for name, values in series.items()
+    }
 
 
 def ranges(path, groups, series, title, x_title, colours):
@@ -53,6 +60,9 @@ def ranges(path, groups, series, title, x_title, colours):
     Args:
         path, groups, title, x_title, colours: as for `bars`.
         series: dict from a name to one (low, high) per group.
+
+    Returns:
+        dict from a series' name to its intervals.
     """
     figure = Figure(figsize=(_WIDTH, 1.5 + 0.25 * len(groups) * len(series)), layout="constrained")
     axis = figure.subplots()
@@ -64,6 +74,7 @@ def ranges(path, groups, series, title, x_title, colours):
     axis.set_ylim(len(groups) - 0.45, -0.55)
     axis.grid(axis="x", alpha=0.3)
     _finish(figure, axis, path, title, x_title)
+    return {name: [list(map(_rounded, bounds)) for bounds in values] for name, values in series.items()}
 
 
 def lines(path, series, title, x_title, y_title, colours):
@@ -73,6 +84,9 @@ def lines(path, series, title, x_title, y_title, colours):
         path, title, colours: as for `bars`.
         series: dict from a name to (x, list of sequences of numbers), one sequence per place.
         x_title, y_title: the axes.
+
+    Returns:
+        dict from a series' name to the means at each place.
     """
     figure = Figure(figsize=(_WIDTH, 3.6), layout="constrained")
     axis = figure.subplots()
@@ -87,6 +101,11 @@ def lines(path, series, title, x_title, y_title, colours):
     axis.set_ylabel(y_title)
     axis.grid(alpha=0.3)
     _finish(figure, axis, path, title, x_title)
+    return {name: [_rounded(np.mean(numbers)) for numbers in values] for name, (_, values) in series.items()}
+
+
+def _rounded(number):
+    return round(float(number), 4)
 
 
 def _finish(figure, axis, path, title, x_title):

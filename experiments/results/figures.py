@@ -24,7 +24,7 @@ SEEDS = "Error bars are the standard deviation over seeds."
 
 @dataclass
 class Source:
-    """The runs and reported numbers that one figure draws on; remembers which files it read.
+    """The runs and reported numbers that one figure draws on; remembers what it read and drew.
 
     Args:
         paper: str, name of the experiment.
@@ -34,6 +34,11 @@ class Source:
     paper: str
     runs: tuple
     files: list[str] = field(default_factory=list)
+    numbers: dict = field(default_factory=dict)
+
+    def draw(self, kind, *arguments):
+        """Draw with one of the functions of `experiments.results.bars`, and remember the drawn numbers."""
+        self.numbers = kind(*arguments)
 
     def reported(self, table, **row):
         """Return the rows of a reported table whose fields equal those given."""
@@ -76,7 +81,15 @@ def chexnet_accuracy(source, path):
     )
     columns = ([[reported["accuracy"]], *([[]] * len(rows))], [[], *paper], [[], *clean])
     series = dict(zip(HEADS, columns, strict=True))
-    bars(path, ["CheXNet_CBAM", *rows.values()], series, "Accuracy on APTOS 2019", "accuracy (%)", COLOURS)
+    source.draw(
+        bars,
+        path,
+        ["CheXNet_CBAM", *rows.values()],
+        series,
+        "Accuracy on APTOS 2019",
+        "accuracy (%)",
+        COLOURS,
+    )
     return (
         "Under the paper's protocol a dictionary from file hash to label, which sees no image, and learners on "
         "features that were not trained for this task come near the reported accuracy or reach it. On a leak-free "
@@ -104,7 +117,15 @@ def chexnet_leak_by_class(source, path):
         "recall, ours, paper's protocol (extra trees)": ours("paper", measured),
         "recall, ours, leak-free (extra trees)": ours("clean", measured),
     }
-    bars(path, classes, series, "Leaked test images and recall by class", "share (%)", [MORE[0], *COLOURS])
+    source.draw(
+        bars,
+        path,
+        classes,
+        series,
+        "Leaked test images and recall by class",
+        "share (%)",
+        [MORE[0], *COLOURS],
+    )
     return (
         "Nearly every test image of Mild, Severe and Proliferate_DR leaked. Extra trees recall them under the paper's "
         f"protocol and miss most of them on a leak-free split. {SEEDS}"
@@ -121,7 +142,8 @@ def chexnet_intervals(source, path):
             [100 * bound for bound in wald_interval(row["accuracy"] / 100, size)] for row in rows
         ],
     }
-    ranges(
+    source.draw(
+        ranges,
         path,
         [row["model"] for row in rows],
         series,
@@ -143,7 +165,8 @@ def multiscale_accuracy(source, path):
             for column, protocol in zip(columns[1:], PROTOCOLS, strict=True):
                 row = dict(data=data, variant="MultiScaleAttention", protocol=protocol)
                 column.append(source.values(metric, **row))
-    bars(
+    source.draw(
+        bars,
         path,
         groups,
         dict(zip(HEADS, columns, strict=True)),
@@ -169,7 +192,15 @@ def multiscale_rows(source, path):
         name: [source.values(metric, data="aptos2019", protocol="clean", variant=row) for row in rows]
         for metric, name in measures.items()
     }
-    bars(path, list(rows.values()), series, "Leak-free split, five classes", "%", [MORE[0], MORE[1], MORE[2]])
+    source.draw(
+        bars,
+        path,
+        list(rows.values()),
+        series,
+        "Leak-free split, five classes",
+        "%",
+        [MORE[0], MORE[1], MORE[2]],
+    )
     return "Balanced softmax gives up accuracy for macro recall. One seed per row."
 
 
@@ -182,7 +213,15 @@ def multiscale_explainers(source, path):
         for name, good in (("deletion", "low"), ("insertion", "high"))
     }
     groups = [method.replace("_", " ") for method in methods]
-    bars(path, groups, series, "Explainers against random pixels", "area under the curve (%)", [OURS, CLEAN])
+    source.draw(
+        bars,
+        path,
+        groups,
+        series,
+        "Explainers against random pixels",
+        "area under the curve (%)",
+        [OURS, CLEAN],
+    )
     return "Means over 20 test images of one network; an explainer is faithful as far as it differs from random pixels."
 
 
@@ -200,7 +239,7 @@ def smote_before_split(source, path):
             leaked.append(source.values(lambda run: run["leakage"]["overall"], **row))
             accuracy.append(source.values("accuracy", **row))
     series = {"test rows that leaked": leaked, "accuracy": accuracy}
-    bars(path, groups, series, "SMOTE before and after the split", "%", [MORE[0], CLEAN])
+    source.draw(bars, path, groups, series, "SMOTE before and after the split", "%", [MORE[0], CLEAN])
     return (
         "Synthetic rows made of the whole data set put neighbours of training rows into the test part, and accuracy "
         f"rises. Soft voting on frozen SqueezeNet features. {SEEDS}"
@@ -227,7 +266,8 @@ def smote_gains(source, path):
                 for metric in measures
             ]
         )
-    bars(
+    source.draw(
+        bars,
         path,
         list(measures.values()),
         dict(zip(HEADS, columns, strict=True)),
@@ -259,7 +299,7 @@ def smote_leak_by_class(source, path):
         "recall, distributed split": shares(recall, "paper"),
         "recall, leak-free": shares(recall, "clean"),
     }
-    bars(path, classes, series, "Brain Tumor MRI by class", "share (%)", [MORE[0], OURS, CLEAN])
+    source.draw(bars, path, classes, series, "Brain Tumor MRI by class", "share (%)", [MORE[0], OURS, CLEAN])
     return f"The split that the data set is distributed with holds copies of test images in training. {SEEDS}"
 
 
@@ -280,7 +320,9 @@ def canine_alpha(source, path):
         "paper, DenseNet-121, dogs": (alphas, [[one["macro_f1"]] for one in rows]),
         "ours, a small DenseNet, human cells, paper's protocol": (alphas, ours),
     }
-    lines(path, series, "Macro F1 by alpha of the focal loss", "alpha", "macro F1", [PAPER, OURS])
+    source.draw(
+        lines, path, series, "Macro F1 by alpha of the focal loss", "alpha", "macro F1", [PAPER, OURS]
+    )
     return (
         "Ours: mean over three seeds, and their range. Adam divides a constant alpha out of the loss. The reported "
         "spread over alpha is wider than the gain that the paper claims."
@@ -298,7 +340,7 @@ def canine_constant_answer(source, path):
             gained = [[row["accuracy"] - constant[row["rho"]]] for row in rows]
             series[f"{network}, {name}"] = ([row["rho"] for row in rows], gained)
     title = "Reported accuracy minus a constant answer"
-    lines(path, series, title, "imbalance ratio rho", "points", [OURS, CLEAN, MORE[0], MORE[1]])
+    source.draw(lines, path, series, title, "imbalance ratio rho", "points", [OURS, CLEAN, MORE[0], MORE[1]])
     return (
         "Table 3 minus what always answering with the largest class scores by the counts of Table 2. At the highest "
         "imbalance three of the four reported accuracies are below the constant answer."
@@ -319,7 +361,8 @@ def canine_methods(source, path):
         columns.append(
             [source.values("macro_f1", **row, variant=f"tiny_densenet+{name}") for name in methods]
         )
-    bars(
+    source.draw(
+        bars,
         path,
         list(methods.values()),
         dict(zip(HEADS, columns, strict=True)),
@@ -351,7 +394,7 @@ def blood_accuracy(source, path):
         )
     groups = ["frozen backbone", "last block trained", "last block trained,\ncorrupted images"]
     title = "Blood cells: ResNet50 reported, SqueezeNet here"
-    bars(path, groups, dict(zip(HEADS, columns, strict=True)), title, "accuracy (%)", COLOURS)
+    source.draw(bars, path, groups, dict(zip(HEADS, columns, strict=True)), title, "accuracy (%)", COLOURS)
     return (
         "The reported accuracy on corrupted images is that of a hidden test set; ours is the mean over eight "
         f"corruptions at five severities. {SEEDS}"
@@ -377,7 +420,15 @@ def blood_outliers(source, path):
         for files in found.values()
     ]
     groups = ["precision", "recall", *(f"recall,\n{kind}" for kind in kinds)]
-    bars(path, groups, dict(zip(HEADS[1:], columns, strict=True)), "Outlier search", "share (%)", COLOURS[1:])
+    source.draw(
+        bars,
+        path,
+        groups,
+        dict(zip(HEADS[1:], columns, strict=True)),
+        "Outlier search",
+        "share (%)",
+        COLOURS[1:],
+    )
     return (
         f"An isolation forest on hues finds all copies of one blended picture and most of the other. {SEEDS}"
     )
@@ -398,7 +449,9 @@ def blood_corruptions(source, path):
         for variant, title in rows.items()
     }
     title = "Corrupted test images, leak-free split"
-    bars(path, ["no corruption", *names], series, title, "accuracy (%)", [CLEAN, MORE[0], MORE[2]])
+    source.draw(
+        bars, path, ["no corruption", *names], series, title, "accuracy (%)", [CLEAN, MORE[0], MORE[2]]
+    )
     return f"Mean over five severities, 250 test images. {SEEDS} The small networks were trained once."
 
 
@@ -418,7 +471,7 @@ def draw_all(folder=FOLDER):
         folder: Path to write `<name>.png` and `figures.json` to.
 
     Returns:
-        list of dict: name, paper, alt, caption and files, as in `figures.json`.
+        list of dict: name, paper, alt, caption, files and numbers, as in `figures.json`.
     """
     runs, drawn = all_runs(), []
     for paper, functions in FIGURES.items():
@@ -429,7 +482,9 @@ def draw_all(folder=FOLDER):
                 f"experiments/{paper}/published.json",
                 *(f"experiments/results/{name}" for name in source.files),
             ]
-            drawn.append(Drawn(function.__name__, paper, function.__doc__, caption, sorted(set(files))))
+            drawn.append(
+                Drawn(function.__name__, paper, function.__doc__, caption, sorted(set(files)), source.numbers)
+            )
     content = [asdict(one) for one in drawn]
     write_json(Path(folder) / "figures.json", content)
     return content
@@ -437,13 +492,14 @@ def draw_all(folder=FOLDER):
 
 @dataclass(frozen=True)
 class Drawn:
-    """One figure: its file's name, paper, what it shows, its caption, and the files behind it."""
+    """One figure: its file's name, paper, what it shows, its caption, the files behind it and the drawn numbers."""
 
     name: str
     paper: str
     alt: str
     caption: str
     files: list[str]
+    numbers: dict
 
 
 if __name__ == "__main__":

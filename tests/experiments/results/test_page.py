@@ -10,6 +10,7 @@ import pytest
 
 from drcls.runs import read_json
 from experiments.results import ledger, page
+from experiments.results.bars import bars, lines, ranges
 from experiments.results.figures import FIGURES, FOLDER, draw_all
 from experiments.results.tables import CLAIMS
 
@@ -78,6 +79,16 @@ def test_it_is_built_without_keras(tmp_path):
     command = [sys.executable, "-c", WITHOUT_KERAS, str(tmp_path / "results.html")]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     assert (tmp_path / "results.html").stat().st_size > 100_000
+
+
+def test_what_is_drawn_is_returned(tmp_path):
+    found = bars(
+        tmp_path / "b.png", ["a", "b"], {"x": [[1.0, 2.0], []], "y": [[3.0], [4.0]]}, "t", "%", ["k", "r"]
+    )
+    assert found == {"x": [1.5, None], "y": [3.0, 4.0]}
+    found = lines(tmp_path / "l.png", {"x": ([0, 1], [[1.0, 2.0], [3.0]])}, "t", "x", "y", ["k"])
+    assert found == {"x": [1.5, 3.0]}
+    assert ranges(tmp_path / "r.png", ["a"], {"x": [(0.12345, 2)]}, "t", "%", ["k"]) == {"x": [[0.1235, 2.0]]}
 
 
 def test_the_committed_figures_are_those_of_the_results(tmp_path):
