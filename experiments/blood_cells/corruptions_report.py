@@ -1,4 +1,4 @@
-"""What corruptions leave, and what stronger augmentation buys: two sections of the blood-cell report."""
+"""What corruptions leave, and what stronger augmentation changes: two sections of the blood-cell report."""
 
 import numpy as np
 import pandas as pd
@@ -113,12 +113,12 @@ def augmentation_section(runs):
     )
     rows = [gain_row(variant, strong, seeds) for (variant, strong), seeds in pairs.items()]
     return Section(
-        "Stronger augmentation", [text, Table(pd.DataFrame(rows), f"{synthetic_label(runs)}What it bought.")]
+        "Stronger augmentation", [text, Table(pd.DataFrame(rows), f"{synthetic_label(runs)}What it changes.")]
     )
 
 
 def gain_row(variant, strong, seeds):
-    """What one augmentation bought.
+    """What one augmentation changes.
 
     Args:
         variant: str, the row.
@@ -139,7 +139,7 @@ def gain_row(variant, strong, seeds):
         "corruptions that it did not train on": ", ".join(unseen),
         "without it (%)": mean_sd(before, 100, 1),
         "with it (%)": mean_sd(after, 100, 1),
-        "bought (points)": mean_sd(after - before, 100, 1, "+"),
+        "gained (points)": mean_sd(after - before, 100, 1, "+"),
         "gap to clean closed (%)": closed(plain.mean(), before.mean(), after.mean()),
     }
 

@@ -68,5 +68,5 @@ def pointing_row(run, game):
         "hit rate": f"{100 * game['rate']:.1f} %",
         "95 % interval (Wilson)": interval(wilson_interval(game["hits"], game["images"])),
         "maps of zeros, counted as misses": str(game["blank"]),
-        "a random pixel": f"{100 * game['chance_rate']:.1f} %",
+        "by chance (a random pixel)": f"{100 * game['chance_rate']:.1f} %",
     }

@@ -203,7 +203,7 @@ def table(results):
 
 
 def gains_table(results, with_phantoms=True):
-    """Return the Markdown table of what SMOTE bought: soft voting, by data set and protocol.
+    """Return the Markdown table of what SMOTE changes: soft voting, by data set and protocol.
 
     Args:
         results: Path of the folder with the committed JSON files.
@@ -355,7 +355,7 @@ def all_results(results):
         "# Every measured row\n\n"
         "Made by `experiments/results/collect.py` from the files beside this one. Figures from synthetic images "
         "say how the software behaves, nothing about a disease.\n\n"
-        f"{table(results)}\n## What SMOTE bought\n\n{gains_table(results)}\n"
+        f"{table(results)}\n## What SMOTE changes\n\n{gains_table(results)}\n"
         f"## Injected outliers\n\n{outliers_table(results)}\n"
         f"## Accuracy (%) on corrupted test images\n\n{robustness_table(results)}"
     )

@@ -1,4 +1,4 @@
-"""The report of the SMOTE runs: every backbone, resampling and learner, and what SMOTE bought.
+"""The report of the SMOTE runs: every backbone, resampling and learner, and what SMOTE changes.
 
 Reads the run folders and the manifest and trains nothing; `--report-only` of the experiment rebuilds it.
 """
@@ -183,12 +183,12 @@ def gain_section(folder, runs, printed, ordered):
         "reported gains are those of the abstract, on diabetic retinopathy."
     )
     if not rows:
-        return Section("What SMOTE bought", [text, "Not run: it needs the rows none and SMOTE of one seed."])
+        return Section("What SMOTE changes", [text, "Not run: it needs the rows none and SMOTE of one seed."])
     phantom = any(run["phantom"] for run in runs)
     write_json(folder / "gains.json", {"phantom": phantom, "gains": rows})
     frame = pd.DataFrame([gain_cells(row, printed) for row in rows])
-    table = Table(frame, f"{synthetic_label(runs)}What SMOTE bought, with 95 % intervals.")
-    return Section("What SMOTE bought", [text, table])
+    table = Table(frame, f"{synthetic_label(runs)}What SMOTE changes, with 95 % intervals.")
+    return Section("What SMOTE changes", [text, table])
 
 
 def pair_up(runs):

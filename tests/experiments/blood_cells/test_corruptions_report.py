@@ -45,7 +45,7 @@ def test_what_an_augmentation_bought_counts_unseen_corruptions_alone():
     with_it = measured(0.8, blur=0.6, brightness=0.9, noise=0.9, overlay=0.9)
     found = gain_row("net+fine_tuned+MixUp", "MixUp", {0: (without, with_it)})
     assert found["corruptions that it did not train on"] == "blur"
-    assert found["clean (points)"] == "-10.0" and found["bought (points)"] == "+10.0"
+    assert found["clean (points)"] == "-10.0" and found["gained (points)"] == "+10.0"
     assert found["without it (%)"] == "50.0" and found["gap to clean closed (%)"] == "25"
 
 

@@ -64,7 +64,7 @@ def test_all_rows_from_data_to_report(setting, tmp_path):
     assert set(places.loc[places["kind"] == "synthetic", "label"]) == {"blue"}
     assert set(read_json(clean / "extractor-frozen-hyperparameters.json")["chosen"]) == set(FEW)
     text = (run_set / "report-squares-quick" / "report.md").read_text()
-    for heading in ("Backbones and resampling", "What SMOTE bought", "Every learner"):
+    for heading in ("Backbones and resampling", "What SMOTE changes", "Every learner"):
         assert f"## {heading}" in text
     assert "(reported" not in text  # the reported gains are those on retinopathy
     written = (clean / "extractor+SMOTE" / "metrics.json").stat().st_mtime_ns
