@@ -6,7 +6,8 @@
     python -m drcls.app revoke-tokens anna                        ends them all
     python -m drcls.app calibrate --model MODEL.keras             temperature and threshold, on the validation part
     python -m drcls.app check --criteria acceptance.json          the fixed set against the acceptance criteria
-    python -m drcls.app verify-log                                any change of the audit log
+    python -m drcls.app verify-log                                any change of the log and of what it describes
+    python -m drcls.app export-head --to /elsewhere/heads.jsonl   so that verify-log --heads finds an older database
 
 Without --model it is the network that `make reproduce-chexnet-cbam` trains on synthetic images: a demonstration.
 """
@@ -14,6 +15,7 @@ Without --model it is the network that `make reproduce-chexnet-cbam` trains on s
 import argparse
 import contextlib
 import getpass
+import json
 import os
 import sqlite3
 import sys
@@ -98,7 +100,19 @@ def parse(arguments):
     checks.add_argument("--data-set", type=Path, help="prepared data set (default: the validation part)")
     checks.add_argument("--criteria", type=Path, help="JSON file of criteria; kept for the next time")
     log = command("verify-log", verify_log, "look for any change of the audit log")
-    log.add_argument("--head", help="hash of an entry, noted earlier, that must be in the log")
+    log.add_argument(
+        "--head",
+        action="append",
+        help="hash of an entry, noted earlier, that must be in the log; may be repeated",
+    )
+    log.add_argument(
+        "--heads",
+        type=Path,
+        action="append",
+        help="file of export-head, kept elsewhere; all must be in the log",
+    )
+    export = command("export-head", export_head, "print the head of the audit log, to be kept elsewhere")
+    export.add_argument("--to", type=Path, help="append it to this file instead, on another machine's disk")
     return parser.parse_args(arguments)
 
 
@@ -208,20 +222,53 @@ def check(options):
 
 def verify_log(options):
     from drcls.app import audit
-    from drcls.app.cases import changed_photographs
+    from drcls.app.verification import find_changes
 
+    heads = [{"head": head} for head in options.head or []]
+    for file in options.heads or []:
+        heads += read_heads(file)
     with database(options) as connection:
-        problems = audit.verify(connection, options.head)
-        problems += changed_photographs(connection, options.folder)
-        last = connection.execute("SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1").fetchone()
+        problems = find_changes(connection, options.folder, heads)
+        head = audit.head(connection)
     for problem in problems:
         print(problem)
     if problems:
         print(f"{options.folder}: the audit log, or what it describes, was changed")
         return 1
-    number, head = (last["id"], last["hash"]) if last else (0, audit.START)
-    print(f"{number} entries, unchanged; head {head}: note it elsewhere")
+    print(
+        f"{head['entries']} entries, unchanged; head {head['head']}: note it elsewhere, for example by export-head"
+    )
     return 0
+
+
+def export_head(options):
+    from drcls.app import audit
+
+    with database(options) as connection:
+        line = json.dumps(audit.head(connection))
+    if options.to is None:
+        print(line)
+        return 0
+    with options.to.open("a") as file:
+        file.write(line + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    print(f"{options.to}: one more head of {options.folder}; check it by verify-log --heads {options.to}")
+    return 0
+
+
+def read_heads(file):
+    """Read the lines that `export-head` wrote."""
+    heads = []
+    for number, line in enumerate(file.read_text().splitlines(), start=1):
+        try:
+            head = json.loads(line)
+            heads.append({"entries": int(head["entries"]), "head": str(head["head"]), "at": str(head["at"])})
+        except (ValueError, LookupError, TypeError) as error:
+            raise ValueError(
+                f"{file}, line {number}: {line[:80]!r}; expected a line that export-head wrote"
+            ) from error
+    return heads
 
 
 @contextlib.contextmanager

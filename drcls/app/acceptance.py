@@ -47,11 +47,12 @@ def check(connection, folder, grader, cases):
         **grader.description(),
     }
     with transaction(connection):
+        moment = now()
         connection.execute(
             "INSERT INTO checks (at, passed, record) VALUES (?, ?, ?)",
-            (now(), record["passed"], json.dumps(record)),
+            (moment, record["passed"], json.dumps(record)),
         )
-        audit.append(connection, "command line", "acceptance_check", **record)
+        audit.append(connection, "command line", "acceptance_check", at=moment, **record)
     return record
 
 

@@ -85,6 +85,8 @@ def _check_csrf():
     # The API knows no cookies: a token in the header is no proof a foreign page could make a browser send.
     if request.method in ("GET", "HEAD", "OPTIONS") or request.blueprint == "api":
         return
+    if request.routing_exception is not None:  # no page, or not with this method: 404 or 405 follows
+        return
     if "secret" not in session:
         request.max_content_length = MAX_BYTES_OF_STRANGERS
     expected, received = session.get("csrf", ""), request.form.get("csrf_token", "")

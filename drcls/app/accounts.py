@@ -1,16 +1,16 @@
 """Accounts, sessions and tokens: who may do what. Passwords are stored as scrypt hashes, secrets as SHA-256."""
 
-import contextlib
 import hashlib
+import ipaddress
 import re
 import secrets
-import sqlite3
 import time
 
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from drcls.app import audit
-from drcls.app.store import now, transaction
+from drcls.app.replay import password_sha256
+from drcls.app.store import now, transaction, write_unless_busy
 
 ROLES = ("clinician", "admin")
 MIN_PASSWORD, MAX_PASSWORD = 12, 1024
@@ -48,11 +48,13 @@ def add_account(connection, name, password, role, actor="command line"):
     with transaction(connection):
         if connection.execute("SELECT 1 FROM accounts WHERE name = ?", (name,)).fetchone():
             raise ValueError(f"the account {name!r} exists already")
+        moment = now()
         connection.execute(
             "INSERT INTO accounts (name, role, password, created) VALUES (?, ?, ?, ?)",
-            (name, role, hashed, now()),
+            (name, role, hashed, moment),
         )
-        audit.append(connection, actor, "account_created", name=name, role=role)
+        told = {"name": name, "role": role, "password_sha256": password_sha256(hashed)}
+        audit.append(connection, actor, "account_created", at=moment, **told)
 
 
 def set_password(connection, name, password, actor="command line"):
@@ -63,7 +65,9 @@ def set_password(connection, name, password, actor="command line"):
         _need_account(connection, name)
         connection.execute("UPDATE accounts SET password = ? WHERE name = ?", (hashed, name))
         connection.execute("DELETE FROM sessions WHERE account = ?", (name,))
-        audit.append(connection, actor, "password_changed", name=name)
+        audit.append(
+            connection, actor, "password_changed", name=name, password_sha256=password_sha256(hashed)
+        )
 
 
 def deactivate(connection, name, actor="command line"):
@@ -82,7 +86,7 @@ def log_in(connection, name, password, address):
     Args:
         connection: open database.
         name, password: str, as typed.
-        address: str, where the request comes from.
+        address: str, where the request comes from; all of an IPv6 /64 count as one.
 
     Returns:
         str, the secret of the session, for the cookie; None where name and password do not fit.
@@ -90,28 +94,47 @@ def log_in(connection, name, password, address):
     Raises:
         TooManyFailuresError: after five failures within five minutes for the name or from the address.
     """
-    moment = time.time()
+    moment, network = time.time(), _network(address)
     # Counted before the password is looked at, so that many attempts at once cannot all pass the count.
     with transaction(connection):
         connection.execute("DELETE FROM failed_logins WHERE at < ?", (moment - FAILURE_SECONDS,))
-        for column, value in (("name", name), ("address", address)):
+        for column, value in (("name", name), ("address", network)):
             count = f"SELECT count(*) FROM failed_logins WHERE {column} = ?"
             if connection.execute(count, (value,)).fetchone()[0] >= FAILURES_ALLOWED:
                 raise TooManyFailuresError
-        attempt = connection.execute("INSERT INTO failed_logins VALUES (?, ?, ?)", (moment, name, address))
+        attempt = connection.execute("INSERT INTO failed_logins VALUES (?, ?, ?)", (moment, name, network))
     account = connection.execute(
         "SELECT password FROM accounts WHERE name = ? AND active = 1", (name,)
     ).fetchone()
     fits = check_password_hash(account["password"] if account else NOBODY, password)
     if not (account and fits):
+        _log_failure(connection, name, network)
         return None
     secret = secrets.token_urlsafe(32)
     with transaction(connection):
         connection.execute("DELETE FROM failed_logins WHERE rowid = ?", (attempt.lastrowid,))
         connection.execute("DELETE FROM sessions WHERE seen < ?", (moment - SESSION_SECONDS,))
         connection.execute("INSERT INTO sessions VALUES (?, ?, ?, ?)", (digest(secret), name, moment, moment))
-        audit.append(connection, name, "login")
+        audit.append(connection, name, "login", session=digest(secret), started=moment)
     return secret
+
+
+def _network(address):
+    """Return what one attacker has of addresses: an IPv4 address, the /64 of an IPv6 address; else the text itself."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address[:64]
+    if parsed.version == 6 and parsed.ipv4_mapped:
+        return str(parsed.ipv4_mapped)
+    return str(parsed) if parsed.version == 4 else str(ipaddress.ip_network((parsed, 64), strict=False))
+
+
+def _log_failure(connection, name, network):
+    """Log a failed attempt; a name that nobody has may be a password that was typed into the wrong field."""
+    with transaction(connection):
+        known = connection.execute("SELECT 1 FROM accounts WHERE name = ?", (name,)).fetchone()
+        audit.append(connection, name if known else "unknown account", "login_failed", address=network)
 
 
 def session_account(connection, secret):
@@ -123,14 +146,21 @@ def session_account(connection, secret):
         (digest(secret), moment - IDLE_SECONDS, moment - SESSION_SECONDS),
     ).fetchone()
     if row and moment - row["seen"] > 60:
-        with contextlib.suppress(sqlite3.OperationalError):  # a busy database: the next request will tell it
-            connection.execute("UPDATE sessions SET seen = ? WHERE digest = ?", (moment, digest(secret)))
+        write_unless_busy(
+            connection, "UPDATE sessions SET seen = ? WHERE digest = ?", (moment, digest(secret))
+        )
     return row
 
 
 def log_out(connection, secret):
     """End a session."""
-    connection.execute("DELETE FROM sessions WHERE digest = ?", (digest(secret),))
+    with transaction(connection):
+        row = connection.execute(
+            "SELECT account FROM sessions WHERE digest = ?", (digest(secret),)
+        ).fetchone()
+        if row:
+            connection.execute("DELETE FROM sessions WHERE digest = ?", (digest(secret),))
+            audit.append(connection, row["account"], "logout", session=digest(secret))
 
 
 def add_token(connection, name, actor="command line"):
@@ -142,8 +172,9 @@ def add_token(connection, name, actor="command line"):
     token = secrets.token_urlsafe(32)
     with transaction(connection):
         _need_account(connection, name)
-        connection.execute("INSERT INTO tokens VALUES (?, ?, ?)", (digest(token), name, now()))
-        audit.append(connection, actor, "token_created", name=name)
+        moment = now()
+        connection.execute("INSERT INTO tokens VALUES (?, ?, ?)", (digest(token), name, moment))
+        audit.append(connection, actor, "token_created", at=moment, name=name, digest=digest(token))
     return token
 
 

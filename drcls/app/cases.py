@@ -4,24 +4,30 @@ import csv
 import hashlib
 import io
 import json
+import re
 import secrets
 import shutil
 import time
+import unicodedata
 from dataclasses import asdict
 from datetime import UTC, datetime
 
 from drcls.app import audit
 from drcls.app.pictures import encode_png, view
 from drcls.app.quality import assess, is_gradable
-from drcls.app.store import now, sync_folder, transaction, write_bytes
+from drcls.app.store import case_folder, now, sync_folder, transaction, write_bytes
 
 EYES = ("unknown", "left", "right")
 KINDS = ("confirmed", "overridden", "retake")
 STATES = ("ungradable", "graded", *KINDS)
 MAX_REFERENCE, MAX_REASON = 64, 500
 PER_PAGE = 50
-# The wide forms are read as the narrow ones where East Asian input is set.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# A spreadsheet may take any of these for the end of a cell, and the wide forms for the narrow ones.
+FORMULA = re.compile(r"(^|[;,\t\r\n|])(\s*[=+\-@＝＋－＠])")
+# They change the order in which text is shown, or hide characters: what is read is not what is there.
+DECEIVING = frozenset("\u061c\u200b\u200e\u200f\u2028\u2029\u2060\ufeff") | {
+    chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+}
 COLUMNS = [
     "id",
     "created",
@@ -73,7 +79,8 @@ def create_case(connection, folder, grader, author, image, image_sha256, referen
     gradable = is_gradable(criteria)
     prediction = asdict(grader.grade(image)) if gradable else None
     case_id = secrets.token_hex(6)
-    stored_sha256 = _write_files(folder, case_id, image, grader.preparation)
+    hashes, moment = _write_files(folder, case_id, image, grader.preparation), now()
+    height, width = image.shape[:2]
     try:
         with transaction(connection):
             connection.execute(
@@ -81,13 +88,13 @@ def create_case(connection, folder, grader, author, image, image_sha256, referen
                 "gradable, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'ungradable')",
                 (
                     case_id,
-                    now(),
+                    moment,
                     author,
                     reference,
                     eye,
                     image_sha256,
-                    image.shape[1],
-                    image.shape[0],
+                    width,
+                    height,
                     json.dumps(criteria),
                     gradable,
                 ),
@@ -97,11 +104,15 @@ def create_case(connection, folder, grader, author, image, image_sha256, referen
                 author,
                 "upload",
                 case_id,
+                moment,
                 image_sha256=image_sha256,
-                stored_sha256=stored_sha256,
                 quality=criteria,
+                gradable=gradable,
                 eye=eye,
                 reference=reference,
+                width=width,
+                height=height,
+                **hashes,
             )
             if prediction:
                 _record_prediction(connection, grader, author, case_id, image_sha256, prediction)
@@ -112,13 +123,32 @@ def create_case(connection, folder, grader, author, image, image_sha256, referen
 
 
 def check_fields(reference, eye):
-    """Raise a ValueError where the reference is too long or the eye is not one of `EYES`."""
+    """Raise a ValueError where the reference is too long or deceives, or the eye is not one of `EYES`."""
     if eye not in EYES:
         raise ValueError(f"eye {eye!r} received; expected one of {EYES}")
     if len(reference) > MAX_REFERENCE:
         raise ValueError(
             f"reference of {len(reference)} characters received; at most {MAX_REFERENCE} expected"
         )
+    check_text("reference", reference)
+
+
+def check_text(name, text, allowed=""):
+    """Raise a ValueError where text holds control characters, bidirectional or invisible ones.
+
+    Args:
+        name: str, what the text is, for the message.
+        text: str.
+        allowed: control characters that may stand in it.
+    """
+    for character in text:
+        if character in allowed:
+            continue
+        if character in DECEIVING or unicodedata.category(character) in ("Cc", "Cs"):
+            raise ValueError(
+                f"a {name} with the character U+{ord(character):04X} received; expected text without control, "
+                "bidirectional or invisible characters"
+            )
 
 
 def grade_anyway(connection, grader, author, case_id, version, image, reason):
@@ -159,16 +189,16 @@ def decide(connection, author, case_id, version, kind, grade="", reason=""):
     with transaction(connection):
         states = STATES if kind == "retake" else [state for state in STATES if state != "ungradable"]
         case = _need_unchanged(connection, case_id, version, states)
-        final = _final_grade(case, kind, grade)
+        final, moment = _final_grade(case, kind, grade), now()
         connection.execute(
             "INSERT INTO decisions (case_id, at, author, kind, grade, reason) VALUES (?, ?, ?, ?, ?, ?)",
-            (case_id, now(), author, kind, final, reason),
+            (case_id, moment, author, kind, final, reason),
         )
         connection.execute(
             "UPDATE cases SET state = ?, final_grade = ?, version = version + 1 WHERE id = ?",
             (kind, final, case_id),
         )
-        audit.append(connection, author, "decision", case_id, kind=kind, grade=final, reason=reason)
+        audit.append(connection, author, "decision", case_id, moment, kind=kind, grade=final, reason=reason)
 
 
 def load_case(connection, case_id):
@@ -226,39 +256,16 @@ def find_cases(connection, text="", state="", refer=False, page=1):
 
 
 def cases_csv(rows):
-    """Return cases as CSV text; what a spreadsheet would run as a formula is led by an apostrophe."""
+    """Return cases as CSV text; what a spreadsheet would run as a formula is led by an apostrophe.
+
+    That goes for what follows a semicolon too: in many countries it separates the cells of a CSV file.
+    """
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
     for row in rows:
         writer.writerow([_harmless(row[name]) for name in COLUMNS])
     return text.getvalue()
-
-
-def case_folder(folder, case_id):
-    """Return the Path of a case's files."""
-    return folder / "cases" / case_id
-
-
-def changed_photographs(connection, folder):
-    """Find photographs that are not those that were stored, by the hashes in the log.
-
-    Args:
-        connection: open database.
-        folder: Path of the data folder.
-
-    Returns:
-        list of str, what is wrong; empty where every photograph is the one that was stored.
-    """
-    problems = []
-    uploads = connection.execute("SELECT case_id, details FROM audit WHERE action = 'upload' ORDER BY id")
-    for case_id, details in uploads:
-        path = case_folder(folder, case_id) / "image.png"
-        if not path.is_file():
-            problems.append(f"case {case_id}: its photograph is missing")
-        elif hashlib.sha256(path.read_bytes()).hexdigest() != json.loads(details).get("stored_sha256"):
-            problems.append(f"case {case_id}: its photograph is not the one that was stored")
-    return problems
 
 
 def quarantine_strangers(connection, folder):
@@ -299,20 +306,23 @@ def quarantine_strangers(connection, folder):
 
 
 def _write_files(folder, case_id, image, preparation):
-    """Store photograph and view, both or none; return the SHA-256 of the stored photograph."""
+    """Store photograph and view, both or none; return dict of their SHA-256, `stored_sha256` and `view_sha256`."""
     target = case_folder(folder, case_id)
     partial = target.with_name(f".{case_id}.partial")
     try:
         partial.mkdir(mode=0o700)
-        picture = encode_png(image)
+        picture, shown = encode_png(image), encode_png(view(image, preparation))
         write_bytes(partial / "image.png", picture)
-        write_bytes(partial / "view.png", encode_png(view(image, preparation)))
+        write_bytes(partial / "view.png", shown)
         sync_folder(partial)
         partial.replace(target)
         sync_folder(target.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return hashlib.sha256(picture).hexdigest()
+    return {
+        "stored_sha256": hashlib.sha256(picture).hexdigest(),
+        "view_sha256": hashlib.sha256(shown).hexdigest(),
+    }
 
 
 def _record_prediction(connection, grader, author, case_id, image_sha256, prediction):
@@ -366,8 +376,10 @@ def _check_reason(reason, needed):
         raise ValueError("a reason is expected, and none was given")
     if len(reason) > MAX_REASON:
         raise ValueError(f"a reason of {len(reason)} characters received; at most {MAX_REASON} expected")
+    check_text("reason", reason, allowed="\r\n\t")
 
 
 def _harmless(value):
     text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+    shown = "".join("\ufffd" if c in DECEIVING or (c < " " and c not in "\t\r\n") else c for c in text)
+    return FORMULA.sub(r"\1'\2", shown)

@@ -23,7 +23,6 @@ from drcls.app.cases import (
     EYES,
     PER_PAGE,
     STATES,
-    case_folder,
     cases_csv,
     check_fields,
     create_case,
@@ -34,7 +33,7 @@ from drcls.app.cases import (
 )
 from drcls.app.explanations import TITLES
 from drcls.app.pictures import RefusedImageError, opened_picture
-from drcls.app.store import transaction
+from drcls.app.store import case_folder, transaction
 from drcls.data.image_ops import read_image
 
 MAX_FILES = 20
@@ -178,7 +177,7 @@ def explain(case_id):
     if _need_case(case_id)["prediction"] is None:
         abort(409, "The case has no grade to explain.")
     try:
-        parts().explainer.request(database(), case_id, request.form.get("method", ""))
+        parts().explainer.request(database(), account()["name"], case_id, request.form.get("method", ""))
     except ValueError as error:
         abort(422, str(error))
     return redirect(url_for(".case", case_id=case_id, _anchor="picture"))

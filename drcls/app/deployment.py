@@ -73,12 +73,15 @@ def keep_grades(connection, grader, folder):
         ValueError: where they differ: cases of two scales in one list would be misread.
     """
     names = json.dumps(grader.class_names)
-    connection.execute("INSERT OR IGNORE INTO facts VALUES ('grades', ?)", (names,))
-    begun = connection.execute("SELECT value FROM facts WHERE name = 'grades'").fetchone()["value"]
-    if begun != names:
+    with transaction(connection):
+        begun = connection.execute("SELECT value FROM facts WHERE name = 'grades'").fetchone()
+        if begun is None:
+            connection.execute("INSERT INTO facts VALUES ('grades', ?)", (names,))
+            audit.append(connection, "command line", "grades", names=names)
+    if begun and begun["value"] != names:
         raise ValueError(
             f"{grader.file} has the {len(grader.class_names)} classes {grader.class_names}; {folder} was begun with "
-            f"{json.loads(begun)}: use that model, or another --folder"
+            f"{json.loads(begun['value'])}: use that model, or another --folder"
         )
 
 

@@ -5,6 +5,7 @@ beginning, once: what kills two servers has failed. Its picture appears under it
 """
 
 import contextlib
+import hashlib
 import sqlite3
 import threading
 import time
@@ -14,9 +15,9 @@ from functools import partial
 import cv2
 import numpy as np
 
-from drcls.app.cases import case_folder
+from drcls.app import audit
 from drcls.app.pictures import VIEW_SIDE, encode_png
-from drcls.app.store import connect, transaction, write_bytes
+from drcls.app.store import case_folder, connect, transaction, write_bytes
 from drcls.data.image_ops import read_image
 from drcls.explain import GradCAM, lime, overlay, shap_partition
 
@@ -47,12 +48,13 @@ class Explainer:
 
     def start(self):
         """Take up what an earlier server left half done, and begin."""
-        with contextlib.closing(connect(self.folder)) as connection:
-            connection.execute(
-                "UPDATE explanations SET state = CASE WHEN error IS NULL THEN 'queued' ELSE 'failed' END, error = ? "
-                "WHERE state = 'running'",
-                (INTERRUPTED,),
-            )
+        with contextlib.closing(connect(self.folder)) as connection, transaction(connection):
+            rows = connection.execute("SELECT * FROM explanations WHERE state = 'running'").fetchall()
+            for row in rows:
+                if row["error"] is None:
+                    self._set(connection, row, "queued", INTERRUPTED)
+                else:
+                    self._record(connection, row, "failed", INTERRUPTED, None)
         self._thread.start()
 
     def stop(self):
@@ -65,7 +67,7 @@ class Explainer:
         """Say that something was queued."""
         self._work.set()
 
-    def request(self, connection, case_id, method):
+    def request(self, connection, actor, case_id, method):
         """Queue a heat map, unless it is queued or made already; a failed one is tried again.
 
         Raises:
@@ -74,12 +76,14 @@ class Explainer:
         if method not in NUM_EVALUATIONS:
             raise ValueError(f"method {method!r} received; expected one of {list(NUM_EVALUATIONS)}")
         with transaction(connection):
-            connection.execute(
+            changed = connection.execute(
                 "INSERT INTO explanations (case_id, method, state, queued) VALUES (?, ?, 'queued', ?) "
                 "ON CONFLICT DO UPDATE SET state = 'queued', queued = excluded.queued, error = NULL "
                 "WHERE state = 'failed'",
                 (case_id, method, time.time()),
-            )
+            ).rowcount
+            if changed:
+                audit.append(connection, actor, "explanation_requested", case_id, method=method)
         self.notify()
 
     def states(self, connection, case_id):
@@ -119,19 +123,34 @@ class Explainer:
                     tuple(job)[:2],
                 )
             # In the pool a failure of any kind is a value: it ends this job, not the thread of all the others.
-            error = pool.submit(self._make, *job).exception()
+            made = pool.submit(self._make, *job)
+            error = made.exception()
             self.progress.pop((job["case_id"], job["method"]), None)
-            self._finish(connection, job, error)
+            self._finish(connection, job, error, None if error else made.result())
         return True
 
-    def _finish(self, connection, job, error):
+    def _finish(self, connection, job, error, sha256):
         """Record the outcome; where the database is locked, wait until it is not."""
         while not self._end.is_set():
             try:
-                self._set(connection, job, "failed" if error else "done", _told(error))
+                with transaction(connection):
+                    self._record(connection, job, "failed" if error else "done", _told(error), sha256)
                 return
             except sqlite3.OperationalError:
                 self._end.wait(SECONDS_BETWEEN_LOOKS)
+
+    def _record(self, connection, job, state, error, sha256):
+        self._set(connection, job, state, error)
+        audit.append(
+            connection,
+            "server",
+            "explanation",
+            job["case_id"],
+            method=job["method"],
+            state=state,
+            error=error,
+            sha256=sha256,
+        )
 
     @staticmethod
     def _set(connection, job, state, error):
@@ -149,8 +168,9 @@ class Explainer:
         network_input = self.grader.network_input(image)[None].astype(np.float32)
         heat_map = self._heat_map(case_id, method, network_input, self.grader.class_names.index(grade))
         heat_map = cv2.resize(heat_map, (VIEW_SIDE, VIEW_SIDE), interpolation=cv2.INTER_LINEAR)
-        picture = overlay(np.zeros((VIEW_SIDE, VIEW_SIDE, 3)), np.clip(heat_map, 0, 1), alpha=1)
-        write_bytes(case_folder(self.folder, case_id) / f"{method}.png", encode_png(picture))
+        picture = encode_png(overlay(np.zeros((VIEW_SIDE, VIEW_SIDE, 3)), np.clip(heat_map, 0, 1), alpha=1))
+        write_bytes(case_folder(self.folder, case_id) / f"{method}.png", picture)
+        return hashlib.sha256(picture).hexdigest()
 
     def _heat_map(self, case_id, method, images, class_index):
         """Explain one class: float32 (1, H, W, 3) -> float32 (H, W) in 0..1."""

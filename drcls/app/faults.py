@@ -8,6 +8,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, SecurityEr
 
 from drcls.app.cases import ConflictError
 from drcls.app.inference import TooBusyError
+from drcls.app.store import LockedError
 
 PLAIN = {"Content-Type": "text/plain; charset=utf-8"}
 FULL = "The disk of the server is full or failing; tell the person who runs the server."
@@ -58,7 +59,7 @@ def _too_large(_):
 
 def _database_fault(error):
     name = getattr(error, "sqlite_errorname", "") or ""
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+    if isinstance(error, LockedError) or name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return _fault(503, LOCKED)
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
         return _fault(507, FULL)

@@ -4,12 +4,11 @@ import json
 
 from flask import Blueprint, render_template, request
 
-from drcls.app import audit
 from drcls.app.access import database, needs_admin, needs_login
-from drcls.app.cases import changed_photographs
 from drcls.app.casework import parts
 from drcls.app.drift import weekly
 from drcls.app.quality import LIMITS
+from drcls.app.verification import find_changes
 from drcls.runs import read_json
 
 ENTRIES_PER_PAGE = 100
@@ -59,10 +58,5 @@ def audit_log():
         total=total,
         page=page,
         last=last,
-        problems=find_changes() if request.args.get("verify") else None,
+        problems=find_changes(database(), parts().folder) if request.args.get("verify") else None,
     )
-
-
-def find_changes():
-    """Look for any change of the log, the cases and the photographs."""
-    return audit.verify(database()) + changed_photographs(database(), parts().folder)

@@ -15,6 +15,9 @@ from drcls.app.store import DATABASE, connect
 
 # More than the network takes in one batch, so that a batch can fill while another runs.
 NUM_WORKERS = 40
+MAX_CONNECTIONS = 500
+MAX_HEADER_BYTES = 2**15
+IDLE_SECONDS = 20
 
 
 def check_address(host, tls):
@@ -54,25 +57,43 @@ def serve(folder, grader, host="127.0.0.1", port=8000, tls=False, names=(), trai
     explainer = Explainer(folder, grader)
     app = create_app(folder, grader, explainer, tls, [*LOOPBACK, *names])
     logging.getLogger("waitress").setLevel(logging.ERROR)
+    server = make_server(app, host, port, tls)
+    explainer.start()
+    print(describe(grader))
+    print(f"Decision support, never a diagnosis. http://{host}:{port} (Ctrl-C ends it)", flush=True)
+    server.run()
+
+
+def make_server(app, host, port, tls=False):
+    """Return waitress in front of the application, bound to its port.
+
+    A connection costs little while nothing is sent on it, so that slow ones do not keep the others out. Whoever
+    opens more than `MAX_CONNECTIONS` does: the proxy in front bounds them for each address (docs/screening.md).
+
+    Raises:
+        RuntimeError: where the port is taken.
+    """
     proxy = {"trusted_proxy": "127.0.0.1", "trusted_proxy_headers": "x-forwarded-for"} if tls else {}
     try:
-        server = waitress.create_server(
+        return waitress.create_server(
             app,
             host=host,
             port=port,
             threads=NUM_WORKERS,
             url_scheme="https" if tls else "http",
             max_request_body_size=app.config["MAX_CONTENT_LENGTH"] + 2**20,
+            max_request_header_size=MAX_HEADER_BYTES,
+            connection_limit=MAX_CONNECTIONS,
+            asyncore_use_poll=True,  # select() knows no more than 1,024 files
+            backlog=MAX_CONNECTIONS,
+            channel_timeout=IDLE_SECONDS,
+            cleanup_interval=5,
             clear_untrusted_proxy_headers=True,
             ident=None,
             **proxy,
         )
     except OSError as error:
         raise RuntimeError(f"--host {host} --port {port}: {error.strerror}") from error
-    explainer.start()
-    print(describe(grader))
-    print(f"Decision support, never a diagnosis. http://{host}:{port} (Ctrl-C ends it)", flush=True)
-    server.run()
 
 
 def report_strangers(folder, moved):

@@ -8,12 +8,18 @@ import os
 import secrets
 import sqlite3
 import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 DATABASE = "screening.sqlite"
 BUSY_SECONDS = 5
 WRITER = threading.Lock()
+
+
+class LockedError(sqlite3.OperationalError):
+    """Other threads hold the database; try again in some seconds."""
+
 
 SCHEMA = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -99,7 +105,11 @@ CREATE TRIGGER audit_is_never_changed BEFORE UPDATE ON audit
     BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
 CREATE TRIGGER audit_is_never_deleted BEFORE DELETE ON audit
     BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
-"""
+CREATE TRIGGER audit_is_only_appended BEFORE INSERT ON audit
+    WHEN NEW.id IS NOT (SELECT coalesce(max(id), 0) + 1 FROM audit)
+        OR NEW.previous IS NOT coalesce((SELECT hash FROM audit ORDER BY id DESC LIMIT 1), '%s')
+    BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+""" % ("0" * 64)
 
 
 def create_folder(folder):
@@ -130,7 +140,26 @@ def create_folder(folder):
                 )
             for statement in _statements(SCHEMA):
                 connection.execute(statement)
+        # A folder of an older version has fewer of them.
+        for (kind, name), statement in expected_schema().items():
+            if kind == "trigger" and (kind, name) not in schema(connection):
+                connection.execute(statement)
     return folder
+
+
+def schema(connection):
+    """Return what a database is made of: dict, (kind, name) -> the statement that made it."""
+    rows = connection.execute(
+        "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite!_%' ESCAPE '!'"
+    )
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+def expected_schema():
+    """Return what `schema` returns for a database that nobody has changed."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(SCHEMA)
+        return schema(connection)
 
 
 def need_folder(folder):
@@ -162,10 +191,16 @@ def transaction(connection):
     """Write all of a block or nothing; the lock is taken first, so what the block reads stays true.
 
     The threads of one process queue for it here, one after the other: SQLite lets them sleep and try again, and
-    under load some never get their turn.
+    under load some never get their turn. Nobody waits longer than BUSY_SECONDS in all, however many wait before him.
+
+    Raises:
+        LockedError: where other writers hold the database for so long.
     """
-    with WRITER:
-        connection.execute("BEGIN IMMEDIATE")
+    deadline = time.monotonic() + BUSY_SECONDS
+    if not WRITER.acquire(timeout=BUSY_SECONDS):
+        raise LockedError(f"others have written for {BUSY_SECONDS} seconds")
+    try:
+        _begin(connection, deadline)
         try:
             yield connection
             connection.execute("COMMIT")
@@ -173,6 +208,34 @@ def transaction(connection):
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+    finally:
+        WRITER.release()
+
+
+def _begin(connection, deadline):
+    """Take SQLite's own lock, which other processes may hold, within what is left of the time."""
+    left = max(0, round(1000 * (deadline - time.monotonic())))
+    connection.execute(f"PRAGMA busy_timeout = {left}")
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {round(1000 * BUSY_SECONDS)}")
+
+
+def write_unless_busy(connection, statement, values):
+    """Write what may as well be written by the next request; where the database is locked, do not wait."""
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        connection.execute(statement, values)
+    except sqlite3.OperationalError:
+        pass
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {round(1000 * BUSY_SECONDS)}")
+
+
+def case_folder(folder, case_id):
+    """Return the Path of a case's files."""
+    return folder / "cases" / case_id
 
 
 def now():

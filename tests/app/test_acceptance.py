@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from drcls.app import audit
 from drcls.app.acceptance import check, check_criteria, store_criteria
+from drcls.app.verification import verify
 
 
 def test_a_check_is_recorded(anna, database, folder, grader, data_set, tmp_path):
@@ -23,7 +23,7 @@ def test_a_check_is_recorded(anna, database, folder, grader, data_set, tmp_path)
     assert "macro f1" in page and "failed" in page and record["set_sha256"][:12] in page
     actions = [row["action"] for row in database.execute("SELECT action FROM audit")]
     assert actions.count("acceptance_check") == 3 and "acceptance_criteria" in actions
-    assert audit.verify(database) == []
+    assert verify(database) == []
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,18 @@ def test_a_form_from_elsewhere_changes_nothing(ben, path, token):
     assert ben.get("/").status_code == 200
 
 
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "FOO", "POST"])
+@pytest.mark.parametrize(
+    "path", ["/", "/login", "/upload", "/cases/ab", "/static/case.js", "/api/v1/predict", "/none"]
+)
+def test_a_method_that_a_page_does_not_have_is_405(ben, path, method):
+    if method == "POST" and path in ("/login", "/upload", "/api/v1/predict"):
+        return
+    answer = ben.client.open(path, method=method)
+    assert answer.status_code == (404 if path == "/none" else 405)
+    assert path == "/none" or "GET" in answer.headers["Allow"] or path == "/api/v1/predict"
+
+
 def test_logging_in_changes_the_session(visitor, accounts):
     visitor.get("/login")
     before = visitor.token

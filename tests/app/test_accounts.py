@@ -1,5 +1,6 @@
 """Accounts, sessions and tokens."""
 
+import json
 import time
 
 import pytest
@@ -68,6 +69,35 @@ def test_guessing_is_stopped_for_a_name_and_from_an_address(accounts, monkeypatc
     late = time.time() + module.FAILURE_SECONDS + 1
     monkeypatch.setattr(module.time, "time", lambda: late)
     assert log_in(accounts, "ben", PASSWORD, "10.0.0.1")
+
+
+@pytest.mark.parametrize(
+    "addresses, network",
+    [
+        ([f"2001:db8:0:1::{n:x}" for n in range(9)], "2001:db8:0:1::/64"),
+        (["::ffff:10.0.0.7", "10.0.0.7"] * 5, "10.0.0.7"),
+        ([f"fe80::{n:x}%eth0" for n in range(9)], "fe80::/64"),
+    ],
+)
+def test_all_addresses_of_one_attacker_count_as_one(accounts, addresses, network):
+    for number, address in enumerate(addresses[: module.FAILURES_ALLOWED]):
+        assert log_in(accounts, f"name{number}", "wrong", address) is None
+    with pytest.raises(TooManyFailuresError):
+        log_in(accounts, "ben", PASSWORD, addresses[-1])
+    assert log_in(accounts, "ben", PASSWORD, "2001:db8:0:2::1")
+    logged = [
+        json.loads(row[0])
+        for row in accounts.execute("SELECT details FROM audit WHERE action = 'login_failed'")
+    ]
+    assert logged == [{"address": network}] * module.FAILURES_ALLOWED
+
+
+def test_a_failed_login_is_logged_without_what_was_typed(accounts):
+    log_in(accounts, "ben", "a wrong password", "10.0.0.1")
+    log_in(accounts, "my password", "", "10.0.0.1")
+    rows = accounts.execute("SELECT actor, details FROM audit WHERE action = 'login_failed'").fetchall()
+    assert [row["actor"] for row in rows] == ["ben", "unknown account"]
+    assert "password" not in rows[1]["details"] and "wrong" not in rows[0]["details"]
 
 
 def test_a_closed_account_and_a_new_password_end_everything(accounts):

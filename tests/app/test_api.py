@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from drcls.app import api, audit
+from drcls.app import api
 from drcls.app.openapi import description
+from drcls.app.verification import verify
 
 
 def send(app, data, token, kind="image/png", query=""):
@@ -23,7 +24,7 @@ def test_a_grade_and_its_entry_in_the_log(app, token, photograph, grader, databa
     entry = database.execute("SELECT * FROM audit WHERE id = ?", (answer.json["audit"]["id"],)).fetchone()
     assert entry["hash"] == answer.json["audit"]["hash"] and entry["actor"] == "ben"
     assert json.loads(entry["details"])["prediction"] == prediction
-    assert audit.verify(database) == []
+    assert verify(database) == []
 
 
 def test_what_does_not_pass_the_gate(app, token, blurred, database):
@@ -95,7 +96,7 @@ def test_fuzzed_from_its_own_description(app, token, photograph, blurred, databa
         limits = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
         limits(given(operation.ok().as_strategy())(fuzz))()
     assert {200, 422} <= seen and not any(status >= 500 for status in seen)
-    assert audit.verify(database) == []
+    assert verify(database) == []
 
 
 def test_the_description_is_served_and_names_the_classes(app, grader):

@@ -9,20 +9,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from drcls.app import audit
-from drcls.app.cases import case_folder, changed_photographs
-from drcls.app.store import transaction
+from drcls.app.store import case_folder, expected_schema, transaction
+from drcls.app.verification import find_changes, verify
 
 
 def write(database, number):
     with transaction(database):
-        return [audit.append(database, "ben", "login", None, number=i) for i in range(number)]
+        return [audit.append(database, "ben", "export", None, number=i) for i in range(number)]
 
 
 def tamper(database, statement, *values):
-    """Change the log as somebody with the database file could: without the triggers."""
-    database.execute("DROP TRIGGER IF EXISTS audit_is_never_changed")
-    database.execute("DROP TRIGGER IF EXISTS audit_is_never_deleted")
+    """Change the log as somebody with the database file could: without the triggers, which are put back."""
+    triggers = {name: sql for (kind, name), sql in expected_schema().items() if kind == "trigger"}
+    for name in triggers:
+        database.execute(f"DROP TRIGGER {name}")
     database.execute(statement, values)
+    for sql in triggers.values():
+        database.execute(sql)
 
 
 def test_the_hash_by_hand(database):
@@ -37,10 +40,10 @@ def test_the_hash_by_hand(database):
 
 
 def test_an_untouched_log_is_clean(database):
-    assert audit.verify(database) == []
+    assert verify(database) == []
     entries = write(database, 3)
-    assert audit.verify(database, entries[1]["hash"]) == []
-    assert "no entry has the hash abc" in audit.verify(database, "abc")[0]
+    assert verify(database, [{"head": entries[1]["hash"]}]) == []
+    assert "no entry has the hash abc" in verify(database, [{"head": "abc"}])[0]
 
 
 def test_sqlite_itself_refuses_changes(database):
@@ -68,31 +71,31 @@ def test_any_changed_field_is_found(database, number, column, value):
     before = database.execute(f"SELECT {column} FROM audit WHERE id = ?", (number,)).fetchone()[0]
     try:
         tamper(database, f"UPDATE audit SET {column} = ? WHERE id = ?", value, number)
-        assert bool(audit.verify(database)) == (value != before)
+        assert bool(verify(database)) == (value != before)
     finally:
         tamper(database, f"UPDATE audit SET {column} = ? WHERE id = ?", before, number)
-    assert audit.verify(database) == []
+    assert verify(database) == []
 
 
 @pytest.mark.parametrize("number", [1, 2, 4])
 def test_a_missing_entry_is_found(database, number):
     write(database, 4)
     tamper(database, "DELETE FROM audit WHERE id = ?", number)
-    assert audit.verify(database)
+    assert verify(database)
 
 
 def test_exchanged_entries_are_found(database):
     write(database, 4)
     tamper(database, "UPDATE audit SET id = -id WHERE id IN (2, 3)")
-    database.execute("UPDATE audit SET id = 5 + id WHERE id < 0")
-    assert "entry 2 is not chained to the entry before it" in audit.verify(database)
+    tamper(database, "UPDATE audit SET id = 5 + id WHERE id < 0")
+    assert "entry 2 is not chained to the entry before it" in verify(database)
 
 
 def test_an_entry_that_tells_nothing_is_named(database):
     with transaction(database):
         audit.append(database, "ben", "decision", "c1", kind="confirmed")
         audit.append(database, "ben", "upload", "c1")
-    problems = audit.verify(database)
+    problems = verify(database)
     assert problems == [
         "entry 1 does not tell what an entry 'decision' tells",
         "entry 2 does not tell what an entry 'upload' tells",
@@ -108,11 +111,9 @@ def test_an_entry_that_tells_nothing_is_named(database):
     ],
 )  # fmt: skip
 def test_any_changed_column_of_a_case_is_found(case_id, database, column, value):
-    assert audit.verify(database) == []
+    assert verify(database) == []
     database.execute(f"UPDATE cases SET {column} = ?", (value,))
-    assert audit.verify(database) == [
-        f"case {case_id}: its {column.replace('_', ' ')} is not the one in the log"
-    ]
+    assert verify(database) == [f"case {case_id}: its {column.replace('_', ' ')} is not the one in the log"]
 
 
 def test_a_smuggled_case_is_found(accounts):
@@ -120,29 +121,29 @@ def test_a_smuggled_case_is_found(accounts):
         "INSERT INTO cases (id, created, author, reference, eye, image_sha256, width, height, quality, gradable, "
         "state) VALUES ('c1', '', 'ben', '', 'left', '', 1, 1, '[]', 0, 'ungradable')"
     )
-    assert audit.verify(accounts) == ["case c1 is in the database and not in the log"]
+    assert verify(accounts) == ["case c1 is in the database and not in the log"]
 
 
 def test_a_changed_case_is_found(ben, case_id, database):
     ben.get(f"/cases/{case_id}")
     assert ben.post(f"/cases/{case_id}/decision", version="2", kind="confirmed").status_code == 302
-    assert audit.verify(database) == []
+    assert verify(database) == []
     database.execute("UPDATE decisions SET kind = 'retake'")
-    assert audit.verify(database) == [f"case {case_id}: its decisions are not those in the log"]
+    assert verify(database) == [f"case {case_id}: its decisions are not those in the log"]
     database.execute("UPDATE cases SET prediction = json_set(prediction, '$.confidence', 1)")
-    assert f"case {case_id}: its prediction is not the one in the log" in audit.verify(database)
+    assert f"case {case_id}: its prediction is not the one in the log" in verify(database)
     database.execute("DELETE FROM explanations")
     database.execute("DELETE FROM decisions")
     database.execute("DELETE FROM cases")
-    assert audit.verify(database) == [f"case {case_id} is in the log and not in the database"]
+    assert f"case {case_id} is in the log and not in the database" in verify(database)
 
 
 def test_a_swapped_or_missing_photograph_is_found(case_id, database, folder):
-    assert changed_photographs(database, folder) == []
+    assert find_changes(database, folder) == []
     photograph = case_folder(folder, case_id) / "image.png"
     photograph.write_bytes(photograph.read_bytes() + b"more")
-    assert changed_photographs(database, folder) == [
+    assert find_changes(database, folder) == [
         f"case {case_id}: its photograph is not the one that was stored"
     ]
     photograph.unlink()
-    assert changed_photographs(database, folder) == [f"case {case_id}: its photograph is missing"]
+    assert find_changes(database, folder) == [f"case {case_id}: its photograph is missing"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from drcls.app import audit
+from drcls.app.verification import verify
 from tests.app.conftest import PASSWORD, draw, encode
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
@@ -192,7 +192,7 @@ def test_the_whole_flow(browser, site, files, database):
         inspect(browser, name.lower().replace(" ", "-"))
     browser.find_element(By.XPATH, "//button[contains(., 'Log out')]").click()
     wait_for_text(browser, "Password")
-    assert audit.verify(database) == []
+    assert verify(database) == []
 
 
 def test_by_keyboard_alone(browser, site, files, database):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 import pytest
 from hypothesis import given
@@ -60,14 +61,31 @@ def test_search(create, accounts):
 
 
 @given(
-    st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_size=20)
-    | st.sampled_from(["=1+1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1+1"])
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
+    | st.text("=+-@;,\t '\r\n|\u202ea1", max_size=12)
+    | st.sampled_from(["=1+1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1+1", "visit;=1+1", "a; =1", "a;;-1"])
 )
-def test_no_cell_of_the_export_is_a_formula(text):
+def test_no_cell_of_the_export_is_a_formula_whatever_separates_cells(text):
     row = dict.fromkeys(COLUMNS, "x") | {"reference": text}
     cells = next(csv.DictReader(io.StringIO(cases_csv([row]))))
-    assert cells["reference"][:1] not in tuple("=+-@\t\r\n＝＋－＠")
-    assert cells["reference"].removeprefix("'") == text.removeprefix("'")
+    for piece in re.split("[;,\t\r\n|]", cells["reference"]):
+        assert piece.lstrip()[:1] not in tuple("=+-@＝＋－＠")
+    if text.isprintable() and not re.search("[=+@＝＋－＠-]", text):
+        assert cells["reference"] == text
+
+
+@pytest.mark.parametrize(
+    "text", ["a\u202eb", "a\u2066b", "a\u200fb", "a\u200bb", "a\x1bb", "a\nb", "a\x7fb", "\x00"]
+)
+def test_text_that_deceives_is_refused(create, accounts, folder, text):
+    with pytest.raises(ValueError, match="reference with the character U\\+"):
+        create(text)
+    assert not list((folder / "cases").iterdir())
+    case_id = create("visit 7 – müller ۱۲")
+    if text != "a\nb":
+        with pytest.raises(ValueError, match="reason with the character U\\+"):
+            decide(accounts, "ben", case_id, 2, "retake", reason=text)
+    decide(accounts, "ben", case_id, 2, "retake", reason="two\r\nlines")
 
 
 def test_all_decisions_are_kept_and_the_last_counts(create, accounts):

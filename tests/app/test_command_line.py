@@ -1,9 +1,12 @@
 """`python -m drcls.app`: accounts, log, calibration, checks, and what it refuses."""
 
+import contextlib
 import io
 import json
 import shutil
 import socket
+import threading
+import urllib.request
 
 import pytest
 
@@ -115,6 +118,46 @@ def test_a_port_that_is_taken_is_named(folder, grader, accounts):
         port = other.getsockname()[1]
         with pytest.raises(RuntimeError, match=f"--port {port}: Address already in use"):
             server.serve(folder, grader, port=port)
+
+
+def test_slow_connections_keep_nobody_out(app):
+    """More than the hundred that waitress takes unless told otherwise; a dozen of them send bodies that never end."""
+    waiter = server.make_server(app, "127.0.0.1", 0)
+    threading.Thread(target=waiter.run, daemon=True).start()
+    port = waiter.effective_port
+    with contextlib.ExitStack() as stack:
+        for number in range(130):
+            slow = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
+            slow.sendall(b"POST /login HTTP/1.1\r\nHost: localhost\r\n")
+            if number % 10 == 0:
+                slow.sendall(b"Content-Length: 1000\r\n\r\nx")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/login", timeout=30) as answer:
+            assert answer.status == 200
+    waiter.close()
+
+
+def test_heads_are_exported_and_an_older_database_is_found(run, database, folder, tmp_path, capsys):
+    heads = tmp_path / "elsewhere.jsonl"
+    run("add-account", "carla", "--password-stdin", typed=f"{PASSWORD}\n")
+    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    older = (folder / "screening.sqlite").read_bytes()
+    assert run("export-head", "--to", heads) == 0
+    run("deactivate", "carla")
+    assert run("export-head", "--to", heads) == 0
+    assert run("verify-log", "--heads", heads) == 0
+    capsys.readouterr()
+    assert run("export-head") == 0
+    assert json.loads(capsys.readouterr().out)["entries"] == 2
+    database.close()
+    for file in folder.glob("screening.sqlite-*"):
+        file.unlink()
+    (folder / "screening.sqlite").write_bytes(older)
+    assert run("verify-log") == 0  # the older database is without fault
+    assert run("verify-log", "--heads", heads) == 1
+    assert "the database is older" in capsys.readouterr().out
+    heads.write_text("{}\n")
+    with pytest.raises(SystemExit, match="line 1.*expected a line that export-head wrote"):
+        run("verify-log", "--heads", heads)
 
 
 def test_one_server_to_a_folder(folder):

@@ -8,18 +8,19 @@ import threading
 
 import pytest
 
-from drcls.app import audit, cases, store
+from drcls.app import cases, store
 from drcls.app.cases import quarantine_strangers
 from drcls.app.inference import TooBusyError
 from drcls.app.server import report_strangers
 from drcls.app.store import connect, create_folder
+from drcls.app.verification import verify
 
 
 def nothing_was_recorded(database, folder):
     counts = [
         database.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("cases", "decisions")
     ]
-    return counts == [0, 0] and not list((folder / "cases").iterdir()) and audit.verify(database) == []
+    return counts == [0, 0] and not list((folder / "cases").iterdir()) and verify(database) == []
 
 
 def test_a_full_disk_under_the_pictures(ben, photograph, database, folder, monkeypatch):
@@ -51,7 +52,7 @@ def test_a_full_disk_under_the_database(app, ben, photograph, database, folder, 
     assert answer.status_code == 507 and "The disk of the server is full" in answer.text
     stored = {row["id"] for row in database.execute("SELECT id FROM cases")}
     assert {path.name for path in (folder / "cases").iterdir()} == stored
-    assert audit.verify(database) == []
+    assert verify(database) == []
 
 
 def test_a_locked_database(ben, case_id, photograph, database, folder, monkeypatch):
@@ -68,7 +69,72 @@ def test_a_locked_database(ben, case_id, photograph, database, folder, monkeypat
         assert answer.headers["Retry-After"] == "5"
     assert {path.name for path in (folder / "cases").iterdir()} == {case_id}
     assert ben.post(f"/cases/{case_id}/decision", version="2", kind="confirmed").status_code == 302
-    assert audit.verify(database) == []
+    assert verify(database) == []
+
+
+def test_who_queues_behind_a_locked_database_is_answered(ben, case_id, database, monkeypatch):
+    """The others in the queue wait at the same time, not one after the other."""
+    monkeypatch.setattr(store, "BUSY_SECONDS", 0.05)
+    with store.WRITER:
+        answer = ben.post(f"/cases/{case_id}/decision", version="2", kind="confirmed")
+        with pytest.raises(store.LockedError), store.transaction(database):
+            pass
+    assert answer.status_code == 503 and "The database is busy" in answer.text
+    assert ben.post(f"/cases/{case_id}/decision", version="2", kind="confirmed").status_code == 302
+
+
+def test_what_is_left_of_the_time_is_what_sqlite_waits(database, folder, monkeypatch):
+    waits = []
+    database.set_trace_callback(
+        lambda statement: waits.append(statement) if "busy_timeout" in statement else None
+    )
+    monkeypatch.setattr(store.time, "monotonic", iter([100.0, 103.5]).__next__)
+    with store.transaction(database):
+        pass
+    assert waits == ["PRAGMA busy_timeout = 1500", "PRAGMA busy_timeout = 5000"]
+
+
+@pytest.fixture
+def full_disk(database, monkeypatch):
+    """Let no database grow any more: SQLite itself answers "database or disk is full"."""
+    pages = database.execute("PRAGMA page_count").fetchone()[0]
+
+    def small(folder):
+        connection = connect(folder)
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        return connection
+
+    monkeypatch.setattr("drcls.app.access.connect", small)
+
+
+def test_a_full_disk_under_decisions(ben, case_id, database, full_disk):
+    statuses = []
+    for version in range(2, 60):
+        reason = "x" * 500
+        answer = ben.post(f"/cases/{case_id}/decision", version=str(version), kind="retake", reason=reason)
+        statuses.append(answer.status_code)
+        if answer.status_code != 302:
+            break
+    assert statuses[-1] == 507 and "Nothing of this request was recorded" in answer.text
+    recorded = statuses.count(302)
+    assert database.execute("SELECT count(*) FROM decisions").fetchone()[0] == recorded
+    assert database.execute("SELECT version FROM cases").fetchone()[0] == 2 + recorded
+    assert verify(database) == []
+
+
+def test_a_full_disk_under_the_api(app, token, photograph, database, full_disk):
+    headers, statuses = {"Authorization": f"Bearer {token}"}, []
+    for _ in range(60):
+        answer = app.test_client().post(
+            "/api/v1/predict", data=photograph, content_type="image/png", headers=headers
+        )
+        statuses.append(answer.status_code)
+        if answer.status_code != 200:
+            break
+    assert statuses[-1] == 507 and "Nothing of this request was recorded" in answer.json["error"]["message"]
+    logged = database.execute("SELECT count(*) FROM audit WHERE action = 'prediction'").fetchone()[0]
+    assert logged == statuses.count(200)
+    assert verify(database) == []
 
 
 @pytest.mark.parametrize("place", ["_write_files", "_record_prediction", "assess"])
@@ -110,7 +176,7 @@ def test_photographs_that_an_older_database_does_not_know_are_moved_aside(
         moved = quarantine_strangers(connection, folder)
         assert {path.name: (path / "image.png").read_bytes() for path in moved} == photographs
         assert {path.name for path in (folder / "cases").iterdir()} == {kept, ".DS_Store"}
-        assert audit.verify(connection) == []
+        assert verify(connection) == []
         entry = connection.execute("SELECT details FROM audit WHERE action = 'quarantine'").fetchone()
         assert sorted(json.loads(entry["details"])["cases"]) == sorted(later)
         assert quarantine_strangers(connection, folder) == []
@@ -150,7 +216,7 @@ def test_of_decisions_at_once_exactly_one_is_recorded(ben, case_id, app, databas
         thread.join()
     assert sorted(statuses) == [302, 409, 409, 409, 409, 409]
     assert database.execute("SELECT count(*) FROM decisions").fetchone()[0] == 1
-    assert audit.verify(database) == []
+    assert verify(database) == []
 
 
 def test_too_many_at_once(ben, photograph, grader, database, folder, monkeypatch):
@@ -181,7 +247,7 @@ def test_a_fault_after_some_photographs_says_how_many_are_stored(
     assert "2 of 4 photographs were stored; file 3 and later ones were not." in answer.text
     assert "Nothing" not in answer.text
     assert database.execute("SELECT count(*) FROM cases").fetchone()[0] == 2
-    assert audit.verify(database) == []
+    assert verify(database) == []
 
 
 def test_an_unexpected_fault_is_a_page_too(
@@ -214,4 +280,4 @@ def test_many_start_one_folder_at_once(tmp_path):
     assert len(store.secret_key(tmp_path / "screening")) == 32
     assert not list((tmp_path / "screening").glob("*.partial"))
     with contextlib.closing(connect(tmp_path / "screening")) as connection:
-        assert audit.verify(connection) == []
+        assert verify(connection) == []

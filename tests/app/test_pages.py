@@ -7,7 +7,8 @@ import re
 import cv2
 import numpy as np
 
-from drcls.app import audit, create_app
+from drcls.app import create_app
+from drcls.app.verification import verify
 from drcls.data.image_ops import decode_image, prepare_image
 from tests.app.conftest import PREPARATION, Visitor, draw, encode
 
@@ -35,7 +36,7 @@ def test_from_upload_to_report(ben, photograph, explainer, database, folder):
         row["action"] for row in database.execute("SELECT action FROM audit WHERE case_id = ?", (case_id,))
     ]
     assert actions == ["upload", "prediction", "decision"]
-    assert audit.verify(database) == []
+    assert verify(database) == []
 
 
 def test_every_page_says_what_it_is_not(anna, case_id):

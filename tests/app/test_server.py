@@ -15,9 +15,9 @@ import urllib.request
 import numpy as np
 import pytest
 
-from drcls.app import audit
 from drcls.app.accounts import add_token
 from drcls.app.store import connect
+from drcls.app.verification import verify
 from drcls.data.image_ops import read_image
 from tests.app.conftest import PASSWORD
 
@@ -107,7 +107,7 @@ def test_killed_while_uploading_and_explaining(start, folder, photograph, accoun
             thread.join()
     process, address = start()
     with contextlib.closing(connect(folder)) as connection:
-        assert audit.verify(connection) == []
+        assert verify(connection) == []
         known = {row["id"] for row in connection.execute("SELECT id FROM cases")}
         assert {path.name for path in (folder / "cases").iterdir()} == known and known
         hashes = {row["hash"] for row in connection.execute("SELECT hash FROM audit")}
