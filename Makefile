@@ -48,7 +48,7 @@ experiment = $(or $(filter $(subst -,_,$(1)),$(EXPERIMENTS)),$(error no paper '$
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install audit results reproduce-canine-rbc report-canine-rbc data-chula-rbc serve account test test-slow lint bench reference clean
+.PHONY: help install audit results reproduce-canine-rbc report-canine-rbc data-chula-rbc serve account test test-slow sweep lint bench reference clean
 
 help: ## list the targets
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 28
@@ -111,6 +111,9 @@ test: lint ## lint and the fast tests
 
 test-slow: $(VENV)/.developing ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
+
+sweep: $(VENV)/.developing ## kill, tamper, damage and fill disks, many times each; counts in tests/sweeps.json
+	$(BIN)/python -m pytest -m sweep -s
 
 bench: $(VENV)/.developing ## speed against named peers, into benchmarks/RESULTS.md: BENCH="augment embed"
 	$(BIN)/python -m benchmarks $(BENCH)

@@ -25,9 +25,9 @@ import numpy as np
 from benchmarks.comparison import Comparison
 from data_prep.phantoms.fundus import write_fundus
 from data_prep.phantoms.retina import CLASSES
-from drcls.app import audit
 from drcls.app.accounts import add_account, add_token
 from drcls.app.store import connect, create_folder
+from drcls.app.verification import verify
 from drcls.models import build_backbone, build_chexnet_cbam
 
 NUM_REQUESTS = {1: 40, 32: 160}
@@ -91,7 +91,7 @@ def print_memory_and_log(app, folder):
     app.storm(32, NUM_LONG)
     kept = count_entries(folder) - logged
     with contextlib.closing(connect(folder / "screening")) as connection:
-        faults = audit.verify(connection)
+        faults = verify(connection)
     print(
         f"  memory {before:.0f} -> {app.memory():.0f} MiB over {NUM_LONG} requests; {kept} in the log, "
         f"{len(faults)} faults of its chain"

@@ -72,10 +72,10 @@ def _authenticate():
 
 
 def _override():
-    value = request.args.get("override_quality", "false")
-    if value not in ("true", "false"):
-        abort(400, f"override_quality is {value[:40]!r}; true or false is expected.")
-    return value == "true"
+    values = request.args.getlist("override_quality") or ["false"]
+    if values not in (["true"], ["false"]):
+        abort(400, f"override_quality is {', '.join(values)[:40]!r}; true or false is expected, once.")
+    return values == ["true"]
 
 
 def _sha256(data):

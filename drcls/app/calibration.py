@@ -106,8 +106,28 @@ def calibrate(grader, validation, refer_below):
 
 
 def load_calibration(path):
-    """Return what `calibrate` wrote, or None where it has not been run for this model."""
-    return read_json(path) if Path(path).is_file() else None
+    """Return what `calibrate` wrote, or None where it has not been run for this model.
+
+    Raises:
+        ValueError: where the file holds anything else.
+    """
+    if not Path(path).is_file():
+        return None
+    stored = read_json(path)
+    if (
+        not isinstance(stored, dict)
+        or not {"undetermined", "predicted_counts"} <= set(stored)
+        or not (
+            _is_number(stored.get("temperature"), COLDEST, HOTTEST)
+            and _is_number(stored.get("refer_below"), 0, 1)
+        )
+    ):
+        raise ValueError(f"{path} holds no calibration; remove it and calibrate again")
+    return stored
+
+
+def _is_number(value, lowest, highest):
+    return type(value) in (int, float) and lowest <= value <= highest
 
 
 def save_calibration(path, calibration):

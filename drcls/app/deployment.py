@@ -101,4 +101,10 @@ def _find_data(model):
             f"{path} does not exist, so how the model's images were prepared is not known; name its prepared data "
             "set with --trained-on"
         )
-    return Path("data") / read_json(path)["data"]
+    config = read_json(path)
+    name = config.get("data") if isinstance(config, dict) else None
+    if not isinstance(name, str):
+        raise ValueError(
+            f"{path} does not say on which data set the model was trained; name it with --trained-on"
+        )
+    return Path("data") / name

@@ -20,7 +20,7 @@ NOTHING = "Nothing of this request was recorded."
 
 def tell(app):
     """Register an answer for every fault, as a page or, under /api/, as JSON."""
-    app.register_error_handler(HTTPException, lambda error: answer(error.code, error.description))
+    app.register_error_handler(HTTPException, _http_fault)
     # No page can be drawn where the host is unknown: it has no addresses to link to.
     app.register_error_handler(SecurityError, lambda error: (f"{error.description}\n", 400, PLAIN))
     app.register_error_handler(RequestEntityTooLarge, _too_large)
@@ -43,6 +43,13 @@ def answer(status, message):
         response.headers["WWW-Authenticate"] = "Bearer"
     if status in (429, 503):
         response.headers["Retry-After"] = "300" if status == 429 else "5"
+    return response
+
+
+def _http_fault(error):
+    response = answer(error.code, error.description)
+    if getattr(error, "valid_methods", None):
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     return response
 
 

@@ -11,18 +11,22 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import cv2
 import keras
 import numpy as np
 
 from drcls.app.calibration import calibrated, load_calibration
-from drcls.data.image_ops import check_options, prepare_image, resize
+from drcls.data.image_ops import check_options, prepare_image
 from drcls.explain.layer_graph import output_layer
+from drcls.explain.pictures import resize_to
 from drcls.explain.scores import check_model
 from drcls.export import export_onnx
+from drcls.models.saved import load_saved_model
 from drcls.runs import read_json
 
 MAX_BATCH = 32
 MAX_WAITING = 256
+MAX_INPUT_SIDE = 2048
 UNCALIBRATED = {"temperature": 1.0, "refer_below": 0.5}
 EXPORT_TOLERANCE = 1e-5
 
@@ -62,7 +66,7 @@ class Grader:
     Raises:
         FileNotFoundError: where there is no such model.
         ValueError: where the file is no model that can grade: not Keras, without class names, not from one
-            image to one row of probabilities.
+            image of a fixed size, grey or in colour, to one row of probabilities.
     """
 
     def __init__(self, file, folder, preparation, num_threads=0):
@@ -73,7 +77,7 @@ class Grader:
         self.sha256 = hashlib.sha256(self.file.read_bytes()).hexdigest()
         self.model = _load(self.file)
         self.class_names = _class_names(self.model, self.file)
-        self.size = self.model.input_shape[1]
+        self.input_shape = _input_shape(self.model, self.file)
         self.version = _version(self.file)
         self.phantom = _is_phantom(self.file)
         self.folder = Path(folder) / "models" / self.sha256[:16]
@@ -96,13 +100,19 @@ class Grader:
         return self.judge(self._in_batches(self.network_input(image)))
 
     def network_input(self, image):
-        """Prepare a photograph as the training images were: uint8 (H, W, 3) -> uint8 (size, size, 3)."""
-        return resize(prepare_image(image, self.preparation), self.size)
+        """Prepare a photograph as the training images were: uint8 (H, W, 3) -> uint8 of `input_shape`."""
+        return self._at_input_size(prepare_image(image, self.preparation))
+
+    def _at_input_size(self, image):
+        height, width, channels = self.input_shape
+        if channels == 1:
+            image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
+        return resize_to(image, (height, width))
 
     def run_prepared(self, images):
         """Return the network's probabilities for images of a prepared data set, float32 (N, C)."""
         rows = [
-            self._run(np.stack([resize(image, self.size) for image in images[start : start + MAX_BATCH]]))
+            self._run(np.stack([self._at_input_size(image) for image in images[start : start + MAX_BATCH]]))
             for start in range(0, len(images), MAX_BATCH)
         ]
         return np.concatenate(rows)
@@ -126,7 +136,7 @@ class Grader:
             "model_version": self.version,
             "demonstration": self.phantom,
             "preparation": self.preparation,
-            "input_size": self.size,
+            "input_shape": list(self.input_shape),
             "temperature": self.temperature,
             "calibrated": self.calibration is not None,
             "refer_below": self.refer_below,
@@ -182,11 +192,11 @@ class MicroBatches:
 
 
 def _load(file):
+    model = load_saved_model(file)
     try:
-        model = keras.models.load_model(file, compile=False)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{file} is not a Keras model that can be loaded: {error}") from error
-    check_model(model)
+        check_model(model)
+    except ValueError as error:
+        raise ValueError(f"{file} is no model that can grade: {error}") from error
     return model
 
 
@@ -196,10 +206,24 @@ def _class_names(model, file):
         raise ValueError(
             f"{file} does not name its classes; expected a model that ends in drcls's ClassProbabilities layer"
         )
-    height, width = model.input_shape[1:3]
-    if height is None or height != width:
-        raise ValueError(f"{file} takes images of {height} x {width} pixels; expected a fixed square")
-    return list(names)
+    if len(names) != model.output_shape[1] or len(set(names)) != len(names):
+        raise ValueError(
+            f"{file} names {len(names)} classes, not all different, for {model.output_shape[1]} outputs"
+        )
+    return [str(name) for name in names]
+
+
+def _input_shape(model, file):
+    height, width, channels = model.input_shape[1:]
+    if None in (height, width) or max(height, width) > MAX_INPUT_SIDE:
+        raise ValueError(
+            f"{file} takes images of {height} x {width} pixels; expected a fixed size of at most {MAX_INPUT_SIDE}"
+        )
+    if channels not in (1, 3):
+        raise ValueError(
+            f"{file} takes images of {channels} channels; a photograph has 3, or 1 as a grey image"
+        )
+    return height, width, channels
 
 
 def _version(file):
@@ -213,7 +237,10 @@ def _is_phantom(file):
 
 def _config(file):
     path = file.with_name("config.json")
-    return read_json(path) if path.is_file() else {}
+    config = read_json(path) if path.is_file() else {}
+    if not isinstance(config, dict):
+        raise ValueError(f"{path} holds no configuration of a run; expected a JSON object")
+    return config
 
 
 def _session(model, model_file, file, num_threads):
@@ -225,7 +252,13 @@ def _session(model, model_file, file, num_threads):
     options.intra_op_num_threads = num_threads
     # Memory that batches of many sizes would leave behind is given back instead.
     options.enable_cpu_mem_arena = False
-    session = onnxruntime.InferenceSession(os.fspath(file), options)
+    try:
+        session = onnxruntime.InferenceSession(os.fspath(file), options)
+    except Exception as error:  # noqa: BLE001 - onnxruntime raises classes of its own, RuntimeError among them
+        raise ValueError(
+            f"{file}, the ONNX copy of {model_file}, cannot be loaded ({str(error)[:200]}); remove it, and the next "
+            "start makes it anew"
+        ) from error
     name = session.get_inputs()[0].name
     kind = np.uint8 if "uint8" in session.get_inputs()[0].type else np.float32
 

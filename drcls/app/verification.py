@@ -106,11 +106,7 @@ def _check_entry(replay, entry, previous):
 
 def _check_head(head, hashes):
     number, noted = head.get("entries"), head["head"]
-    if (
-        number == 0
-        or noted in hashes.values()
-        and number in (None, *(n for n in hashes if hashes[n] == noted))
-    ):
+    if number == 0 or (noted in hashes.values() if number is None else hashes.get(number) == noted):
         return []
     when = f" noted at {head['at']}" if "at" in head else ""
     if number is not None and number > len(hashes):

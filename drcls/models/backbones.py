@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from drcls.models.efficientnet_lite import efficientnet_lite0
+from drcls.models.saved import load_saved_model
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STANDARD_DEVIATION = (0.229, 0.224, 0.225)
@@ -115,7 +116,7 @@ def _load_feature_extractor(path):
             f"backbone {str(path)!r} is neither a file nor one of {list(BACKBONES)}; "
             "expected a name or a .keras file"
         )
-    model = keras.models.load_model(path, compile=False)
+    model = load_saved_model(path)
     if len(model.output_shape) != 4:
         raise ValueError(
             f"{path}: a backbone must give (N, h, w, C) features; this model gives {model.output_shape}"
@@ -142,7 +143,7 @@ def _load_weights(backbone, path):
     if not path.is_file():
         raise FileNotFoundError(f"weights {path} do not exist; expected none, imagenet or a file")
     if path.suffix == ".keras":
-        backbone.set_weights(keras.models.load_model(path, compile=False).get_weights())
+        backbone.set_weights(load_saved_model(path).get_weights())
     elif path.name.endswith(".weights.h5"):
         backbone.load_weights(path)
     elif path.suffix == ".h5":

@@ -53,6 +53,7 @@ def test_a_session_of_the_pages_is_no_token(ben, photograph):
     [
         ("image/gif", "", b"GIF89a", 415),
         ("image/png", "?override_quality=maybe", b"", 400),
+        ("image/png", "?override_quality=false&override_quality=true", b"", 400),
         ("image/png", "", b"", 422),
         ("image/png", "", b"text", 422),
     ],

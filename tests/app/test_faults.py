@@ -88,7 +88,8 @@ def test_what_is_left_of_the_time_is_what_sqlite_waits(database, folder, monkeyp
     database.set_trace_callback(
         lambda statement: waits.append(statement) if "busy_timeout" in statement else None
     )
-    monkeypatch.setattr(store.time, "monotonic", iter([100.0, 103.5]).__next__)
+    times = [100.0, 103.5]
+    monkeypatch.setattr(store.time, "monotonic", lambda: times.pop(0) if len(times) > 1 else times[0])
     with store.transaction(database):
         pass
     assert waits == ["PRAGMA busy_timeout = 1500", "PRAGMA busy_timeout = 5000"]

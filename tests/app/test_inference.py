@@ -13,6 +13,7 @@ from drcls.app import inference
 from drcls.app.inference import Grader, MicroBatches, TooBusyError
 from drcls.data import Batches, ImageCache
 from drcls.evaluate import predict
+from drcls.layers import ClassProbabilities
 from tests.app.conftest import PREPARATION, build_model, draw
 
 
@@ -118,6 +119,86 @@ def test_what_is_no_model(tmp_path):
     keras.Model(inputs, x).save(tmp_path / "nameless.keras")
     with pytest.raises(ValueError, match=r"nameless\.keras does not name its classes"):
         Grader(tmp_path / "nameless.keras", tmp_path, PREPARATION)
+
+
+def graded(model, folder):
+    """Save a model and load it as the application does."""
+    model.save(folder / "model.keras")
+    return Grader(folder / "model.keras", folder, PREPARATION, num_threads=1)
+
+
+def classifier(shape, names=("healthy", "ill")):
+    inputs = keras.Input(shape)
+    x = keras.layers.Conv2D(4, 3, activation="relu", name="features")(keras.layers.Rescaling(1 / 255)(inputs))
+    x = keras.layers.Dense(len(names))(keras.layers.GlobalAveragePooling2D()(x))
+    return keras.Model(inputs, ClassProbabilities(list(names), "features")(x))
+
+
+@pytest.mark.parametrize("shape", [(20, 28, 3), (24, 24, 1), (16, 30, 1)])
+def test_rectangular_and_grey_models_grade(shape, tmp_path):
+    model = classifier(shape)
+    grader = graded(model, tmp_path)
+    image = draw(3)
+    network_input = grader.network_input(image)
+    assert network_input.shape == shape and network_input.dtype == np.uint8
+    expected = keras.ops.convert_to_numpy(model(network_input[None].astype(np.float32)))[0]
+    assert np.abs(list(grader.grade(image).raw_probabilities.values()) - expected).max() <= 1e-5
+    assert np.abs(grader.run_prepared([image])[0].sum() - 1) <= 1e-5
+    assert grader.description()["input_shape"] == list(shape)
+
+
+@pytest.mark.parametrize(
+    "shape, names, message",
+    [
+        ((24, 24, 4), ("a", "b"), "images of 4 channels; a photograph has 3, or 1"),
+        ((None, None, 3), ("a", "b"), "None x None pixels; expected a fixed size"),
+        ((24, 24, 3), ("a", "a"), "2 classes, not all different"),
+    ],
+)
+def test_models_that_no_photograph_fits_are_named(shape, names, message, tmp_path):
+    with pytest.raises(ValueError, match=rf"model\.keras .*{message}"):
+        graded(classifier(shape, names), tmp_path)
+
+
+def test_what_lies_beside_a_model_is_named_where_it_is_damaged(grader, run_folder, tmp_path):
+    import shutil
+
+    folder = tmp_path / "run"
+    shutil.copytree(run_folder, folder)
+    stored = tmp_path / "models" / grader.folder.name
+    stored.mkdir(parents=True)
+    for content in (b"not a model", (grader.folder / "model.onnx").read_bytes()[:400]):
+        (stored / "model.onnx").write_bytes(content)
+        with pytest.raises(
+            ValueError, match=r"model\.onnx, the ONNX copy of .*model\.keras, cannot be loaded"
+        ):
+            Grader(folder / "model.keras", tmp_path, PREPARATION)
+    shutil.copy(grader.folder / "model.onnx", stored / "model.onnx")
+    for content in ("[]", "{}", '{"temperature": 1e9, "refer_below": 0.5}', "{", '{"temperature": "1"}'):
+        (stored / "calibration.json").write_text(content)
+        with pytest.raises(ValueError, match=r"calibration\.json"):
+            Grader(folder / "model.keras", tmp_path, PREPARATION)
+    (stored / "calibration.json").unlink()
+    (folder / "config.json").write_text("[]")
+    with pytest.raises(ValueError, match=r"config\.json holds no configuration"):
+        Grader(folder / "model.keras", tmp_path, PREPARATION)
+
+
+def test_external_data_of_an_onnx_copy_is_not_followed(grader, run_folder, tmp_path):
+    import onnx
+
+    stored = tmp_path / "models" / grader.folder.name
+    stored.mkdir(parents=True)
+    model = onnx.load(grader.folder / "model.onnx")
+    tensor = max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+    onnx.external_data_helper.set_external_data(
+        tensor, "../../../secret", offset=0, length=len(tensor.raw_data)
+    )
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    (stored / "model.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(ValueError, match=r"model\.onnx, the ONNX copy"):
+        Grader(run_folder / "model.keras", tmp_path, PREPARATION)
 
 
 def test_an_export_that_differs_is_not_used(grader, run_folder, tmp_path, monkeypatch):

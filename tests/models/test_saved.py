@@ -49,6 +49,43 @@ def test_whatever_is_wrong_the_file_is_named(saved, change):
         load_saved_model(changed)
 
 
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        (b'"units": 2', b'"units": 2000000000'),
+        (b'"input_shape": [null, 4]', b'"input_shape": [null, 400000000]'),
+    ],
+)
+def test_a_layer_of_more_weights_than_the_file_holds_takes_no_memory(saved, before, after, monkeypatch):
+    monkeypatch.setattr(keras.models, "load_model", lambda *args, **kwargs: pytest.fail("it was built"))
+    changed = rewritten(saved, lambda content: content.replace(before, after))
+    with pytest.raises(
+        ValueError, match=r"changed\.keras .* the layer dense\w* announces \d+ weights; the file holds"
+    ):
+        load_saved_model(changed)
+
+
+def test_an_archive_that_unpacks_to_gigabytes_is_not_unpacked(saved):
+    with zipfile.ZipFile(saved, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("assets/zeros", bytes(2**26))
+    with pytest.raises(ValueError, match="more than two hundred times its size"):
+        load_saved_model(saved)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.Conv2D(8, 3, groups=2),
+        keras.layers.SeparableConv2D(64, 5),
+        keras.layers.DepthwiseConv2D(5),
+        keras.layers.Conv2DTranspose(8, 3),
+    ],
+)
+def test_every_layer_announces_what_it_holds(layer, tmp_path):
+    keras.Sequential([keras.Input((9, 9, 16)), layer]).save(tmp_path / "model.keras")
+    assert load_saved_model(tmp_path).count_params() == layer.count_params()
+
+
 def test_missing_and_foreign_files(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"model\.keras does not exist; expected a \.keras file"):
         load_saved_model(tmp_path)
