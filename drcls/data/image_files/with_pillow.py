@@ -25,6 +25,7 @@ def decode_with_pillow(data, name):
             if image.mode not in ("RGB", "L", "P", "1"):
                 raise colours_expected(image.mode)
             image.load()
-            return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+            ImageOps.exif_transpose(image, in_place=True)  # a copy would be hundreds of megabytes
+            return np.array(image if image.mode == "RGB" else image.convert("RGB"))
     except (OSError, SyntaxError, EOFError, LookupError, TypeError, ArithmeticError) as error:
         raise damaged(f"Pillow cannot decode the {name} ({error})") from error
