@@ -23,7 +23,7 @@ STATES = ("ungradable", "graded", *KINDS)
 MAX_REFERENCE, MAX_REASON = 64, 500
 PER_PAGE = 50
 # A spreadsheet may take any of these for the end of a cell, and the wide forms for the narrow ones.
-FORMULA = re.compile(r"(^|[;,\t\r\n|])(\s*[=+\-@＝＋－＠])")
+FORMULA = re.compile(r"(^|[;,\t\r\n|])([^\S\t\r\n]*[=+\-@＝＋－＠])")
 # They change the order in which text is shown, or hide characters: what is read is not what is there.
 DECEIVING = frozenset("\u061c\u200b\u200e\u200f\u2028\u2029\u2060\ufeff") | {
     chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
