@@ -69,7 +69,7 @@ def test_what_ends_two_servers_is_not_tried_by_a_third(ben, case_id, database, f
     assert succeed() == {"state": "queued", "progress": 0.0, "error": None}
     assert succeed() == {"state": "failed", "progress": 0.0, "error": explanations.INTERRUPTED}
     assert explanations.INTERRUPTED in ben.get(f"/cases/{case_id}").text
-    Explainer(folder, grader).request(database, case_id, "grad_cam")
+    Explainer(folder, grader).request(database, "ben", case_id, "grad_cam")
     assert succeed()["state"] == "queued"
 
 
