@@ -79,9 +79,9 @@ def create_case(connection, folder, grader, author, image, image_sha256, referen
     gradable = is_gradable(criteria)
     prediction = asdict(grader.grade(image)) if gradable else None
     case_id = secrets.token_hex(6)
-    hashes, moment = _write_files(folder, case_id, image, grader.preparation), now()
-    height, width = image.shape[:2]
+    moment, (height, width) = now(), image.shape[:2]
     try:
+        hashes = _write_files(folder, case_id, image, grader.preparation)
         with transaction(connection):
             connection.execute(
                 "INSERT INTO cases (id, created, author, reference, eye, image_sha256, width, height, quality, "

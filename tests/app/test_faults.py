@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import json
+import os
 import sqlite3
 import threading
 
@@ -31,6 +32,22 @@ def test_a_full_disk_under_the_pictures(ben, photograph, database, folder, monke
     monkeypatch.setattr(cases, "write_bytes", full)
     answer = ben.upload(photograph)
     assert answer.status_code == 507 and "The disk of the server is full" in answer.text
+    assert nothing_was_recorded(database, folder)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_a_disk_that_fills_at_any_file_of_an_upload(ben, photograph, database, folder, monkeypatch, number):
+    """The last one is the folder, when the photograph is in its place already."""
+    calls, fsync = [], os.fsync
+
+    def full_at(handle):
+        calls.append(handle)
+        if len(calls) == number:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", full_at)
+    assert ben.upload(photograph).status_code == 507
     assert nothing_was_recorded(database, folder)
 
 
