@@ -206,11 +206,7 @@ def _class_names(model, file):
         raise ValueError(
             f"{file} does not name its classes; expected a model that ends in drcls's ClassProbabilities layer"
         )
-    if len(names) != model.output_shape[1] or len(set(names)) != len(names):
-        raise ValueError(
-            f"{file} names {len(names)} classes, not all different, for {model.output_shape[1]} outputs"
-        )
-    return [str(name) for name in names]
+    return list(names)
 
 
 def _input_shape(model, file):
