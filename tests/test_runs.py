@@ -12,6 +12,7 @@ from drcls.runs import (
     environment,
     is_finished,
     read_json,
+    read_record,
     save_model,
     write_json,
     write_split,
@@ -72,6 +73,20 @@ def test_an_environment_names_what_a_number_depends_on():
     assert env["versions"]["keras"] == keras.__version__ and "numpy" in env["versions"]
     assert env["device"] and env["cores"] >= 1 and env["command"]
     json.dumps(env, allow_nan=False)
+
+
+def test_names_of_earlier_versions_are_read_as_those_of_today(tmp_path):
+    write_json(
+        tmp_path / "config.json",
+        {"variant": "miniature_ResNet+focal_0.25", "profile": "paper", "protocol": "paper", "seeds": [0]},
+    )
+    expected = {"variant": "tiny_resnet+focal_0.25", "profile": "full", "protocol": "paper", "seeds": [0]}
+    assert read_record(tmp_path / "config.json") == expected
+    write_json(tmp_path / "outliers.json", {"detection": {"num_planted": 3}, "planted_duplicates": 1})
+    assert read_record(tmp_path / "outliers.json") == {
+        "detection": {"num_injected": 3},
+        "injected_duplicates": 1,
+    }
 
 
 def test_a_module_is_recorded_by_its_name_and_a_script_by_its_file(monkeypatch, tmp_path):

@@ -5,7 +5,7 @@ import re
 
 import pandas as pd
 import pytest
-from imitations import aptos_files, encode, picture, write_folder, write_zip
+from tests.data_prep.imitations import aptos_files, encode, picture, write_folder, write_zip
 
 from data_prep import prepare
 from data_prep.aptos2019 import APTOS2019

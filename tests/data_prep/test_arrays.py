@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from imitations import picture
+from tests.data_prep.imitations import picture
 
 from data_prep.arrays import prepare_arrays
 from data_prep.sources import PreparationError

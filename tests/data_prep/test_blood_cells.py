@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from imitations import encode, picture, write_folder, write_zip
+from tests.data_prep.imitations import encode, picture, write_folder, write_zip
 
 from data_prep.blood_cells import ACEVEDO_COUNTS, CLASSES, ArrayFile, main
 from data_prep.outlier_injection import blend, plan_injections

@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 import pytest
-from imitations import encode, picture, write_folder, write_zip
+from tests.data_prep.imitations import encode, picture, write_folder, write_zip
 
 from data_prep import prepare
 from data_prep.brain_tumor_mri import BRAIN_TUMOR_MRI, SPLIT_COUNTS

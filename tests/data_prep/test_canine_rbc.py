@@ -7,7 +7,7 @@ import zipfile
 import cv2
 import numpy as np
 import pytest
-from imitations import encode, picture, write_folder, write_zip
+from tests.data_prep.imitations import encode, picture, write_folder, write_zip
 
 from data_prep.canine_rbc import main
 from data_prep.phantoms.smear import write_smears

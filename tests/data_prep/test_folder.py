@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from imitations import encode, picture, write_folder, write_zip
+from tests.data_prep.imitations import encode, picture, write_folder, write_zip
 from PIL import Image
 
 from data_prep.folder import prepare_folder

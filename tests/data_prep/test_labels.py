@@ -1,7 +1,7 @@
 """data_prep.labels: labels and images that do not fit together are listed, not guessed."""
 
 import pytest
-from imitations import write_zip
+from tests.data_prep.imitations import write_zip
 
 from data_prep import labels
 from data_prep.labels import match_labels, read_label_table, read_text

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from imitations import aptos_files, bad_files, encode, picture, write_folder, write_zip
+from tests.data_prep.imitations import aptos_files, bad_files, encode, picture, write_folder, write_zip
 
 from data_prep import prepare as module
 from data_prep import sources

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from imitations import write_folder, write_zip
+from tests.data_prep.imitations import write_folder, write_zip
 
 from data_prep.smears import list_smears, read_description
 from data_prep.sources import PreparationError, Source

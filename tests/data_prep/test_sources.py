@@ -7,7 +7,7 @@ import types
 import zipfile
 
 import pytest
-from imitations import write_folder, write_zip
+from tests.data_prep.imitations import write_folder, write_zip
 
 from data_prep import sources
 from data_prep.sources import JoinedFile, PreparationError, Source, UnreadableFileError

@@ -2,7 +2,7 @@
 
 import cv2
 import numpy as np
-from imitations import encode, write_folder
+from tests.data_prep.imitations import encode, write_folder
 
 from data_prep import stages_figure
 from data_prep.cell_detection import Detection, detect_cells

@@ -1,7 +1,7 @@
 """data_prep.table: labels in any table, ids in any form; what does not fit is listed."""
 
 import pytest
-from imitations import encode, picture, write_folder, write_zip
+from tests.data_prep.imitations import encode, picture, write_folder, write_zip
 
 from data_prep.sources import PreparationError
 from data_prep.table import ImageFinder, prepare_table

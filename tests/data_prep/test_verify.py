@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from imitations import bad_files, encode, picture, pil_bytes
+from tests.data_prep.imitations import bad_files, encode, picture, pil_bytes
 from PIL import Image
 
 from data_prep.verify import RejectedImageError, decode_verified

@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from one_backend import counted_steps, fit_once, small_network
+from tests.layers.one_backend import counted_steps, fit_once, small_network
 
 import drcls
 
