@@ -5,12 +5,12 @@ import zipfile
 import zlib
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from data_prep.labels import check_classes
 from data_prep.prepare import LabelledFile, prepare_labelled
 from data_prep.sources import PreparationError, shorten
+from drcls.files import encode_png
 
 HOMEWORK_KEYS = ("images", "labels")
 MEDMNIST_PARTS = ("train", "val", "test")
@@ -43,11 +43,6 @@ def prepare_arrays(source, target, size=None, ordered=False, classes=None, **des
     return prepare_labelled(
         opened, opened.files, target, names, ordered=ordered, options=options, **described
     )
-
-
-def encode_png(image):
-    """Encode uint8 (H, W, 3), RGB, as PNG."""
-    return cv2.imencode(".png", image[..., ::-1])[1].tobytes()
 
 
 class ArrayFile:

@@ -19,13 +19,14 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from data_prep import prepare
-from data_prep.arrays import ArrayFile, encode_png
+from data_prep.arrays import ArrayFile
 from data_prep.labels import match_labels
 from data_prep.outlier_injection import DUPLICATE, blend, plan_injections
 from data_prep.prepare import DataSet, LabelledFile, build_parser
 from data_prep.sources import PreparationError, Source, UnreadableFileError, shorten
 from data_prep.verify import FORMAT_OF_SUFFIX, decode_verified
 from drcls.data.image_files import ImageFileError, read_header
+from drcls.files import encode_png
 
 CLASSES = [
     "basophil",

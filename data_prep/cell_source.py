@@ -15,7 +15,6 @@ from pathlib import PurePosixPath
 import numpy as np
 from tqdm import tqdm
 
-from data_prep.arrays import encode_png
 from data_prep.cell_detection import (
     LARGE_CELL,
     CircleSearch,
@@ -33,6 +32,7 @@ from data_prep.smears import CELL_TYPES, CLASSES, Smear, list_smears
 from data_prep.sources import PreparationError
 from data_prep.verify import RejectedImageError, decode_verified
 from drcls.data.duplicates import clusters, identical_pairs, perceptual_hash, unite_groups
+from drcls.files import encode_png
 
 PAPER_DIAMETER = 224  # pixels of a cell in the paper
 CENTRES = ("detected", "labelled")

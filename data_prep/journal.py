@@ -3,13 +3,7 @@
 import json
 
 from data_prep.sources import PreparationError
-
-
-def write_atomically(path, data):
-    """Write bytes under a temporary name, then rename: a reader sees the whole file or none."""
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+from drcls.files import write_text
 
 
 class Journal:
@@ -26,7 +20,7 @@ class Journal:
         if self.path.exists():
             self._read(task)
         lines = [task, *self.done.values()]
-        write_atomically(self.path, "".join(f"{json.dumps(line)}\n" for line in lines).encode())
+        write_text(self.path, "".join(f"{json.dumps(line)}\n" for line in lines))
         self._file = self.path.open("a")
 
     def _read(self, task):

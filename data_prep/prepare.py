@@ -22,16 +22,16 @@ from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 
-import cv2
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from data_prep.journal import Journal, check_same_task, write_atomically
+from data_prep.journal import Journal, check_same_task
 from data_prep.sources import PreparationError, Source, UnreadableFileError, download, shorten
 from data_prep.verify import RejectedImageError, decode_verified
 from drcls.data.duplicates import conflicting, find_duplicates, perceptual_hash, turned_pairs, unite_groups
 from drcls.data.image_ops import CROPS, FILTERS, check_options, prepare_image
+from drcls.files import encode_png, write_bytes, write_csv, write_json
 
 # File systems allow 255 for a name; an ending and a temporary name need some of them.
 MAX_NAME_BYTES = 240
@@ -150,10 +150,9 @@ def _prepare_file(source, file, options, folder):
     if prepared is image or np.array_equal(prepared, image):
         stored, suffix = data, PurePosixPath(file.name).suffix.lower()
     else:
-        stored = cv2.imencode(".png", cv2.cvtColor(prepared, cv2.COLOR_RGB2BGR))[1].tobytes()
+        stored = encode_png(prepared)
     path = folder / "images" / f"{file.image_id}{suffix}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, stored)
+    write_bytes(path, stored)
     return {
         "name": file.name,
         "path": path.relative_to(folder).as_posix(),
@@ -299,11 +298,11 @@ def _finish(data_set, files, done, folder, info):
     injected = frame.loc[frame["injected"] != "", ["path", "injected"]].set_axis(["path", "kind"], axis=1)
     if len(injected):
         info["injected"] = injected["kind"].value_counts().sort_index().to_dict()
-        write_atomically(folder / "injected.csv", injected.to_csv(index=False).encode())
-    write_atomically(folder / "manifest.csv", frame[COLUMNS].to_csv(index=False).encode())
+        write_csv(folder / "injected.csv", injected)
+    write_csv(folder / "manifest.csv", frame[COLUMNS])
     table = pd.DataFrame(sorted(rejected), columns=["path", "reason"])
-    write_atomically(folder / "rejected.csv", table.to_csv(index=False).encode())
-    write_atomically(folder / "dataset.json", f"{json.dumps(info, indent=2)}\n".encode())
+    write_csv(folder / "rejected.csv", table)
+    write_json(folder / "dataset.json", info)
     return info
 
 

@@ -6,11 +6,14 @@ import platform
 import shutil
 import subprocess
 import sys
-import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pandas as pd
+
+from drcls.files import atomic_path, read_json, write_csv
+from drcls.files import write_json as write_json
+from drcls.files import write_text as write_text
 
 RECORDED_PACKAGES = (
     "drcls",
@@ -54,37 +57,6 @@ FORMER_NAMES = {
 }
 
 
-def write_text(path, text):
-    """Write a text file under a temporary name and rename it, so readers see all of it or none."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(partial).replace(path)
-    finally:
-        Path(partial).unlink(missing_ok=True)
-
-
-def write_json(path, content):
-    """Write strict JSON (no NaN), indented, through `write_text`."""
-    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
-
-
-def write_csv(path, frame):
-    """Write a DataFrame without its index, through `write_text`."""
-    write_text(path, frame.to_csv(index=False))
-
-
-def read_json(path):
-    """Read JSON; where it is broken, the error names the file."""
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not valid JSON: {error}") from error
-
-
 def read_record(path):
     """Read the JSON of a run folder; what an earlier version called otherwise gets today's name (`FORMER_NAMES`)."""
     return _with_current_names(read_json(path))
@@ -92,14 +64,8 @@ def read_record(path):
 
 def save_model(model, path):
     """Save a model as `.keras` under a temporary name and rename it."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
-    try:
+    with atomic_path(path) as partial:
         model.save(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def is_finished(folder):

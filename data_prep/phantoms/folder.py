@@ -7,11 +7,11 @@ import shutil
 from importlib.metadata import version
 from pathlib import Path
 
-import cv2
 import pandas as pd
 from tqdm import tqdm
 
 from drcls.data.duplicates import conflicting, find_duplicates, perceptual_hash, unite_groups
+from drcls.files import encode_png
 
 
 def check_options(options, smallest):
@@ -90,21 +90,16 @@ def write_phantom(folder, info, plan, draw, progress=True):
     digests, hashes = [], []
     for index in tqdm(range(len(plan)), desc=f"Drawing {folder.name}", unit="image", disable=not progress):
         image, mask = draw(index)
-        content = _png(image[..., ::-1])
+        content = encode_png(image)
         name = f"{index:05d}.png"
         (partial / "images" / name).write_bytes(content)
-        (partial / "masks" / name).write_bytes(_png(mask))
+        (partial / "masks" / name).write_bytes(encode_png(mask))
         digests.append(hashlib.sha256(content).hexdigest())
         hashes.append(perceptual_hash(image))
     _write_tables(partial, info, plan, digests, hashes)
     if folder.exists():
         shutil.rmtree(folder)
     partial.replace(folder)
-
-
-def _png(image):
-    """Encode an image, BGR or grey, as PNG."""
-    return cv2.imencode(".png", image)[1].tobytes()
 
 
 def _write_tables(folder, info, plan, digests, hashes):

@@ -5,11 +5,11 @@ import re
 
 import pandas as pd
 import pytest
-from tests.data_prep.imitations import aptos_files, encode, picture, write_folder, write_zip
 
 from data_prep import prepare
 from data_prep.aptos2019 import APTOS2019
 from data_prep.prepare import main
+from tests.data_prep.imitations import aptos_files, encode, picture, write_folder, write_zip
 
 
 def run(source, output, *arguments):

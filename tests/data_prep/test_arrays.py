@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from tests.data_prep.imitations import picture
 
 from data_prep.arrays import prepare_arrays
 from data_prep.sources import PreparationError
 from drcls.data.image_ops import read_image
 from drcls.data.manifest import load_manifest
+from tests.data_prep.imitations import picture
 
 
 def stack(count, start=0):

@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from tests.data_prep.imitations import encode, picture, write_folder, write_zip
 
 from data_prep.blood_cells import ACEVEDO_COUNTS, CLASSES, ArrayFile, main
 from data_prep.outlier_injection import blend, plan_injections
 from data_prep.sources import PreparationError
 from drcls.data import load_manifest, read_injected
 from drcls.data.overlays import TEST_OVERLAYS, TRAIN_OVERLAYS, draw_overlay
+from tests.data_prep.imitations import encode, picture, write_folder, write_zip
 
 SIDE = 24
 

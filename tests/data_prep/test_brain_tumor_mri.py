@@ -4,11 +4,11 @@ import json
 
 import pandas as pd
 import pytest
-from tests.data_prep.imitations import encode, picture, write_folder, write_zip
 
 from data_prep import prepare
 from data_prep.brain_tumor_mri import BRAIN_TUMOR_MRI, SPLIT_COUNTS
 from data_prep.prepare import main
+from tests.data_prep.imitations import encode, picture, write_folder, write_zip
 
 
 def brain_files(root="", per_class=2):

@@ -7,13 +7,13 @@ import zipfile
 import cv2
 import numpy as np
 import pytest
-from tests.data_prep.imitations import encode, picture, write_folder, write_zip
 
 from data_prep.canine_rbc import main
 from data_prep.phantoms.smear import write_smears
 from data_prep.smears import CLASSES
 from drcls.data import load_manifest
 from drcls.data.image_ops import decode_image, read_image
+from tests.data_prep.imitations import encode, picture, write_folder, write_zip
 
 
 def run(source, output, *arguments):

@@ -4,10 +4,10 @@ import json
 
 import pandas as pd
 import pytest
-from tests.data_prep.imitations import encode, picture, write_folder, write_zip
 
 from data_prep.eyepacs2015 import EYEPACS2015
 from data_prep.prepare import main
+from tests.data_prep.imitations import encode, picture, write_folder, write_zip
 
 
 def eyepacs_files(num_patients=5, folder="images"):

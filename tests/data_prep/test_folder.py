@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from tests.data_prep.imitations import encode, picture, write_folder, write_zip
 from PIL import Image
 
 from data_prep.folder import prepare_folder
 from data_prep.sources import PreparationError
 from drcls.data.image_ops import read_image
 from drcls.data.manifest import load_manifest
+from tests.data_prep.imitations import encode, picture, write_folder, write_zip
 
 
 def images(*names):

@@ -1,11 +1,11 @@
 """data_prep.labels: labels and images that do not fit together are listed, not guessed."""
 
 import pytest
-from tests.data_prep.imitations import write_zip
 
 from data_prep import labels
 from data_prep.labels import match_labels, read_label_table, read_text
 from data_prep.sources import PreparationError, Source
+from tests.data_prep.imitations import write_zip
 
 CLASSES = {"0": "No_DR", "1": "Mild"}
 IMAGES = [("a", "x/a.png"), ("b", "x/b.png")]

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tests.data_prep.imitations import aptos_files, bad_files, encode, picture, write_folder, write_zip
 
 from data_prep import prepare as module
 from data_prep import sources
@@ -20,6 +19,7 @@ from data_prep.aptos2019 import APTOS2019
 from data_prep.prepare import LabelledFile, main, with_distinct_ids
 from data_prep.sources import PreparationError
 from drcls.data.image_ops import prepare_image, read_image
+from tests.data_prep.imitations import aptos_files, bad_files, encode, picture, write_folder, write_zip
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from tests.data_prep.imitations import write_folder, write_zip
 
 from data_prep.smears import list_smears, read_description
 from data_prep.sources import PreparationError, Source
+from tests.data_prep.imitations import write_folder, write_zip
 
 FILES = {
     "Dataset/2.jpg": b"",

@@ -7,10 +7,10 @@ import types
 import zipfile
 
 import pytest
-from tests.data_prep.imitations import write_folder, write_zip
 
 from data_prep import sources
 from data_prep.sources import JoinedFile, PreparationError, Source, UnreadableFileError
+from tests.data_prep.imitations import write_folder, write_zip
 
 FILES = {"a/one.png": b"1", "a/two.png": b"22", "labels.csv": b"x,y\n"}
 

@@ -2,13 +2,13 @@
 
 import cv2
 import numpy as np
-from tests.data_prep.imitations import encode, write_folder
 
 from data_prep import stages_figure
 from data_prep.cell_detection import Detection, detect_cells
 from data_prep.sources import Source
 from data_prep.stages_figure import draw_stages
 from drcls.data.image_ops import read_image
+from tests.data_prep.imitations import encode, write_folder
 
 
 def test_stages_of_a_phantom(smears, tmp_path):

@@ -1,11 +1,11 @@
 """data_prep.table: labels in any table, ids in any form; what does not fit is listed."""
 
 import pytest
-from tests.data_prep.imitations import encode, picture, write_folder, write_zip
 
 from data_prep.sources import PreparationError
 from data_prep.table import ImageFinder, prepare_table
 from drcls.data.manifest import load_manifest
+from tests.data_prep.imitations import encode, picture, write_folder, write_zip
 
 FILES = {
     f"photos/{name}.png": encode(picture(number))

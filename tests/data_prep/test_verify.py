@@ -4,10 +4,10 @@ import io
 
 import numpy as np
 import pytest
-from tests.data_prep.imitations import bad_files, encode, picture, pil_bytes
 from PIL import Image
 
 from data_prep.verify import RejectedImageError, decode_verified
+from tests.data_prep.imitations import bad_files, encode, picture, pil_bytes
 
 BAD = bad_files()
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from tests.layers.one_backend import counted_steps, fit_once, small_network
 
 import drcls
+from tests.layers.one_backend import counted_steps, fit_once, small_network
 
 SCRIPT = Path(__file__).with_name("one_backend.py")
 

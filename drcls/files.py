@@ -1,0 +1,71 @@
+"""Files that are whole or absent: written under a temporary name and renamed, with the permissions of the umask."""
+
+import contextlib
+import json
+import uuid
+from pathlib import Path
+
+import cv2
+
+
+@contextlib.contextmanager
+def atomic_path(path):
+    """Give a temporary path beside `path`, which takes its place when the block ends without an error.
+
+    Readers see the old file, or all of the new one. The folder is made where it is missing.
+
+    Args:
+        path: Path or str of the file.
+
+    Yields:
+        Path with the same ending.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{uuid.uuid4().hex[:12]}.partial{path.suffix}")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_bytes(path, content):
+    """Write bytes through `atomic_path`."""
+    with atomic_path(path) as partial:
+        partial.write_bytes(content)
+
+
+def write_text(path, text):
+    """Write UTF-8 text through `atomic_path`."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path, content):
+    """Write strict JSON (no NaN), indented, through `atomic_path`."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def write_csv(path, frame):
+    """Write a DataFrame without its index, through `atomic_path`."""
+    write_text(path, frame.to_csv(index=False))
+
+
+def read_json(path):
+    """Read JSON; where it is broken, the error names the file."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not valid JSON: {error}") from error
+
+
+def encode_png(image):
+    """Encode an image as a PNG file.
+
+    Args:
+        image: uint8 (H, W, 3), RGB, or (H, W), grey.
+
+    Returns:
+        bytes.
+    """
+    return cv2.imencode(".png", image[..., ::-1] if image.ndim == 3 else image)[1].tobytes()

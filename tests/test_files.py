@@ -1,0 +1,41 @@
+"""drcls.files: whole files or none, readable by whom the umask allows, and PNG that any reader reads."""
+
+import io
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from drcls.files import atomic_path, encode_png, write_bytes, write_json
+
+
+def test_a_file_has_the_permissions_of_the_umask(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_json(tmp_path / "metrics.json", {"accuracy": 0.5})
+    finally:
+        os.umask(before)
+    assert (tmp_path / "metrics.json").stat().st_mode & 0o777 == 0o640
+
+
+def test_an_error_leaves_the_old_file_and_no_other(tmp_path):
+    write_bytes(tmp_path / "a.bin", b"old")
+    with pytest.raises(RuntimeError), atomic_path(tmp_path / "a.bin") as partial:
+        partial.write_bytes(b"half")
+        raise RuntimeError
+    assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
+    assert (tmp_path / "a.bin").read_bytes() == b"old"
+
+
+def test_the_temporary_name_keeps_the_ending_and_folders_are_made(tmp_path):
+    with atomic_path(tmp_path / "new" / "model.keras") as partial:
+        assert partial.suffix == ".keras" and partial.parent == tmp_path / "new"
+        partial.touch()
+    assert (tmp_path / "new" / "model.keras").is_file()
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 3), (3, 2)])
+def test_png_is_read_by_another_library_as_the_same_pixels(shape):
+    image = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(encode_png(image)))), image)
