@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from drcls.runs import read_json, write_json, write_text
+from drcls.runs import read_record, write_json, write_text
 from experiments.results.ledger import LEDGER, PAPERS, counts_table, entries, ledger_page
 from experiments.results.predictions import history, read_run
 from experiments.results.tables import (
@@ -49,16 +49,16 @@ def collect(run_set):
         )
     for metrics in finished:
         folder = metrics.parent
-        content = read_json(metrics) | {
+        content = read_record(metrics) | {
             "env": environment_without_folders(folder / "env.json"),
-            "config": read_json(folder / "config.json"),
+            "config": read_record(folder / "config.json"),
             "split_sha256": hashlib.sha256((folder / "split.csv").read_bytes()).hexdigest(),
         }
         if (folder / "predictions.csv").is_file():
             content["right"] = which_are_right(folder / "predictions.csv")
         if (folder / "learners.json").is_file():
             content["learners"] = {
-                name: summary(measured) for name, measured in read_json(folder / "learners.json").items()
+                name: summary(measured) for name, measured in read_record(folder / "learners.json").items()
             }
         for extra in (
             folder / "explainers.json",
@@ -66,7 +66,7 @@ def collect(run_set):
             *sorted(folder.glob("external-*.json")),
         ):
             if extra.is_file():
-                content[extra.stem] = read_json(extra)
+                content[extra.stem] = read_record(extra)
         content["history"] = history(folder)
         target = RESULTS / run_set.name / folder.parent.name / f"{folder.name}.json"
         write_json(target, content)
@@ -77,7 +77,7 @@ def collect(run_set):
 
 def environment_without_folders(path):
     """Read `env.json`; runs made before commands were recorded without folders are shortened here."""
-    env = read_json(path)
+    env = read_record(path)
     shown = [
         Path(text).name if Path(text).is_absolute() else text for text in env.get("command", "").split(" ")
     ]
@@ -88,7 +88,7 @@ def collect_findings(run_set):
     """Copy what a report works out from several runs: gains, spreads, sweeps."""
     for file in sorted(Path(run_set).glob("report-*/*.json")):
         data, profile = file.parent.name.removeprefix("report-").rsplit("-", 1)
-        content = {"data": data, "profile": profile} | read_json(file)
+        content = {"data": data, "profile": profile} | read_record(file)
         write_json(RESULTS / Path(run_set).name / f"{file.stem}-{data}-{profile}.json", content)
 
 
@@ -96,7 +96,7 @@ def collect_outliers(run_set):
     """Copy how well injected outliers were found, for each split."""
     for file in sorted(Path(run_set).glob("*/outliers.json")):
         _, protocol, profile, seed = file.parent.name.rsplit("-", 3)
-        content = read_json(file) | {
+        content = read_record(file) | {
             "protocol": protocol,
             "profile": profile,
             "seed": int(seed.removeprefix("s")),
