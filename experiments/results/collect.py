@@ -1,6 +1,7 @@
 """Keep what a run measured: small committed copies in `experiments/results/`, and the tables made of them.
 
-The README shows what the papers claim beside real data; `experiments/results/README.md` has every row, phantoms too.
+The README has one row a paper, each paper's README its own rows; `experiments/results/README.md` has every row,
+phantoms too.
 
 python -m experiments.results.collect runs/chexnet_cbam     copy finished runs, then renew the tables
 python -m experiments.results.collect                       renew the tables alone
@@ -17,8 +18,10 @@ from drcls.runs import read_record, write_json, write_text
 from experiments.results.ledger import LEDGER, PAPERS, counts_table, entries, ledger_page
 from experiments.results.predictions import history, read_run
 from experiments.results.tables import (
+    EXPERIMENTS,
     all_results,
     claims_table,
+    findings_table,
     gains_table,
     outliers_table,
     robustness_table,
@@ -26,13 +29,8 @@ from experiments.results.tables import (
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "experiments" / "results"
-README = ROOT / "README.md"
 ALL_RESULTS = RESULTS / "README.md"
-BEGIN_GAINS, END_GAINS = "<!-- gains: made by the same -->\n", "<!-- end of gains -->\n"
-BEGIN_OUTLIERS, END_OUTLIERS = "<!-- outliers: made by the same -->\n", "<!-- end of outliers -->\n"
-BEGIN_ROBUSTNESS, END_ROBUSTNESS = "<!-- robustness: made by the same -->\n", "<!-- end of robustness -->\n"
-BEGIN_VERDICTS, END_VERDICTS = "<!-- verdicts: made by the same -->\n", "<!-- end of verdicts -->\n"
-BEGIN, END = "<!-- results: made by experiments/results/collect.py -->\n", "<!-- end of results -->\n"
+BEGIN, END = "<!-- {}: made by experiments/results/collect.py -->\n", "<!-- end of {} -->\n"
 
 
 def collect(run_set):
@@ -121,22 +119,41 @@ def summary(measured):
     return {"metrics": single, "intervals": measured["intervals"]}
 
 
-def renew_tables():
-    """Put each table of real data between its two marks in the README; renew the results' own page and the ledger."""
-    text, ledger = README.read_text(encoding="utf-8"), {name: entries(name) for name in PAPERS}
-    tables = (
-        (BEGIN, END, claims_table(RESULTS)),
-        (BEGIN_GAINS, END_GAINS, gains_table(RESULTS, with_phantoms=False)),
-        (BEGIN_OUTLIERS, END_OUTLIERS, outliers_table(RESULTS, with_phantoms=False)),
-        (BEGIN_ROBUSTNESS, END_ROBUSTNESS, robustness_table(RESULTS, with_phantoms=False)),
-        (BEGIN_VERDICTS, END_VERDICTS, counts_table(ledger)),
+def tables():
+    """Return what belongs between the marks of each page: dict, Path -> dict, name of the marks -> Markdown."""
+    pages = {
+        ROOT / "README.md": {"findings": findings_table(RESULTS)},
+        RESULTS.parent / "README.md": {"verdicts": counts_table({name: entries(name) for name in PAPERS})},
+    }
+    for name in EXPERIMENTS:
+        pages[RESULTS.parent / name / "README.md"] = {"results": claims_table(RESULTS, name)}
+    pages[RESULTS.parent / "smote_transfer" / "README.md"]["gains"] = gains_table(
+        RESULTS, with_phantoms=False
     )
-    for begin, end, made in tables:
-        before, rest = text.split(begin)
-        text = before + begin + made + end + rest.split(end)[1]
-    write_text(README, text)
+    pages[RESULTS.parent / "blood_cells" / "README.md"] |= {
+        "outliers": outliers_table(RESULTS, with_phantoms=False),
+        "robustness": robustness_table(RESULTS, with_phantoms=False),
+    }
+    return pages
+
+
+def between(text, name):
+    """Return what is before, between and after the two marks of a table."""
+    before, rest = text.split(BEGIN.format(name))
+    shown, after = rest.split(END.format(name))
+    return before, shown, after
+
+
+def renew_tables():
+    """Put each table between its two marks; renew the page of all results and the ledger."""
+    for page, made in tables().items():
+        text = page.read_text(encoding="utf-8")
+        for name, table in made.items():
+            before, _, after = between(text, name)
+            text = before + BEGIN.format(name) + table + END.format(name) + after
+        write_text(page, text)
     write_text(ALL_RESULTS, all_results(RESULTS))
-    write_text(LEDGER, ledger_page(ledger))
+    write_text(LEDGER, ledger_page({name: entries(name) for name in PAPERS}))
 
 
 def main(arguments):

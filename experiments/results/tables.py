@@ -30,6 +30,7 @@ class Claim:
     variant: str
 
 
+EXPERIMENTS = ("chexnet_cbam", "multiscale_attention", "smote_transfer", "canine_rbc_focal", "blood_cells")
 CLAIMS = [
     Claim(
         "CheXNet_CBAM, retinopathy (Table 4)",
@@ -109,11 +110,37 @@ CLAIMS = [
 ]
 
 
-def claims_table(results):
+def findings_table(results):
+    """Return the Markdown table of the first claim of each paper: reported, its protocol here, leak-free, leaked.
+
+    Args:
+        results: Path of the folder with the committed JSON files.
+    """
+    lines = [
+        "| paper, row | reported | ours, paper's protocol | ours, leak-free | leaked, paper's protocol |",
+        "|---|---|---|---|---|",
+    ]
+    for name in EXPERIMENTS:
+        claim = next(claim for claim in CLAIMS if claim.experiment == name)
+        paper, clean = (runs_of(results, claim, protocol) for protocol in ("paper", "clean"))
+        lines.append(
+            f"| [{claim.what}](experiments/{name}/README.md) | {claim.printed or 'not reported'} | "
+            f"{spread(paper, 'accuracy', 100, 1)} | {spread(clean, 'accuracy', 100, 1)} | {leaked(paper)} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def leaked(runs):
+    """Return the mean share of leaked test images in percent."""
+    return f"{100 * np.mean([run['leakage']['overall'] for run in runs]):.1f} %" if runs else "not run"
+
+
+def claims_table(results, experiment=None):
     """Return the Markdown table of the papers' claims: reported, ours under their protocol, and ours on a clean split.
 
     Args:
         results: Path of the folder with the committed JSON files.
+        experiment: str, of which paper; None for all.
     """
     lines = [
         "| the paper's row | reported accuracy % | our row | data, profile | leaked test images | ours, paper's "
@@ -121,19 +148,21 @@ def claims_table(results):
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for claim in CLAIMS:
+        if experiment not in (None, claim.experiment):
+            continue
         paper, clean = (runs_of(results, claim, protocol) for protocol in ("paper", "clean"))
         if not paper + clean:
             continue
-        leaked = (
-            f"{100 * np.mean([run['leakage']['overall'] for run in paper]):.1f} %" if paper else "not run"
-        )
         cells = [
             claim.what,
             claim.printed or "not reported",
             f"`{claim.variant}`",
             label_of((paper + clean)[0]),
         ]
-        cells += [leaked, *(spread(runs, "accuracy", 100, 1) + bounds(runs) for runs in (paper, clean))]
+        cells += [
+            leaked(paper),
+            *(spread(runs, "accuracy", 100, 1) + bounds(runs) for runs in (paper, clean)),
+        ]
         cells += [spread(clean, "macro_f1", 100, 1), kappa_of(clean), seeds_of(paper, clean)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

@@ -7,11 +7,6 @@ from experiments.results import collect as collecting
 from experiments.results import tables
 from experiments.results.collect import (
     ALL_RESULTS,
-    BEGIN,
-    BEGIN_GAINS,
-    END,
-    END_GAINS,
-    README,
     RESULTS,
     collect,
     collect_findings,
@@ -23,15 +18,24 @@ from experiments.results.tables import (
     claims_table,
     gain_cells,
     gains_table,
-    outliers_table,
-    robustness_table,
     runs_of,
     table,
 )
 
 
-def test_the_readme_shows_the_committed_results():
-    assert README.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0] == claims_table(RESULTS)
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [(page, name) for page, made in collecting.tables().items() for name in made],
+    ids=lambda value: value if isinstance(value, str) else value.parent.name,
+)
+def test_every_page_shows_the_committed_results(page, name):
+    shown = collecting.between(page.read_text(encoding="utf-8"), name)[1]
+    assert shown == collecting.tables()[page][name]
+
+
+def test_the_findings_have_a_row_for_each_paper():
+    lines = tables.findings_table(RESULTS).splitlines()[2:]
+    assert [line.split("experiments/")[1].split("/")[0] for line in lines] == list(tables.EXPERIMENTS)
 
 
 def numbers(content):
@@ -80,23 +84,6 @@ def test_seeds_that_share_a_split_are_named():
 
 def test_every_row_stands_beside_the_results():
     assert ALL_RESULTS.read_text(encoding="utf-8") == all_results(RESULTS)
-
-
-@pytest.mark.parametrize(
-    ("begin", "end", "made"),
-    [
-        (collecting.BEGIN_OUTLIERS, collecting.END_OUTLIERS, outliers_table),
-        (collecting.BEGIN_ROBUSTNESS, collecting.END_ROBUSTNESS, robustness_table),
-    ],
-)
-def test_the_readme_shows_what_was_measured_of_blood_cells(begin, end, made):
-    shown = README.read_text(encoding="utf-8").split(begin)[1].split(end)[0]
-    assert shown == made(RESULTS, with_phantoms=False)
-
-
-def test_the_readme_shows_the_committed_gains():
-    shown = README.read_text(encoding="utf-8").split(BEGIN_GAINS)[1].split(END_GAINS)[0]
-    assert shown == gains_table(RESULTS, with_phantoms=False)
 
 
 def test_gains_of_soft_voting_are_shown(tmp_path, monkeypatch):

@@ -6,14 +6,12 @@ import pytest
 
 from drcls.check_tables import Document
 from experiments.results import ledger, measured
-from experiments.results.collect import BEGIN_VERDICTS, END_VERDICTS, README
 from experiments.results.ledger import (
     KINDS,
     LEDGER,
     PAPERS,
     VERDICTS,
     counts,
-    counts_table,
     entries,
     ledger_page,
 )
@@ -54,10 +52,8 @@ def test_only_measurements_confirm_and_arithmetic_is_not_called_more(made):
             assert item.decided_by != "nothing" or item.verdict in ("open", "not testable here"), item
 
 
-def test_the_readme_and_the_ledger_show_these_counts(made):
+def test_the_ledger_shows_these_counts(made):
     assert LEDGER.read_text(encoding="utf-8") == ledger_page(made)
-    shown = README.read_text(encoding="utf-8").split(BEGIN_VERDICTS)[1].split(END_VERDICTS)[0]
-    assert shown == counts_table(made)
 
 
 def test_counts_add_up(made):

@@ -1,0 +1,76 @@
+"""The README and docs: their Python runs, their commands and targets exist, and they stay short."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from drcls.cli import build_parser
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [
+    ROOT / "README.md",
+    *(path for path in sorted((ROOT / "docs").glob("*.md")) if path.name != "check_tables.md"),
+    *sorted((ROOT / "experiments").glob("*/README.md")),
+]
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+
+
+def python_of(page):
+    return re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def commands_of(page, program):
+    """Lines that begin with a program, and code in backticks that does."""
+    text = page.read_text(encoding="utf-8")
+    lines = re.findall(rf"^({program} .*)$", text, re.MULTILINE) + re.findall(rf"`({program} [^`]*)`", text)
+    return [shlex.split(line.split("  #")[0].strip()) for line in lines]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if python_of(page)], ids=lambda page: page.name)
+def test_python_runs(page, tmp_path):
+    for number, code in enumerate(python_of(page)):
+        script = tmp_path / f"{number}.py"
+        script.write_text(code)
+        done = subprocess.run([sys.executable, str(script)], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_make_knows_the_targets(page, tmp_path):
+    for _, target, *variables in commands_of(page, "make"):
+        if "NAME" in target or target == "install":
+            continue
+        arguments = [argument for argument in variables if "=" in argument and "|" not in argument]
+        done = subprocess.run(
+            ["make", "-n", target, f"VENV={tmp_path}", *arguments], cwd=ROOT, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_the_command_takes_what_is_written(page):
+    for _, command, *arguments in commands_of(page, "drcls"):
+        if command != "COMMAND":
+            build_parser().parse_args([command, *arguments])
+
+
+def test_links_lead_to_files():
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"
+
+
+def test_the_index_of_each_paper_names_files_that_exist():
+    for page in PAGES:
+        for path in re.findall(r"`((?:drcls|data_prep)/[\w/]+\.?\w*)`", page.read_text(encoding="utf-8")):
+            assert (ROOT / path).exists(), f"{page.relative_to(ROOT)} names {path}"
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
