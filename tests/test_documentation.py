@@ -31,7 +31,8 @@ def commands_of(page, program):
     return [shlex.split(line.split("  #")[0].strip()) for line in lines]
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if python_of(page)], ids=lambda page: page.name)
+# What the README shows is docs/own_images.py, which tests/cli/test_own_images.py runs.
+@pytest.mark.parametrize("page", [page for page in PAGES[1:] if python_of(page)], ids=lambda page: page.name)
 def test_python_runs(page, tmp_path):
     for number, code in enumerate(python_of(page)):
         script = tmp_path / f"{number}.py"
@@ -56,7 +57,7 @@ def test_make_knows_the_targets(page, tmp_path):
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_the_command_takes_what_is_written(page):
     for _, command, *arguments in commands_of(page, "drcls"):
-        if command != "COMMAND":
+        if command != "COMMAND" and not any("$" in argument for argument in arguments):
             build_parser().parse_args([command, *arguments])
 
 
