@@ -38,7 +38,8 @@ def write_bytes(path, content):
 
 def write_text(path, text):
     """Write UTF-8 text through `atomic_path`."""
-    write_bytes(path, text.encode("utf-8"))
+    with atomic_path(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def write_json(path, content):
