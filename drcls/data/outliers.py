@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import pandas as pd
-from sklearn.ensemble import IsolationForest
 
 HUE_BINS = 12
 NUM_TREES = 300
@@ -76,6 +75,10 @@ def find_outliers(images, seed, rows=None):
             f"an isolation forest needs at least {SAMPLES_PER_TREE} images; received {len(rows)}"
         )
     features = np.stack([hue_histogram(images[row]) for row in rows])
+    from sklearn.ensemble import (
+        IsolationForest,  # scikit-learn takes a second, and whoever reads a manifest needs none of it
+    )
+
     forest = IsolationForest(n_estimators=NUM_TREES, max_samples=SAMPLES_PER_TREE, random_state=seed)
     scores = -forest.fit(features).score_samples(features)
     return Outliers(scores, otsu_threshold(scores))

@@ -5,8 +5,6 @@ paper does, oversampling puts copies of training images into the test part; see 
 """
 
 import numpy as np
-from imblearn.over_sampling import RandomOverSampler
-from imblearn.under_sampling import RandomUnderSampler
 
 
 def oversample(manifest, seed):
@@ -21,6 +19,10 @@ def oversample(manifest, seed):
 
     Reference: CheXNet-CBAM paper, section 2.3.1.
     """
+    from imblearn.over_sampling import (
+        RandomOverSampler,  # imbalanced-learn takes a second, and whoever reads a manifest needs none of it
+    )
+
     return _resample(RandomOverSampler(random_state=seed), manifest)
 
 
@@ -34,6 +36,8 @@ def undersample(manifest, seed):
     Returns:
         A `Manifest` of `num_classes * min(counts)` rows.
     """
+    from imblearn.under_sampling import RandomUnderSampler
+
     return _resample(RandomUnderSampler(random_state=seed), manifest)
 
 
@@ -72,6 +76,8 @@ def subsample_to_majority_share(manifest, share, seed):
         raise ValueError(
             f"{manifest.root}: a share of {share} leaves a class without an image: {counts.tolist()}"
         )
+    from imblearn.under_sampling import RandomUnderSampler
+
     sampler = RandomUnderSampler(sampling_strategy=dict(enumerate(counts.tolist())), random_state=seed)
     kept, _ = sampler.fit_resample(np.arange(len(manifest))[:, None], manifest.labels)
     return manifest.select(np.sort(kept[:, 0]))

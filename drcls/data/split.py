@@ -3,7 +3,6 @@
 from itertools import pairwise
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train_test_split
 
 from drcls.data.manifest import PART_OF_SPLIT
 from drcls.data.resample import oversample
@@ -106,6 +105,11 @@ def folds(manifest, num_folds, seed, keep_groups):
     Raises:
         ValueError: where a class, or the number of groups, is smaller than the number of folds.
     """
+    from sklearn.model_selection import (  # scikit-learn takes a second, and whoever reads a manifest needs none of it
+        StratifiedGroupKFold,
+        StratifiedKFold,
+    )
+
     kind = StratifiedGroupKFold if keep_groups else StratifiedKFold
     groups = manifest.frame["group"].to_numpy()
     if num_folds < 2 or manifest.counts().min() < num_folds or (keep_groups and len(set(groups)) < num_folds):
@@ -191,6 +195,8 @@ def stratified_split_indices(labels, fractions, seed):
     Raises:
         ValueError: where a class is too small for its share.
     """
+    from sklearn.model_selection import train_test_split
+
     rest, parts = np.arange(len(labels)), []
     left = [1.0, *np.cumsum(fractions[:0:-1])[::-1]]  # what is still to be dealt out before each part
     for before, after in pairwise(left):
@@ -209,6 +215,8 @@ def _split_groups(manifest, fractions, seed, names):
     Small classes and large groups leave folds without a class, so several numbers of folds are tried: those
     that meet the fractions best first, more before fewer, until every part holds every class.
     """
+    from sklearn.model_selection import StratifiedGroupKFold
+
     groups = manifest.frame["group"].to_numpy()
     labels = manifest.labels
     ends = np.cumsum(fractions)
