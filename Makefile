@@ -48,7 +48,7 @@ experiment = $(or $(filter $(subst -,_,$(1)),$(EXPERIMENTS)),$(error no paper '$
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install audit results reproduce-canine-rbc report-canine-rbc data-chula-rbc serve account test test-slow sweep lint bench reference clean
+.PHONY: help install audit results reproduce-canine-rbc report-canine-rbc data-chula-rbc serve account test test-slow sweep lint bench reference clean clean-runs
 
 help: ## list the targets
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 28
@@ -116,11 +116,17 @@ sweep: $(VENV)/.developing ## kill, tamper, damage and fill disks, many times ea
 	$(BIN)/python -m pytest -m sweep -s
 
 bench: $(VENV)/.developing ## speed against named peers, into benchmarks/RESULTS.md: BENCH="augment embed"
+	$(BIN)/pip install --quiet -c requirements.lock -e '.[bench]'
 	$(BIN)/python -m benchmarks $(BENCH)
 
 reference: ## rebuild tests/reference/tfa_0_23.json from tensorflow-addons, in an environment of its own
 	tests/reference/build.sh
 
-clean: ## remove the environment, caches and run folders, not the data
-	rm -rf $(VENV) runs .pytest_cache .ruff_cache .hypothesis .benchmarks build *.egg-info
+clean: ## remove the environment and caches; data, runs and screening records stay
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+clean-runs: ## remove the run folders below RUNS, after asking
+	@test -d "$(RUNS)" || { echo "$(RUNS) does not exist"; exit 1; }
+	@du -sh "$(RUNS)"; printf 'Delete all trained models and results in $(RUNS)? Type yes: '; read answer; \
+		[ "$$answer" = yes ] && rm -rf "$(RUNS)" || { echo "nothing deleted"; exit 1; }
