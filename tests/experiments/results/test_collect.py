@@ -172,3 +172,15 @@ def test_many_learners_are_kept_without_their_classes(tmp_path, monkeypatch):
 def test_a_folder_without_runs_is_named(tmp_path):
     with pytest.raises(SystemExit, match="holds no finished run"):
         collect(tmp_path)
+
+
+def test_no_committed_result_names_a_folder_of_a_machine():
+    def texts(content):
+        if isinstance(content, dict | list):
+            values = content.values() if isinstance(content, dict) else content
+            return [text for value in values for text in texts(value)]
+        return [content] if isinstance(content, str) else []
+
+    for path in RESULTS.rglob("*.json"):
+        named = [text for text in texts(read_json(path)) if any(p.startswith("/") for p in text.split())]
+        assert not named, f"{path.name}: {named[:3]}"
