@@ -7,6 +7,7 @@ import pandas as pd
 from drcls.data.image_ops import read_image, resize
 from drcls.explain import (
     METHODS,
+    MIN_PLACES,
     GradCAM,
     agreement,
     deletion_auc,
@@ -16,7 +17,15 @@ from drcls.explain import (
     pointing_game,
     randomisation_check,
 )
-from drcls.report import Section, Table, explainer_grid, read_predictions, select_runs, synthetic_label
+from drcls.report import (
+    Section,
+    Table,
+    explainer_grid,
+    listing,
+    read_predictions,
+    select_runs,
+    synthetic_label,
+)
 from drcls.runs import write_json
 
 NETWORK = "MultiScaleAttention"
@@ -25,7 +34,8 @@ POSTER = ("lime", "grad_cam", "shap_partition")
 # LIME and SHAP need seconds an image, too long for many in a quick look.
 IMAGES_PER_CLASS = {"quick": 2, "short": 4, "full": 4}
 NUM_CHECKED = 4
-ON_A_LAYER = tuple(METHODS[name] for name in ("grad_cam", "grad_cam_plus_plus", "score_cam"))
+NAMES_ON_A_LAYER = ("grad_cam", "grad_cam_plus_plus", "score_cam")
+ON_A_LAYER = tuple(METHODS[name] for name in NAMES_ON_A_LAYER)
 TEXT = """All methods explain the score of the predicted class before the softmax, on the same test images, drawn
 at random from each class. Only positive evidence is drawn and measured.
 
@@ -64,20 +74,33 @@ def explainers_section(folder, runs, manifest):
     together = agreement(heat_maps)
     write_json(run["folder"] / "explainers.json", {"methods": measured, "agreement": together})
     first = {label: row for row, label in reversed(list(enumerate(chosen["label"])))}
+    coarse, why = too_coarse(model)
     shown = [first[name] for name in run["class_names"] if name in first]
     figures = [
-        draw(folder / "figures" / name, run, images, heat_maps, methods, chosen, lesions, shown, title)
+        draw(folder / "figures" / name, run, images, heat_maps, fine, chosen, lesions, shown, title)
         for name, methods, title in (
             ("poster.png", POSTER, "LIME, Grad-CAM and SHAP on the same images"),
             ("explainers.png", tuple(METHODS), "All explainers on the same images"),
         )
+        if (fine := [method for method in methods if method not in coarse])
     ]
     caption = f"{NETWORK}, {run['data']}, {run['protocol']} protocol, {run['profile']} profile, seed {run['seed']}, "
     caption += f"{len(images)} test images; shuffled weights on {NUM_CHECKED}."
     caption = f"{synthetic_label([run])}{caption}"
     table = Table(as_text(measured), f"Explainers held to account. {caption}")
     agreeing = Table(agreement_table(together), f"Agreement: mean rank correlation of the maps. {caption}")
-    return Section("Explainers", [TEXT, *figures, table, agreeing])
+    return Section("Explainers", [TEXT, *why, *figures, table, agreeing])
+
+
+def too_coarse(model):
+    """Return which methods have maps too coarse to draw, and a list of the sentence that says so, or of nothing."""
+    rows, columns = GradCAM(model).places
+    if min(rows, columns) >= MIN_PLACES:
+        return (), []
+    return NAMES_ON_A_LAYER, [
+        f"{listing(NAMES_ON_A_LAYER)} are not drawn and play no pointing game: the feature map has {rows} x {columns} "
+        f"places, and {MIN_PLACES} x {MIN_PLACES} are needed to point at a lesion. Larger images give more."
+    ]
 
 
 def choose_images(predictions, per_class):
