@@ -2,6 +2,7 @@
 
 import re
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +11,7 @@ from drcls.explain import METHODS
 from drcls.runs import read_json
 from experiments.multiscale_attention import experiment, explainers
 from experiments.multiscale_attention.experiment import PROFILES, VARIANTS, main
-from experiments.multiscale_attention.explainers import agreement_table, as_text, choose_images
+from experiments.multiscale_attention.explainers import agreement_table, as_text, choose_images, too_coarse
 
 TINY = {"widths": (4, 8, 12), "blocks_per_stage": 1, "num_heads": 2, "reduction_ratio": 4}
 NETWORK = "MultiScaleAttention"
@@ -47,6 +48,19 @@ def test_from_the_phantom_to_the_page(few_methods, tmp_path, monkeypatch):
         len(re.findall(r"<img", page)) == 9
     )  # classes; training, curves and confusion for 5 and 4 classes; two of explainers
     assert "SYNTHETIC DATA" in text
+
+
+@pytest.mark.parametrize(("strides", "places"), [(4, 2), (2, 4)])
+def test_maps_that_are_too_coarse_are_left_out_and_named(strides, places):
+    layers = [
+        keras.Input((8, 8, 3)),
+        keras.layers.Conv2D(4, 3, strides, "same"),
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dense(2, "softmax"),
+    ]
+    coarse, why = too_coarse(keras.Sequential(layers))
+    assert ("grad_cam" in coarse) == (places < 4)
+    assert ["2 x 2 places" in sentence for sentence in why] == [True] * (places < 4)
 
 
 def test_images_are_drawn_from_every_class_and_always_the_same():
