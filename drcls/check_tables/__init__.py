@@ -48,6 +48,7 @@ RULES = (
     intervals.width_against_accuracy,
     balance.copies_across_the_split,
     text.text_against_cells,
+    text.difference_from_first,
     claims.claims_against_numbers,
 )
 

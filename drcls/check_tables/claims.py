@@ -7,7 +7,7 @@ import math
 
 from scipy.stats import norm, spearmanr
 
-from drcls.check_tables.finding import agreement
+from drcls.check_tables.finding import agreement, inconsistent
 from drcls.metrics.intervals import wald_interval
 
 
@@ -19,7 +19,12 @@ def claims_against_numbers(document):
         decide = KINDS.get(test["kind"]) if test else None
         if decide:
             holds, arithmetic = decide(document, test)
-            findings.append(agreement(f"claim_{test['kind']}", [f"/claims/{index}"], holds, arithmetic))
+            rule, places = f"claim_{test['kind']}", [f"/claims/{index}"]
+            if holds or test["kind"] not in TESTS_OF_SIGNIFICANCE:
+                findings.append(agreement(rule, places, holds, arithmetic))
+            else:
+                # What a test does not find may be there all the same.
+                findings.append(inconsistent(rule, places, arithmetic, severity="warning"))
     return findings
 
 
@@ -55,7 +60,8 @@ def _equal(document, test):
 def _less(document, test):
     """In each of `pairs` the first is below the second."""
     pairs = [tuple(document.number(cell) for cell in pair) for pair in test["pairs"]]
-    return all(a < b for a, b in pairs), "; ".join(f"{a:g} and {b:g}" for a, b in pairs) + "."
+    failing = "; ".join(f"{a:g} is not below {b:g}" for a, b in pairs if not a < b)
+    return not failing, (failing or "; ".join(f"{a:g} and {b:g}" for a, b in pairs)) + "."
 
 
 def _better_in(document, test):
@@ -104,10 +110,8 @@ def _differ(document, test):
     pooled = (first + second) / (2 * n)
     z = (first - second) / n / math.sqrt(2 * pooled * (1 - pooled) / n)
     p_value = 2 * norm.sf(abs(z))
-    return (
-        p_value < 0.05,
-        f"{first} and {second} of {n}: z = {z:.2f}, two-sided p = {p_value:.2g} (unpaired).",
-    )
+    shown = f"{first} and {second} of {n}: z = {z:.2f}, two-sided p = {p_value:.2g}"
+    return p_value < 0.05, f"{shown} (unpaired; a paired test needs the predictions)."
 
 
 def _trend(document, test):
@@ -137,6 +141,7 @@ def _g(value):
     return f"{value:g}"
 
 
+TESTS_OF_SIGNIFICANCE = ("differ", "trend")
 KINDS = {
     "largest": _largest,
     "smallest": _smallest,

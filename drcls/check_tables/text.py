@@ -24,6 +24,18 @@ def text_against_cells(document):
     return findings
 
 
+def difference_from_first(document):
+    """A table's column `difference` against the accuracies: each row's minus that of the table's first row."""
+    findings = []
+    for place, _, row in document.rows("accuracy", "difference"):
+        first, cell = f"{place.rsplit('/', 1)[0]}/0/accuracy", f"{place}/difference"
+        value, slack, shown = _difference(document, [f"{place}/accuracy", first])
+        agrees = abs(value - row["difference"]) <= document.half(cell) + slack
+        arithmetic = f"{shown} = {value:.10g}, reported {row['difference']:.10g}."
+        findings.append(agreement("difference", [cell], agrees, arithmetic))
+    return findings
+
+
 def _same(document, cells):
     return document.number(cells[0]), 0.0, cells[0]
 

@@ -18,6 +18,8 @@ RESULTS = Path(__file__).parent
 MARGIN = 0.03
 # Rows without a part are as good as the reported row if every seed's interval ends at most so far below it.
 NOT_WORSE_BY = 0.01
+# A setting that the paper does not name: no run can be known to share it.
+NOT_GIVEN = "not given"
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ def differences(run, settings):
     have = run["config"] | {"data": run["data"]}
     return [
         f"{name} {_short(have.get(name))} for {wanted}"
+        if wanted != NOT_GIVEN
+        else f"{name} not given in the paper"
         for name, wanted in settings.items()
         if have.get(name) != wanted
     ]
@@ -115,7 +119,7 @@ def _decide(document, place, runs, row, column, different):
     reported, half = document.share(place)
     values = [_value(run, row, column) for run in runs]
     seeds = ", ".join(str(run["seed"]) for run in runs)
-    found = f"ours {_percent(np.mean(values))} (`{runs[0]['variant']}`, {runs[0]['data']}, seeds {seeds}"
+    found = f"Ours {_percent(np.mean(values))} (`{runs[0]['variant']}`, {runs[0]['data']}, seeds {seeds}"
     files = tuple(run["file"] for run in runs)
     intervals = [interval(run, row, column) for run in runs]
     if all(intervals):

@@ -74,5 +74,5 @@ def test_the_example_of_the_documentation(file, capsys):
     page = (Path(__file__).resolve().parents[2] / "docs" / "check_tables.md").read_text(encoding="utf-8")
     assert main([file(page.split("```json\n")[1].split("```")[0])]) == 1
     printed = capsys.readouterr().out
-    assert "106 of 120 is 88.333 %, reported 88.400 %" in printed and "p = 0.53" in printed
+    assert "106 of 120 is 88.333 %, reported 88.400 %" in printed and "p = 0.53 (unpaired" in printed
     assert "2 inconsistent" in printed

@@ -31,6 +31,13 @@ def test_text_may_round_more():
     assert verdicts(document, "text_against_table") == ["consistent"]
 
 
+def test_differences_from_the_first_row():
+    rows = [{"accuracy": 96.12, "difference": 0.0}, {"accuracy": 95.02, "difference": -1.1}]
+    assert verdicts(table(rows, decimals=2), "difference") == ["consistent"] * 2
+    rows[1]["difference"] = 1.1
+    assert verdicts(table(rows, decimals=2), "difference") == ["consistent", "inconsistent"]
+
+
 def test_a_place_that_is_not_there_is_named():
     document = table([]) | {"text": [{"value": 1, "same_as": "/tables/9/rows/0/accuracy"}]}
     with pytest.raises(ValueError, match=r"nothing at /tables/9/rows/0/accuracy \(looked for '9'\)"):

@@ -56,6 +56,34 @@ def test_the_ledger_shows_these_counts(made):
     assert LEDGER.read_text(encoding="utf-8") == ledger_page(made)
 
 
+def rules(value):
+    """Every "measured" of a document."""
+    if isinstance(value, dict):
+        yield from [value["measured"]] if "measured" in value else []
+        value = list(value.values())
+    for part in value if isinstance(value, list) else ():
+        yield from rules(part)
+
+
+def test_the_rows_that_documents_name_exist():
+    runs = measured.all_runs()
+    for name in PAPERS:
+        for rule in rules(ledger.read_paper(name).content):
+            if "experiment" not in rule:
+                continue
+            variants = {run["variant"] for run in measured.find(runs, experiment=rule["experiment"])}
+            assert variants, rule
+            if rule["kind"] == "rows":
+                named = {variant for row in rule["rows"].values() for variant in row["variants"]}
+                assert named & variants, rule
+            elif rule["kind"] == "contrast":
+                assert set(rule["rows"]) <= variants, rule
+            elif rule["kind"] == "alphas":
+                assert f"{rule['network']}+focal_1.50" in variants, rule
+            elif "variant" in rule:
+                assert rule["variant"] in variants, rule
+
+
 def test_counts_add_up(made):
     for items in made.values():
         assert sum(sum(by_verdict.values()) for by_verdict in counts(items).values()) == len(items)
