@@ -169,6 +169,21 @@ def test_many_learners_are_kept_without_their_classes(tmp_path, monkeypatch):
     assert kept["learners"] == {"k-NN": {"metrics": {"accuracy": 0.5}, "intervals": intervals}}
 
 
+def test_contrasts_are_between_rows_of_one_split(tmp_path):
+    values = {"fine_tuned": 0.75, "none": 0.8, "SMOTE": 0.78}
+    for name, value in values.items():
+        run = {"data": "squares", "phantom": True, "profile": "quick", "protocol": "clean", "seed": 0}
+        run |= {"variant": f"net+{name}", "split_sha256": "b" if name == "SMOTE" else "a"}
+        run |= {"metrics": dict.fromkeys(tables.CONTRASTED, value)}
+        write_json(tmp_path / "smote_transfer" / "squares-clean-quick-s0" / f"net+{name}.json", run)
+    lines = tables.contrasts_table(tmp_path).splitlines()
+    assert len(lines) == 3
+    assert lines[2].startswith(
+        "| squares (synthetic), quick | clean | `net+fine_tuned` to `net+none` | 5.00 |"
+    )
+    assert tables.contrasts_table(tmp_path / "nowhere") == "None measured yet.\n"
+
+
 def test_a_folder_without_runs_is_named(tmp_path):
     with pytest.raises(SystemExit, match="holds no finished run"):
         collect(tmp_path)
