@@ -49,6 +49,7 @@ RULES = (
     balance.copies_across_the_split,
     text.text_against_cells,
     text.difference_from_first,
+    text.repeated_cells,
     claims.claims_against_numbers,
 )
 

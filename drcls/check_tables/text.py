@@ -24,6 +24,19 @@ def text_against_cells(document):
     return findings
 
 
+def repeated_cells(document):
+    """Cells that repeat another table: a row's `same_as` gives the place by column."""
+    findings = []
+    for place, _, row in document.rows("same_as"):
+        for column, origin in row["same_as"].items():
+            cell = f"{place}/{column}"
+            value, reported = document.number(origin), document.number(cell)
+            agrees = abs(value - reported) <= max(document.half(origin), document.half(cell))
+            arithmetic = f"{origin} = {value:.10g}, reported {reported:.10g}."
+            findings.append(agreement("repeated", [cell], agrees, arithmetic))
+    return findings
+
+
 def difference_from_first(document):
     """A table's column `difference` against the accuracies: each row's minus that of the table's first row."""
     findings = []

@@ -31,6 +31,13 @@ def test_text_may_round_more():
     assert verdicts(document, "text_against_table") == ["consistent"]
 
 
+def test_a_row_that_repeats_another():
+    rows = [{"accuracy": 92.80}, {"accuracy": 92.8, "decimals": 1, "same_as": {"accuracy": CELLS[0]}}]
+    assert verdicts(table(rows, decimals=2), "repeated") == ["consistent"]
+    rows[1]["accuracy"] = 92.9
+    assert verdicts(table(rows, decimals=2), "repeated") == ["inconsistent"]
+
+
 def test_differences_from_the_first_row():
     rows = [{"accuracy": 96.12, "difference": 0.0}, {"accuracy": 95.02, "difference": -1.1}]
     assert verdicts(table(rows, decimals=2), "difference") == ["consistent"] * 2
