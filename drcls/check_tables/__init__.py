@@ -69,4 +69,13 @@ def check(document):
         ValueError: names the place in the document, the value received and what was expected.
     """
     document = document if isinstance(document, Document) else Document(document)
-    return [finding for rule in RULES for finding in rule(document)]
+    return [finding for rule in RULES for finding in _apply(rule, document)]
+
+
+def _apply(rule, document):
+    """Apply one rule; what it misses in the document is the document's fault and is said as one."""
+    try:
+        return rule(document)
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        what = f"lacks {error}" if isinstance(error, KeyError) else f"has another form than expected: {error}"
+        raise ValueError(f"what the rule {rule.__name__} reads {what}") from error

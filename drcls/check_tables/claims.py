@@ -16,6 +16,11 @@ def claims_against_numbers(document):
     findings = []
     for index, claim in enumerate(document.claims):
         test = claim.get("test")
+        if test and test.get("kind") not in (*KINDS, *DECIDED_ELSEWHERE):
+            kinds = ", ".join((*KINDS, *DECIDED_ELSEWHERE))
+            raise ValueError(
+                f"/claims/{index}/test/kind must be one of {kinds}, received {test.get('kind')!r}"
+            )
         decide = KINDS.get(test["kind"]) if test else None
         if decide:
             holds, arithmetic = decide(document, test)
@@ -141,6 +146,8 @@ def _g(value):
     return f"{value:g}"
 
 
+# Kinds that the rules of other files decide.
+DECIDED_ELSEWHERE = ("merging", "column_totals", "less_than_an_image", "held_out", "weighted_loss")
 TESTS_OF_SIGNIFICANCE = ("differ", "trend")
 KINDS = {
     "largest": _largest,

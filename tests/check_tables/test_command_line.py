@@ -14,6 +14,18 @@ GOOD = table([{"model": "A", "accuracy": 96.12}], num_test=903, decimals=2)
 BAD = table([{"model": "<b>", "accuracy": 96.17}], num_test=903, decimals=2)
 
 
+MALFORMED = [
+    ({"claims": [{"what": "better", "test": {"kind": "larger"}}]}, "/claims/0/test/kind must be one of"),
+    ({"claims": [{"what": "better", "test": {"kind": "largest", "cell": "/title"}}]}, "/title"),
+    ({"datasets": {"d": 5}}, "has another form"),
+    ({"same_test_part": [{"cells": []}]}, "lacks 'at_most'"),
+    (
+        {"datasets": {"d": {"total": 5, "split": {"test": 5}, "split_shares": {"train": 0.5}}}},
+        "lacks 'train'",
+    ),
+]
+
+
 @pytest.fixture
 def file(tmp_path):
     def write(content):
@@ -46,6 +58,7 @@ def test_json_and_page(file, tmp_path, capsys):
         ("{", "is not a document of reported numbers"),
         ("[]", "must be a JSON object"),
         ({"tables": 1}, "/tables"),
+        *MALFORMED,
     ],
 )
 def test_status_2_names_the_file(file, capsys, content, message):
