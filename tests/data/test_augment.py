@@ -4,6 +4,7 @@ import json
 import math
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from keras._tf_keras.keras.preprocessing.image import ImageDataGenerator
 
 from drcls.data import Augmenter
+from drcls.data.augment import IDENTITY
 
 FILL_MODES = ["nearest", "constant", "reflect", "wrap"]
 PAPER = {
@@ -420,3 +422,34 @@ def test_gaussian_noise_is_added_last_and_by_the_callers_generator():
     assert augmenter(image.astype(np.float32), np.random.default_rng(0)).dtype == np.float32
     with pytest.raises(ValueError, match="gaussian_noise must be a finite number.*received -1"):
         Augmenter(gaussian_noise=-1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    height=st.integers(1, 40),
+    width=st.integers(1, 40),
+    reach=st.sampled_from([0.1, 0.5, 2.0]),
+    fill_mode=st.sampled_from(["nearest", "reflect"]),
+    seed=st.integers(0, 2**16),
+)
+def test_padding_and_the_fourth_channel_change_no_pixel(height, width, reach, fill_mode, seed):
+    rng = np.random.default_rng(seed)
+    image = (255 * rng.random((height, width, 3))).astype(np.float32)
+    augmenter = Augmenter(
+        rotation_range=90 * reach,
+        width_shift_range=reach * width,
+        height_shift_range=reach * height,
+        zoom_range=(0.5, 1 + reach),
+        horizontal_flip=True,
+        fill_mode=fill_mode,
+    )
+    draw = augmenter.draw(image.shape, rng)
+    border = cv2.BORDER_REFLECT if fill_mode == "reflect" else cv2.BORDER_REPLICATE
+    plain = cv2.warpAffine(
+        image,
+        augmenter._matrix(image.shape, IDENTITY | draw),
+        (width, height),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=border,
+    )
+    np.testing.assert_allclose(augmenter.apply(image, draw), plain, atol=0.05)
