@@ -18,6 +18,7 @@ from benchmarks.comparison import Comparison
 from data_prep.aptos2019 import APTOS2019
 from data_prep.prepare import prepare
 from data_prep.sources import Source
+from drcls.data import load_manifest
 
 NUM_IMAGES = 400
 
@@ -34,9 +35,10 @@ def at_size(archive, folder, size):
 
     def check():
         """Both keep every image, at the same size."""
-        manifest, other = ours(archive, next(new), size), next(new)
+        prepared, other = next(new), next(new)
+        ours(archive, prepared, size)
         pillow(archive, other, size)
-        files = sorted(other.iterdir())
+        manifest, files = load_manifest(prepared), sorted(other.iterdir())
         assert len(manifest) == len(files) == NUM_IMAGES
         with Image.open(manifest.paths[0]) as first, Image.open(files[0]) as second:
             assert first.size == second.size == (size, size)
