@@ -86,6 +86,12 @@ def test_the_page_says_which_goals_were_missed_and_why():
     assert "quick sums" not in missed
 
 
+def test_rounds_on_both_sides_of_a_goal_decide_nothing():
+    text = page([recorded("sums", 3, 2, last=1)])
+    assert "| sums | theirs | **3.00** (1.00-3.00) | 2 | unclear |" in text
+    assert text.split("## Goals that were missed")[1].split("##")[0].strip() == "None."
+
+
 def test_recording_replaces_a_line_and_keeps_the_others(tmp_path, monkeypatch):
     monkeypatch.setattr(program, "FOLDER", tmp_path)
     program.write([recorded("a", 1, 2)])
