@@ -70,10 +70,10 @@ def test_too_few_rounds_and_forgotten_goals_are_refused():
         compared([], [], goals={})
 
 
-def recorded(what, ratio, goal):
-    _, comparison = compared(
-        [1] * 6, [ratio] * 6, goals={"theirs": goal}, what=what, limits="Cores are shared."
-    )
+def recorded(what, ratio, goal, last=None):
+    theirs = [ratio] * 5 + [last or ratio]
+    changes = {"goals": {"theirs": goal}, "what": what, "limits": "Cores are shared."}
+    _, comparison = compared([1] * 6, theirs, **changes)
     return measure(comparison)[0] | {"machine": "two cores", "date": "2026-01-01", "load": 0.25}
 
 
