@@ -143,7 +143,11 @@ def _load_weights(backbone, path):
     if not path.is_file():
         raise FileNotFoundError(f"weights {path} do not exist; expected none, imagenet or a file")
     if path.suffix == ".keras":
-        backbone.set_weights(load_saved_model(path).get_weights())
+        trained = load_saved_model(path).get_weights()
+        try:
+            backbone.set_weights(trained)
+        except ValueError as error:
+            raise ValueError(f"{path}: its weights are not those of {backbone.name}: {error}") from error
     elif path.name.endswith(".weights.h5"):
         backbone.load_weights(path)
     elif path.suffix == ".h5":

@@ -53,6 +53,22 @@ def test_a_model_without_feature_map_is_no_backbone(tmp_path):
         build_backbone(tmp_path / "dense.keras", 32)
 
 
+def test_a_file_that_is_no_model_is_named(tmp_path):
+    (tmp_path / "broken.keras").write_bytes(b"no archive")
+    for wrong in (
+        lambda: build_backbone(tmp_path / "broken.keras", 32),
+        lambda: build_backbone("MobileNetV2", 32, tmp_path / "broken.keras"),
+    ):
+        with pytest.raises(ValueError, match=r"broken\.keras is not a Keras model that can be loaded"):
+            wrong()
+
+
+def test_weights_of_another_network_are_named(tmp_path):
+    keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)]).save(tmp_path / "dense.keras")
+    with pytest.raises(ValueError, match=r"dense\.keras: its weights are not those of"):
+        build_backbone("MobileNetV2", 32, tmp_path / "dense.keras")
+
+
 def test_an_unknown_name_lists_the_known():
     with pytest.raises(FileNotFoundError, match="'AlexNet' is neither a file nor one of .*MobileNetV2"):
         build_backbone("AlexNet", 32)
