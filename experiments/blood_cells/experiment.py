@@ -3,8 +3,8 @@
 Paper: "AN2DL - First Homework Report", Caridi, Girolami, Tas and Tang, 2024.
 
     make reproduce-blood-cells                               synthetic cells, minutes on two CPU cores
-    make reproduce-blood-cells DATA=blood_cells PROFILE=short BACKBONE=squeezenet.keras
-                                                             one pretrained backbone on a CPU
+    make reproduce-blood-cells DATA=blood_cells PROFILE=short
+                                                             the shipped backbone on a CPU; BACKBONE=file.keras
     make reproduce-blood-cells DATA=blood_cells PROFILE=full  WEIGHTS=imagenet
                                                              the four backbones of the paper, needs a GPU
 
@@ -45,7 +45,13 @@ from drcls.runs import save_model
 from experiments.blood_cells.corruptions import measure_corrupted
 from experiments.blood_cells.report import write_blood_cells_report
 from experiments.blood_cells.splits import make_parts
-from experiments.common.options import make_parser, resolve_options
+from experiments.common.options import (
+    SHIPPED_BACKBONE,
+    backbone_file,
+    make_parser,
+    resolve_options,
+    starting_weights,
+)
 from experiments.common.run import audit, run_variant
 from experiments.common.training import train_and_predict
 
@@ -74,8 +80,7 @@ PROFILES = {
         "epochs": {"transfer": 40, "fine_tuned": 3, "own": 10},
         "learning_rate": {"transfer": 3e-5, "fine_tuned": 1e-5, "own": 3e-4},
         "policy": "float32",
-        # Random weights: a residual network's features survive them, a MobileNet's shrink to nothing.
-        "backbones": ["ResNet50"],
+        "backbones": [SHIPPED_BACKBONE],
         "num_corrupted": 48,
     },
     "short": {
@@ -84,7 +89,7 @@ PROFILES = {
         "epochs": {"transfer": 30, "fine_tuned": 4, "own": 5},
         "learning_rate": {"transfer": 1e-4, "fine_tuned": 1e-5, "own": 3e-4},
         "policy": "float32",
-        "backbones": [],
+        "backbones": [SHIPPED_BACKBONE],
         "num_corrupted": 250,
     },
     "full": {
@@ -200,7 +205,7 @@ def make_config(variant, options, protocol, backbone):
         "policy": profile["policy"],
         "backbone": str(backbone) if backbone else None,
         "last_block": options.last_block if kind == FINE_TUNED else None,
-        "weights": None if kind == "own" else "file" if options.backbone else options.weights,
+        "weights": None if kind == "own" else starting_weights(str(backbone), options.weights),
         "downsampling": variant == "downsampling",
         "strong_augmentation": variant.split("+")[1] if variant in STRONG else None,
         "frozen_on_images": bool(options.augment_frozen) if kind == "transfer" else None,
@@ -311,7 +316,9 @@ def plateaus(config):
 def parse(arguments):
     parser = make_parser(__doc__, PROFILES, "leukocytes_phantom or blood_cells")
     parser.add_argument("--weights", default="none", help="none or imagenet")
-    parser.add_argument("--backbone", help="a saved Keras feature extractor, instead of the profile's")
+    parser.add_argument(
+        "--backbone", type=backbone_file, help="a saved Keras feature extractor, instead of the profile's"
+    )
     parser.add_argument("--last-block", help="name of the layer from which on a backbone is fine-tuned")
     parser.add_argument(
         "--augment-frozen", action="store_true", help="train heads on augmented images, not on embeddings"
@@ -322,19 +329,8 @@ def parse(arguments):
         help="test-time augmentation too, under corruptions: eight times as long",
     )
     options = parser.parse_args(arguments)
-    if options.backbone and not Path(options.backbone).is_file():
-        raise SystemExit(
-            f"--backbone {options.backbone}: no such file; expected a saved .keras feature extractor"
-        )
 
     def all_models(options):
         return list({"quick": QUICK_MODELS, "short": SHORT_MODELS}.get(options.profile, VARIANTS))
 
-    resolve_options(options, ROOT / "data" / "blood_cells", "leukocytes_phantom", all_models, VARIANTS)
-    if (
-        not options.backbone
-        and not PROFILES[options.profile]["backbones"]
-        and not set(options.models) <= set(OWN)
-    ):
-        raise SystemExit(f"the {options.profile} profile needs --backbone, a saved .keras feature extractor")
-    return options
+    return resolve_options(options, ROOT / "data" / "blood_cells", "leukocytes_phantom", all_models, VARIANTS)

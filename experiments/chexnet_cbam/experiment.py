@@ -29,7 +29,6 @@ from data_prep.phantoms.fundus import write_fundus
 from drcls.data import ImageCache, class_weights, load_manifest, split
 from drcls.losses import WeightedCategoricalCrossentropy
 from drcls.models import (
-    BACKBONES,
     build_backbone,
     build_chexnet_cbam,
     build_transfer_classifier,
@@ -39,7 +38,13 @@ from drcls.models import (
 from experiments.chexnet_cbam.report import write_chexnet_cbam_report
 from experiments.common.controls import CONTROLS, control
 from experiments.common.frozen import fit_frozen
-from experiments.common.options import make_parser, resolve_options
+from experiments.common.options import (
+    SHIPPED_BACKBONE,
+    backbone_file,
+    make_parser,
+    resolve_options,
+    starting_weights,
+)
 from experiments.common.run import audit, run_variant
 from experiments.common.training import train_and_predict
 
@@ -116,7 +121,6 @@ VARIANTS = {
     "ResNet50": {"backbone": "ResNet50", "parts": ()},
 }
 # The paper's design part by part on a pretrained backbone that a CPU can train; its name stands before each.
-SHIPPED_BACKBONE = "EfficientNetLite0"
 DESIGN = {
     "": (),
     "_CBAM": ("cbam",),
@@ -218,7 +222,7 @@ def make_config(variant, options, protocol):
         row = VARIANTS[variant]
         backbone, parts, weights = row["backbone"], row["parts"], weights_of(row["backbone"], options.weights)
     else:
-        backbone, weights = options.backbone, "imagenet" if options.backbone in BACKBONES else "file"
+        backbone, weights = options.backbone, starting_weights(options.backbone, "imagenet")
         parts = design_rows(options.backbone).get(variant, ())
     return config | {
         "backbone": Path(backbone).stem,
@@ -316,15 +320,11 @@ def parse(arguments):
     parser.add_argument("--weights", default="none", help="none, imagenet, or a file with CheXNet's weights")
     parser.add_argument(
         "--backbone",
+        type=backbone_file,
         default=SHIPPED_BACKBONE,
         help=f"a saved Keras feature extractor for the design's rows (default: {SHIPPED_BACKBONE})",
     )
     options = parser.parse_args(arguments)
-    if options.backbone != SHIPPED_BACKBONE and not Path(options.backbone).is_file():
-        raise SystemExit(
-            f"--backbone {options.backbone}: no such file; expected {SHIPPED_BACKBONE} or a saved .keras feature "
-            "extractor"
-        )
     ours = [*CONTROLS, FOREST, FROZEN_HEAD, *design_rows(options.backbone)]
 
     def all_models(options):

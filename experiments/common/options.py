@@ -1,10 +1,14 @@
 """The command line that all experiments share."""
 
 import argparse
+from pathlib import Path
 
 import keras
 
+from drcls.models import BACKBONES
 from drcls.runs import devices
+
+SHIPPED_BACKBONE = "EfficientNetLite0"
 
 
 def make_parser(description, profiles, data_sets):
@@ -57,3 +61,27 @@ def resolve_options(options, prepared, phantom, models, known):
     print(", ".join(f"{key} {value}" for key, value in shown.items()))
     print(f"{keras.backend.backend()} on {', '.join(devices())}")
     return options
+
+
+def backbone_file(text):
+    """Check a `--backbone`: a name that `build_backbone` knows, or a saved feature extractor that exists."""
+    if text not in BACKBONES and not Path(text).is_file():
+        raise argparse.ArgumentTypeError(
+            f"{text}: no such file; expected a saved .keras feature extractor or one of {', '.join(BACKBONES)}"
+        )
+    return text
+
+
+def starting_weights(backbone, weights):
+    """Say where a backbone's first weights come from.
+
+    Args:
+        backbone: str, a name of `BACKBONES` or the path of a saved feature extractor.
+        weights: str, `--weights`.
+
+    Returns:
+        "file" where the backbone is one, "imagenet" where the package ships its weights, else `weights`.
+    """
+    if backbone not in BACKBONES:
+        return "file"
+    return "imagenet" if backbone == SHIPPED_BACKBONE else weights

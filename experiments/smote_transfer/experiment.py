@@ -4,8 +4,8 @@ Paper: "Enhancing Transfer Learning for Medical Image Classification with SMOTE:
 Kawsar and Rimi; only its abstract is at hand.
 
     make reproduce-smote-transfer                            synthetic fundus and brain images, minutes on two cores
-    make reproduce-smote-transfer DATA=aptos2019 PROFILE=short BACKBONE=squeezenet.keras
-                                                             one pretrained backbone at 224 px on a CPU
+    make reproduce-smote-transfer DATA=aptos2019 PROFILE=short
+                                                             the shipped backbone at 224 px on a CPU
     make reproduce-smote-transfer PROFILE=full  WEIGHTS=imagenet
                                                              the five backbones of the paper
 
@@ -44,7 +44,13 @@ from drcls.models import (
 )
 from drcls.models.embedding_classifier import VOTERS, WITHOUT_CLASS_WEIGHTS, check_training_rows
 from drcls.runs import is_current, read_json, write_csv, write_json, write_text
-from experiments.common.options import make_parser, resolve_options
+from experiments.common.options import (
+    SHIPPED_BACKBONE,
+    backbone_file,
+    make_parser,
+    resolve_options,
+    starting_weights,
+)
 from experiments.common.run import audit, run_variant
 from experiments.common.training import train_and_predict
 from experiments.smote_transfer.before_split import smote_before_split
@@ -62,8 +68,8 @@ CONFIG = {
     "monitor": "val_accuracy",
 }
 PROFILES = {
-    "quick": {"image_size": 64, "epochs": 4, "learning_rate": 1e-3, "backbones": ["MobileNet"]},
-    "short": {"image_size": 224, "epochs": 4, "learning_rate": 3e-4, "backbones": []},
+    "quick": {"image_size": 64, "epochs": 4, "learning_rate": 1e-3, "backbones": [SHIPPED_BACKBONE]},
+    "short": {"image_size": 224, "epochs": 4, "learning_rate": 3e-4, "backbones": [SHIPPED_BACKBONE]},
     "full": {
         "image_size": 224,
         "epochs": 20,
@@ -171,7 +177,7 @@ def make_config(variant, options, protocol, backbone, cache):
         "epochs": options.epochs or profile["epochs"],
         "learning_rate": profile["learning_rate"],
         "backbone": str(backbone),
-        "weights": "file" if options.backbone else options.weights,
+        "weights": starting_weights(str(backbone), options.weights),
         "row": variant,
         "resampling": {LEAKY: "none", FINE_TUNED: None}.get(variant, variant.split("+")[-1]),
         "engine": options.engine,
@@ -314,23 +320,17 @@ def parse(arguments):
     """Return the options of one data set after the other."""
     parser = make_parser(__doc__, PROFILES, ", ".join([*DATA_SETS, *PHANTOMS]))
     parser.add_argument("--weights", default="none", help="none or imagenet")
-    parser.add_argument("--backbone", help="a saved Keras feature extractor, instead of the profile's")
+    parser.add_argument(
+        "--backbone", type=backbone_file, help="a saved Keras feature extractor, instead of the profile's"
+    )
     parser.add_argument(
         "--engine", default="keras", choices=["keras", "onnx"], help="what computes embeddings"
     )
     given = parser.parse_args(arguments)
-    if given.backbone and not Path(given.backbone).is_file():
-        raise SystemExit(
-            f"--backbone {given.backbone}: no such file; expected a saved .keras feature extractor"
-        )
     resolved = []
     for prepared, phantom in DATA_SETS.items():
         options = argparse.Namespace(**vars(given))
         resolve_options(options, ROOT / "data" / prepared, phantom, lambda _: VARIANTS, VARIANTS)
-        if not backbones(options):
-            raise SystemExit(
-                f"the {options.profile} profile needs --backbone, a saved .keras feature extractor"
-            )
         resolved.append(options)
         if given.data != "auto":
             break

@@ -106,8 +106,7 @@ def test_auto_is_both_data_sets(monkeypatch, tmp_path):
     resolved = parse(["--profile", "quick"])
     assert [options.data for options in resolved] == ["fundus_phantom", "brain_phantom"]
     assert resolved[0].models == VARIANTS
-    with pytest.raises(SystemExit, match="short profile needs --backbone"):
-        parse(["--profile", "short"])
+    assert experiment.backbones(parse(["--profile", "short"])[0]) == ["EfficientNetLite0"]
 
 
 def test_a_distributed_split_is_kept():
