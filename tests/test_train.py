@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from drcls.data import Batches, ImageCache
-from drcls.train import Checkpoint, StopOnNonFiniteLoss, train
+from drcls.train import Checkpoint, StopOnNonFiniteLoss, averaged_weights, train
 from tests.small_data import write_squares
 from tests.train_squares import tiny_model
 
@@ -170,3 +170,39 @@ def test_the_fingerprint_of_batches_sees_the_resampling(squares):
     assert Batches(cache, squares, 4).fingerprint() != Batches(cache, doubled, 4).fingerprint()
     mixed = Batches(cache, squares, 4, batch_augmentation=lambda images, labels, seed: (images, labels))
     assert mixed.fingerprint() != Batches(cache, squares, 4).fingerprint()
+
+
+def averaging_model(class_names):
+    model = tiny_model(class_names)
+    optimizer = keras.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.9)
+    model.compile(optimizer, "categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
+    return model
+
+
+def test_averaged_weights_are_validated_kept_and_continued(squares, tmp_path):
+    def fit(folder, epochs):
+        model = averaging_model(squares.classes)
+        batches = Batches(ImageCache(squares, 16), squares, 4, shuffle=True)
+        train(model, batches, Batches(ImageCache(squares, 16), squares, 8), folder, epochs, "val_accuracy")
+        return model
+
+    whole = fit(tmp_path / "whole", 2)
+    fit(tmp_path / "parts", 1)
+    parts = fit(tmp_path / "parts", 2)
+    for expected, received in zip(whole.get_weights(), parts.get_weights(), strict=True):
+        np.testing.assert_allclose(received, expected, atol=1e-6)
+    history = pd.read_csv(tmp_path / "whole" / "history.csv")
+    kept = whole.evaluate(Batches(ImageCache(squares, 16), squares, 8), verbose=0)[1]
+    assert kept == pytest.approx(history["val_accuracy"].max())
+
+
+def test_weights_are_averaged_for_a_while_and_given_back(squares):
+    model = averaging_model(squares.classes)
+    model.fit(Batches(ImageCache(squares, 16), squares, 4), epochs=1, verbose=0, shuffle=False)
+    model.optimizer.ema_overwrite_frequency = None
+    raw = [weight + 1 for weight in model.get_weights()]
+    model.set_weights(raw)
+    with averaged_weights(model):
+        assert not np.allclose(model.get_weights()[0], raw[0])
+    for before, after in zip(raw, model.get_weights(), strict=True):
+        np.testing.assert_allclose(after, before, rtol=1e-6)

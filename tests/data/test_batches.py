@@ -198,3 +198,15 @@ def test_whole_batches_can_be_mixed_by_the_seed_of_the_batch(cache, manifest):
     mixed.start(1)
     mixed[1]
     assert len(set(seeds)) == 3 and max(seeds) < 2**31
+
+
+def test_unaugmented_batches_are_whole_mixed_and_as_stored(tmp_path):
+    manifest = write_squares(tmp_path / "data", per_class=20)
+    cache = ImageCache(manifest, 16)
+    batches = Batches(cache, manifest, 8, Augmenter(rotation_range=90), shuffle=True, seed=1)
+    plain = batches.unaugmented(30)
+    assert [len(images) for images, _ in (plain[i] for i in range(len(plain)))] == [8, 8, 8]
+    images, labels = plain[0]
+    stored = {image.tobytes() for image in cache.images}
+    assert all(image.astype(np.uint8).tobytes() in stored for image in images)
+    assert len(set(labels.argmax(axis=1))) > 1

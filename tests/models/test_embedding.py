@@ -6,7 +6,7 @@ import pytest
 
 from drcls.data import ImageCache
 from drcls.export import onnx_function
-from drcls.models import build_embedding_model, cached_embeddings, embed
+from drcls.models import build_embedding_model, cached_embeddings, embed, pool_several_layers
 from tests.small_data import write_squares
 
 
@@ -123,3 +123,22 @@ def test_onnxruntime_gives_the_same_embeddings(cache):
     np.testing.assert_allclose(
         embed(model, cache.images, forward=forward), embed(model, cache.images), atol=1e-4
     )
+
+
+def test_several_depths_are_pooled_where_the_number_of_channels_changes():
+    images = keras.Input((8, 8, 3))
+    first = keras.layers.Conv2D(4, 1, name="first")(images)
+    first = keras.layers.Add(name="sum_a")([first, first])
+    first = keras.layers.Add(name="sum_b")([first, first])
+    second = keras.layers.Conv2D(6, 1, strides=2)(first)
+    second = keras.layers.Add(name="sum_c")([second, second])
+    backbone = keras.Model(images, keras.layers.Conv2D(5, 1, name="last")(second))
+    pooled = pool_several_layers(backbone)
+    assert pooled.output_shape == (None, 1, 1, 4 + 6 + 5)
+    assert pool_several_layers(backbone, num_stages=2).output_shape == (None, 1, 1, 6 + 5)
+    inputs = np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 3)).astype(np.float32)
+    received = pooled.predict(inputs, verbose=0)[:, 0, 0]
+    sums = [backbone.get_layer(name).output for name in ("sum_b", "sum_c", "last")]
+    maps = keras.Model(images, sums).predict(inputs, verbose=0)
+    expected = np.concatenate([values.mean(axis=(1, 2)) for values in maps], axis=1)
+    np.testing.assert_allclose(np.sign(received) * received**2, expected, rtol=1e-3, atol=1e-3)
