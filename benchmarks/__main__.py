@@ -20,7 +20,17 @@ from benchmarks.comparison import measure
 from benchmarks.page import page
 
 FOLDER = Path(__file__).parent
-SUBJECTS = ("augment", "input_path", "embed", "frozen_head", "grad_cam", "explain", "prepare", "app")
+SUBJECTS = (
+    "augment",
+    "input_path",
+    "embed",
+    "frozen_head",
+    "grad_cam",
+    "explain",
+    "prepare",
+    "duplicates",
+    "app",
+)
 PACKAGES = (
     "keras",
     "tensorflow-cpu",

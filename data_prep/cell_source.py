@@ -126,6 +126,7 @@ class CellsOfSmears:
         used = [cells for cells in found if not isinstance(cells, str)]
         if not used:
             raise PreparationError(f"{self.path}: none of the {len(smears)} smears can be used, {skipped}")
+        self._check_axes(used)
         groups, same_field = self._groups(used)
         files = []
         for cells, group in zip(used, groups, strict=True):
@@ -144,6 +145,24 @@ class CellsOfSmears:
             | {"smears": len(used), "skipped_smears": skipped, "smears_of_one_field": same_field}
             | count_cells(used, self.options["expected_diameter"])
         }
+
+    def _check_axes(self, used):
+        """Refuse labels that fit the smears better with x and y exchanged."""
+
+        def count_fitting(cells, centres):
+            if self.options["centres"] == "labelled":
+                return int(_inside(centres, *cells.shape).sum())
+            return int((match_centres(cells.circles, centres, self.options["reach"]) >= 0).sum())
+
+        total = sum(len(cells.smear.centres) for cells in used)
+        fitting = sum(count_fitting(cells, cells.smear.centres) for cells in used)
+        exchanged = sum(count_fitting(cells, cells.smear.centres[:, ::-1]) for cells in used)
+        if fitting < exchanged:
+            where = "in their smear" if self.options["centres"] == "labelled" else "on a cell"
+            raise PreparationError(
+                f"{self.path}: {fitting} of {total} labels lie {where}, {exchanged} would with x and y exchanged; "
+                "lines of 'x y type' expected, x from the left and y from the top"
+            )
 
     def _find_cells(self, smear):
         """Return the `SmearCells` of a smear, or why it cannot be used."""

@@ -1,6 +1,7 @@
 """What is done already, so that a preparation that was killed goes on where it stopped."""
 
 import json
+import threading
 
 from data_prep.sources import PreparationError
 from drcls.files import write_text
@@ -22,6 +23,7 @@ class Journal:
         lines = [task, *self.done.values()]
         write_text(self.path, "".join(f"{json.dumps(line)}\n" for line in lines))
         self._file = self.path.open("a")
+        self._lock = threading.Lock()
 
     def _read(self, task):
         lines = []
@@ -39,10 +41,11 @@ class Journal:
                 self.done[line["name"]] = line
 
     def add(self, line):
-        """Note an image as done, at once on disk."""
-        self.done[line["name"]] = line
-        self._file.write(f"{json.dumps(line)}\n")
-        self._file.flush()
+        """Note an image as done, at once on disk; from any thread."""
+        with self._lock:
+            self.done[line["name"]] = line
+            self._file.write(f"{json.dumps(line)}\n")
+            self._file.flush()
 
     def close(self):
         """Close the file, which stays."""

@@ -31,10 +31,11 @@ from data_prep.sources import PreparationError, Source, UnreadableFileError, dow
 from data_prep.verify import RejectedImageError, decode_verified
 from drcls.data.duplicates import conflicting, find_duplicates, perceptual_hash, turned_pairs, unite_groups
 from drcls.data.image_ops import CROPS, FILTERS, check_options, prepare_image
-from drcls.files import encode_png, write_bytes, write_csv, write_json
+from drcls.files import encode_png, write_csv, write_json
 
 # File systems allow 255 for a name; an ending and a temporary name need some of them.
 MAX_NAME_BYTES = 240
+BATCH = 8  # images that a thread prepares before it hands over
 # Preparation options of images that are only resized.
 PLAIN = {"crop": "none", "size": 224, "filter": "none", "clahe": False}
 COLUMNS = ["path", "label", "group", "sha256", "phash", "width", "height", "source_split"]
@@ -152,7 +153,9 @@ def _prepare_file(source, file, options, folder):
     else:
         stored = encode_png(prepared)
     path = folder / "images" / f"{file.image_id}{suffix}"
-    write_bytes(path, stored)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Without a temporary name: what is not in the journal is written again.
+    path.write_bytes(stored)
     return {
         "name": file.name,
         "path": path.relative_to(folder).as_posix(),
@@ -160,8 +163,13 @@ def _prepare_file(source, file, options, folder):
         "phash": perceptual_hash(prepared),
         "width": prepared.shape[1],
         "height": prepared.shape[0],
-        "grey": bool((prepared == prepared[..., :1]).all()),
+        "grey": _is_grey(prepared),
     }
+
+
+def _is_grey(image):
+    """Tell whether the three channels are equal; a few pixels tell it of most images in colour."""
+    return all((part == part[..., :1]).all() for part in (image[::16, ::16], image))
 
 
 def prepare(data_set, source, folder, options, workers=None):
@@ -204,21 +212,24 @@ def prepare(data_set, source, folder, options, workers=None):
     folder.mkdir(parents=True, exist_ok=True)
     journal = Journal(folder, task)
     started, todo = time.perf_counter(), [file for file in files if file.name not in journal.done]
+
+    def prepare_batch(batch):
+        for file in batch:
+            journal.add(_prepare_file(source, file, options, folder))
+        return len(batch)
+
     pool = ThreadPoolExecutor(workers)
+    bar = tqdm(
+        desc=data_set.name, total=len(files), initial=len(files) - len(todo), unit="img", mininterval=1
+    )
     try:
-        lines = pool.map(lambda file: _prepare_file(source, file, options, folder), todo)
-        for line in tqdm(
-            lines,
-            desc=data_set.name,
-            total=len(files),
-            initial=len(files) - len(todo),
-            unit="img",
-            mininterval=1,
-        ):
-            journal.add(line)
+        batches = [todo[start : start + BATCH] for start in range(0, len(todo), BATCH)]
+        for num_done in pool.map(prepare_batch, batches):
+            bar.update(num_done)
     finally:
         pool.shutdown(cancel_futures=True)
         journal.close()
+        bar.close()
     try:
         info = _finish(data_set, files, journal.done, folder, task | notes)
     except PreparationError:
@@ -274,8 +285,9 @@ def _finish(data_set, files, done, folder, info):
     _check_classes(data_set, kept, rejected)
     frame = pd.DataFrame([asdict(file) | done[file.name] for file in kept])
     frame["group"] = frame["group"].where(frame["group"] != "", frame["image_id"])
-    frame["group"] = unite_groups(list(frame["group"]), list(frame["sha256"]), list(frame["phash"]))
     frame = frame.sort_values("path", ignore_index=True)
+    turned, _ = turned_pairs(list(frame["phash"]))
+    frame["group"] = unite_groups(list(frame["group"]), list(frame["sha256"]), list(frame["phash"]), turned)
     counts = _count(data_set, frame["label"])
     splits = {
         name: _count(data_set, labels) for name, labels in frame.groupby("source_split")["label"] if name
@@ -293,7 +305,7 @@ def _finish(data_set, files, done, folder, info):
         "grey": int(frame["grey"].sum()),
         "rejected": len(rejected),
         "drcls_version": version("drcls"),
-        "duplicates": _describe_duplicates(frame),
+        "duplicates": _describe_duplicates(frame, turned),
     }
     injected = frame.loc[frame["injected"] != "", ["path", "injected"]].set_axis(["path", "kind"], axis=1)
     if len(injected):
@@ -341,14 +353,13 @@ def _differences(counts, expected):
     return {name: counts[name] - expected[name] for name in counts if counts[name] != expected[name]}
 
 
-def _describe_duplicates(frame):
+def _describe_duplicates(frame, turned):
     """Count the clusters of identical and of near-identical images and list those whose labels differ.
 
     Where the distributor split the data, also count the clusters that this split tears apart.
     """
     labels, paths, splits = (list(frame[name]) for name in ("label", "path", "source_split"))
     identical, near = find_duplicates(list(frame["sha256"]), list(frame["phash"]))
-    turned, _ = turned_pairs(list(frame["phash"]))
 
     def listed(clusters):
         return [{paths[row]: labels[row] for row in rows} for rows in conflicting(clusters, labels)]

@@ -195,18 +195,20 @@ def conflicting(clusters_, labels):
     return [rows for rows in clusters_ if len({labels[row] for row in rows}) > 1]
 
 
-def unite_groups(groups, sha256, hashes):
+def unite_groups(groups, sha256, hashes, turned=None):
     """Join the groups (patients, or images) that share an identical or near-identical image, turned or not.
 
     Args:
         groups: sequence of N strings, what a split must not tear apart as far as the source says.
         sha256: sequence of N hexadecimal digests.
         hashes: sequence of N perceptual hashes.
+        turned: int64 (P, 2), the pairs of `turned_pairs` where they are known already.
 
     Returns:
         list of N strings: for each image the alphabetically first group of those joined with its own.
     """
-    pairs = [identical_pairs(groups), identical_pairs(sha256), _near_chain(hashes), turned_pairs(hashes)[0]]
+    turned = turned_pairs(hashes)[0] if turned is None else turned
+    pairs = [identical_pairs(groups), identical_pairs(sha256), _near_chain(hashes), turned]
     numbers = cluster_numbers(len(groups), np.concatenate(pairs))
     first = {}
     for number, group in zip(numbers, groups, strict=True):

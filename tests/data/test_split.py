@@ -402,9 +402,11 @@ def test_the_distributed_split_of_the_real_brain_archive(sources, tmp_path):
     audit = audit_leakage(parts["train"], parts["test"])
     # Most healthy brains are in both parts, many as versions of other contrast.
     assert 0.34 < audit["overall"] < 0.39 and 0.13 < audit["identical"] < 0.17
+    # A third more are in training turned or mirrored.
+    assert 0.31 < audit["turned"] < 0.36
     assert audit["per_class"]["notumor"] > 0.88 and audit["per_class"]["glioma"] == 0
     parts = split(manifest, (0.7, 0.1, 0.2), 0, "official_grouped")
     assert parts["test"].counts().tolist() == [299, 301, 381, 300]
-    assert (parts["train"].counts() + parts["validation"].counts()).tolist() == [1321, 1227, 620, 1440]
+    assert (parts["train"].counts() + parts["validation"].counts()).tolist() == [1240, 1046, 319, 1223]
     for seen, unseen in (("train", "test"), ("validation", "test"), ("train", "validation")):
         assert audit_leakage(parts[seen], parts[unseen])["group"] == 0

@@ -134,6 +134,22 @@ def test_smears_that_cannot_be_used_are_named_and_counted(smears, tmp_path, caps
     assert run(source, tmp_path / "cells", "--size", "64", "--allow-rejected") == 0
 
 
+@pytest.mark.parametrize("centres", ["detected", "labelled"])
+def test_exchanged_axes_are_an_error(smears, tmp_path, centres, capsys):
+    def exchange(line):
+        x, y, kind = line.split()
+        return f"{y} {x} {kind}"
+
+    labels = {
+        f"Label/{path.name}": "\n".join(map(exchange, path.read_text().splitlines())).encode()
+        for path in (smears / "Label").iterdir()
+    }
+    source = chula_like(smears, tmp_path / "s", **labels)
+    assert run(source, tmp_path / "cells", "--size", "64", "--centres", centres) == 2
+    assert "would with x and y exchanged" in capsys.readouterr().err
+    assert not (tmp_path / "cells").exists()
+
+
 def test_no_usable_smear_at_all_is_an_error(tmp_path, capsys):
     blank = encode(np.full((240, 320, 3), 200, np.uint8), ".jpg")
     source = write_folder(tmp_path / "s", {"Dataset/1.jpg": blank, "Label/1.txt": b"5 5 0\n"})
