@@ -103,6 +103,9 @@ def _candidates(table, other_table, width):
         keys, rows = _sorted(table & ~mask)
         other_keys, other_rows = (keys, rows) if other_table is table else _sorted(other_table & ~mask)
         first = np.searchsorted(other_keys, keys, "left")
+        # Most keys are nowhere among the others; only the rest are searched a second time.
+        met = np.flatnonzero(other_keys[np.minimum(first, len(other_keys) - 1)] == keys)
+        keys, rows, first = keys[met], rows[met], first[met]
         count = np.searchsorted(other_keys, keys, "right") - first
         ends = np.cumsum(count)
         start = 0
