@@ -70,9 +70,10 @@ def chexnet_accuracy(source, path):
     """Accuracy by protocol."""
     [reported] = source.reported("4", model="CheXNet_CBAM")
     rows = {
-        "backbone_CBAM_DropBlock_Transformer": "its parts on SqueezeNet",
+        "EfficientNetLite0_CBAM_DropBlock_Transformer": "its parts on\nEfficientNet-Lite0",
+        "EfficientNetLite0": "EfficientNet-Lite0\nalone",
         "frozen_features_head": "small head on frozen\nEfficientNet-Lite0",
-        "ExtraTrees_memoriser": "extra trees on frozen\nSqueezeNet",
+        "forest_on_frozen_features": "extra trees on frozen\nEfficientNet-Lite0",
         "file_hash_dictionary": "dictionary of file hashes",
     }
     paper, clean = (
@@ -99,7 +100,7 @@ def chexnet_accuracy(source, path):
 
 def chexnet_leak_by_class(source, path):
     """Which classes leak, and which are recalled."""
-    row = dict(data="aptos2019", variant="ExtraTrees_memoriser")
+    row = dict(data="aptos2019", variant="forest_on_frozen_features")
     classes = source.found(**row, protocol="paper")[0]["class_names"]
     recall = {one["class"]: one["recall"] for one in source.reported("5")}
 
