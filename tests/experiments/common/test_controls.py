@@ -38,7 +38,7 @@ def test_the_dictionary_knows_files_of_training_and_says_the_largest_class_other
 
 
 def test_on_leaked_images_without_conflicting_labels_the_dictionary_is_always_right(squares):
-    parts = split(squares, (0.6, 0.2, 0.2), 0, "paper")
+    parts = split(squares, (0.6, 0.2, 0.2), 0, "oversample_first")
     probabilities, _ = control("file_hash_dictionary", parts)
     right = probabilities.argmax(axis=1) == parts["test"].labels
     copies = parts["test"].frame["sha256"].isin(set(parts["train"].frame["sha256"])).to_numpy()
@@ -46,7 +46,7 @@ def test_on_leaked_images_without_conflicting_labels_the_dictionary_is_always_ri
 
 
 def test_accuracies_on_leaked_and_unseen_images_add_up(squares):
-    parts = split(squares, (0.6, 0.2, 0.2), 0, "paper")
+    parts = split(squares, (0.6, 0.2, 0.2), 0, "oversample_first")
     probabilities = np.random.default_rng(0).dirichlet(np.ones(len(squares.classes)), len(parts["test"]))
     apart = seen_and_unseen(parts, probabilities)
     leaked = leaked_images(parts["train"], parts["test"])
