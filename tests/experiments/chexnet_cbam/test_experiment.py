@@ -79,7 +79,10 @@ def test_make_and_the_script_know_the_same_options(experiment):
 def test_make_names_the_papers_it_knows(tmp_path):
     def planned(target):
         return subprocess.run(
-            ["make", "-n", target, f"VENV={tmp_path}"], cwd=ROOT, capture_output=True, text=True
+            ["make", "-n", "--no-print-directory", target, f"VENV={tmp_path}"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
         )
 
     assert "-m experiments.chexnet_cbam --data auto" in planned("reproduce-chexnet-cbam").stdout
