@@ -171,7 +171,7 @@ def command_line(arguments):
         arguments: list of str, as `sys.argv`: an absolute path becomes its last part, a module `-m its.name`.
 
     Example:
-        >>> command_line(["train.py", "--runs", "/home/anna/runs", "--seed", "0"])
+        >>> command_line(["train.py", "--runs", "/data/anna/runs", "--seed", "0"])
         'train.py --runs runs --seed 0'
     """
     shown = [Path(text).name if Path(text).is_absolute() else text for text in arguments[1:]]
