@@ -8,6 +8,8 @@ import importlib.abc
 import importlib.util
 import sys
 
+BACKENDS = ("tensorflow", "jax", "torch")
+
 
 def register_with_keras():
     """Import the layers and losses now where Keras is imported already, else right after it is."""
@@ -35,7 +37,17 @@ class _AfterKeras(importlib.abc.MetaPathFinder):
         load = spec.loader.exec_module
 
         def load_and_register(module):
-            load(module)
+            try:
+                load(module)
+            except ModuleNotFoundError as error:
+                if error.name not in BACKENDS:
+                    raise
+                raise ModuleNotFoundError(
+                    f"Keras needs its backend {error.name}, which is not installed. Install drcls with the extra "
+                    "cpu or gpu (pip install 'drcls[cpu] @ .' in the checkout), or set KERAS_BACKEND to one of "
+                    f"{', '.join(BACKENDS)} that is installed",
+                    name=error.name,
+                ) from error
             _import_registered()
 
         spec.loader.exec_module = load_and_register

@@ -1,5 +1,6 @@
 """What `import drcls` costs, and that it is enough for Keras to load what drcls saved."""
 
+import os
 import subprocess
 import sys
 
@@ -34,3 +35,15 @@ def test_a_name_that_the_package_lacks_is_an_attribute_error():
         "False",
         "drcls.losses",
     ]
+
+
+def test_a_missing_backend_is_told_with_the_extra_to_install():
+    code = "import sys; sys.modules['tensorflow'] = None; import drcls.layers"
+    answer = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"KERAS_BACKEND": "tensorflow"},
+    )
+    last = answer.stderr.strip().splitlines()[-1]
+    assert "needs its backend tensorflow" in last and "drcls[cpu]" in last

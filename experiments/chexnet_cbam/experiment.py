@@ -207,7 +207,6 @@ def make_config(variant, options, protocol):
     config = {
         "variant": variant,
         "data": options.data,
-        "phantom": options.data == "fundus_phantom",
         "protocol": protocol,
         "profile": options.profile,
         "seed": options.seed,

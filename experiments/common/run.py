@@ -31,7 +31,8 @@ def run_variant(folder, config, parts, leakage, fit, force=False):
 
     Args:
         folder: Path of the run folder.
-        config: dict of everything the row depends on, with the fields of `IDENTITY`.
+        config: dict of everything the row depends on, with the fields of `IDENTITY` but `phantom`, which is a fact of
+            the data set.
         parts: dict of `Manifest`, from `split`.
         leakage: dict, from `audit`.
         fit: function () -> (float (N, C) probabilities of the test part, str note).
@@ -40,6 +41,7 @@ def run_variant(folder, config, parts, leakage, fit, force=False):
     Raises:
         ValueError: where the folder holds a row of other settings.
     """
+    config = config | {"phantom": bool(parts["test"].info.get("phantom"))}
     if force:
         shutil.rmtree(folder, ignore_errors=True)  # or the checkpoint would be found, and nothing trained
     if not is_current(folder, config):

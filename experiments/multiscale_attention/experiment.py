@@ -127,7 +127,6 @@ def make_config(variant, options, protocol, data, size):
     return {
         "variant": variant,
         "data": data,
-        "phantom": options.data == "fundus_phantom",
         "protocol": protocol,
         "profile": options.profile,
         "seed": options.seed,

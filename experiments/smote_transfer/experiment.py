@@ -169,7 +169,6 @@ def make_config(variant, options, protocol, backbone, cache):
     return {
         "variant": f"{Path(backbone).stem}+{variant}",
         "data": options.data,
-        "phantom": options.data in PHANTOMS,
         "protocol": protocol,
         "profile": options.profile,
         "seed": options.seed,

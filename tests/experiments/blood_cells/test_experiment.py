@@ -219,10 +219,11 @@ def test_bad_options_are_one_clear_line(tmp_path, capsys):
         parse(["--models", "VGG19"])
 
 
-def test_synthetic_cells_keep_the_name_that_tables_know(setting, tmp_path):
-    (tmp_path / "data" / "leukocytes_phantom").rename(tmp_path / "data" / "blood_cells")
-    with pytest.raises(SystemExit, match="--data blood_cells: .*holds synthetic cells"):
-        main([*setting, "--data", "blood_cells"])
+def test_synthetic_cells_are_known_by_their_data_set_whatever_its_name(setting, tmp_path):
+    (tmp_path / "data" / "leukocytes_phantom").rename(tmp_path / "data" / "cells")
+    main([*setting, "--data", "cells", "--protocol", "clean", "--models", "transfer"])
+    row = tmp_path / "runs" / "blood_cells" / "cells-clean-quick-s0" / "extractor"
+    assert read_json(row / "metrics.json")["phantom"] and read_json(row / "config.json")["phantom"]
 
 
 @pytest.fixture
