@@ -40,10 +40,11 @@ class _AfterKeras(importlib.abc.MetaPathFinder):
             try:
                 load(module)
             except ModuleNotFoundError as error:
-                if error.name not in BACKENDS:
+                backend = (error.name or "").split(".")[0]
+                if backend not in BACKENDS:
                     raise
                 raise ModuleNotFoundError(
-                    f"Keras needs its backend {error.name}, which is not installed. Install drcls with the extra "
+                    f"Keras needs its backend {backend}, which is not installed. Install drcls with the extra "
                     "cpu or gpu (pip install 'drcls[cpu] @ .' in the checkout), or set KERAS_BACKEND to one of "
                     f"{', '.join(BACKENDS)} that is installed",
                     name=error.name,
