@@ -25,6 +25,7 @@ from drcls.evaluate import evaluate, predict
 from drcls.losses import BalancedSoftmaxCrossentropy
 from drcls.models import build_multiscale_attention
 from drcls.runs import read_json, write_json
+from experiments.common.controls import CONTROLS, control
 from experiments.common.options import make_parser, resolve_options
 from experiments.common.run import audit, run_variant
 from experiments.common.training import train_and_predict
@@ -68,8 +69,8 @@ VARIANTS = {
     # Under a million weights, which the poster names as future work.
     "lightweight": {"widths": (16, 32, 48, 64)},
 }
-# What two CPU cores train within minutes.
-QUICK_MODELS = (NETWORK, "without_balanced_softmax", "lightweight")
+# What two CPU cores train within minutes, beside the controls that need no training.
+QUICK_MODELS = (*CONTROLS, NETWORK, "without_balanced_softmax", "lightweight")
 
 
 def main(arguments=None):
@@ -114,10 +115,12 @@ def run_all(options, manifest, run_set):
             watch = [keras.callbacks.TensorBoard(folder / "tensorboard")] if options.tensorboard else []
 
             def fit(config=config, parts=parts, folder=folder, watch=watch):
+                if config["variant"] in CONTROLS:
+                    return control(config["variant"], parts)
                 return train_network(config, cache, parts, folder, watch)
 
             run_variant(folder, config, parts, leakage, fit, options.force)
-            if options.external:
+            if options.external and variant not in CONTROLS:
                 measure_elsewhere(folder, options.external, manifest, size)
 
 
@@ -134,7 +137,7 @@ def make_config(variant, options, protocol, data, size):
         "epochs": options.epochs or profile["epochs"],
         "learning_rate": profile["learning_rate"],
         "policy": profile["policy"],
-        "network": VARIANTS[variant],
+        "network": VARIANTS.get(variant, {}),
         **CONFIG,
     }
 
@@ -181,8 +184,10 @@ def parse(arguments):
     )
     parser.add_argument("--external", help="a further prepared data set to test on, for example eyepacs2015")
 
+    known = [*CONTROLS, *VARIANTS]
+
     def all_models(options):
-        return list(QUICK_MODELS if options.profile == "quick" else VARIANTS)
+        return list(QUICK_MODELS) if options.profile == "quick" else known
 
     options = parser.parse_args(arguments)
-    return resolve_options(options, ROOT / "data" / "aptos2019", "fundus_phantom", all_models, list(VARIANTS))
+    return resolve_options(options, ROOT / "data" / "aptos2019", "fundus_phantom", all_models, known)

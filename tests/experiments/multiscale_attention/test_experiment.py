@@ -6,6 +6,7 @@ import pytest
 from drcls.data import Augmenter, ImageCache, load_manifest, split
 from drcls.models import build_multiscale_attention
 from drcls.runs import read_json
+from experiments.common.controls import CONTROLS
 from experiments.common.run import audit
 from experiments.multiscale_attention import experiment
 from experiments.multiscale_attention.experiment import (
@@ -45,7 +46,7 @@ def test_five_grades_become_four():
 
 def test_all_rows_of_the_quick_profile_are_few():
     assert parse(["--data", "x", "--profile", "quick"]).models == list(experiment.QUICK_MODELS)
-    assert parse(["--data", "x", "--profile", "short"]).models == list(VARIANTS)
+    assert parse(["--data", "x", "--profile", "short"]).models == [*CONTROLS, *VARIANTS]
     assert parse(["--data", "x", "--classes", "4"]).classes == [4]
     with pytest.raises(SystemExit, match="AlexNet"):
         parse(["--models", "AlexNet"])
