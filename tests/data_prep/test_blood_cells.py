@@ -254,7 +254,7 @@ def test_what_is_injected_on_a_damaged_cell_is_rejected_with_it(tmp_path):
     assert run(source, tmp_path / "out", "--inject-outliers", "21") == 1
     rejected = pd.read_csv(tmp_path / "out" / "rejected.csv")
     assert set(damaged) < set(rejected["path"]) and len(rejected) == 16
-    assert rejected["path"].str.startswith("injected/").sum() == 8
+    assert rejected["path"].str.startswith("planted/").sum() == 8
     assert rejected["reason"].str.startswith("truncated or damaged").all()
     injected = read_injected(load_manifest(tmp_path / "out"))
     kinds, numbers = np.unique(injected[injected != ""], return_counts=True)
