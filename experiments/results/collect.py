@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from drcls.runs import read_record, write_json, write_text
-from experiments.results.ledger import LEDGER, PAPERS, counts_table, entries, ledger_page
+from experiments.results.ledger import LEDGER, PAPERS, counts_sentence, counts_table, entries, ledger_page
 from experiments.results.predictions import history, read_run
 from experiments.results.tables import (
     EXPERIMENTS,
@@ -121,9 +121,10 @@ def summary(measured):
 
 def tables():
     """Return what belongs between the marks of each page: dict, Path -> dict, name of the marks -> Markdown."""
+    ledger = {name: entries(name) for name in PAPERS}
     pages = {
-        ROOT / "README.md": {"findings": findings_table(RESULTS)},
-        RESULTS.parent / "README.md": {"verdicts": counts_table({name: entries(name) for name in PAPERS})},
+        ROOT / "README.md": {"findings": findings_table(RESULTS), "verdicts": counts_sentence(ledger)},
+        RESULTS.parent / "README.md": {"verdicts": counts_table(ledger)},
     }
     for name in EXPERIMENTS:
         pages[RESULTS.parent / name / "README.md"] = {"results": claims_table(RESULTS, name)}

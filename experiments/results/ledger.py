@@ -186,6 +186,20 @@ def counts(made):
     }
 
 
+def counts_sentence(ledger):
+    """Return one sentence with the number of items of each verdict, over all papers.
+
+    Args:
+        ledger: dict from a paper's name to its entries.
+    """
+    made = Counter(entry.verdict for entries_of in ledger.values() for entry in entries_of)
+    return (
+        f"Of {sum(made.values())} reported numbers, claims, equations and figures {made['refuted']} are refuted, "
+        f"{made['confirmed']} confirmed, {made['consistent']} consistent by\narithmetic alone, {made['open']} open and "
+        f"{made['not testable here']} not testable here ([each with its reason](experiments/results/ledger.md)).\n"
+    )
+
+
 def counts_table(ledger):
     """Return the Markdown table of verdicts by paper and kind.
 

@@ -193,7 +193,7 @@ def claims_table(results, experiment=None):
         ]
         cells += [
             leaked(paper),
-            *(spread(runs, "accuracy", 100, 1) + bounds(runs) for runs in (paper, clean)),
+            *(to_file(spread(runs, "accuracy", 100, 1), runs) + bounds(runs) for runs in (paper, clean)),
         ]
         cells += [spread(clean, "macro_f1", 100, 1), kappa_of(clean), seeds_of(paper, clean)]
         lines.append(f"| {' | '.join(cells)} |")
@@ -203,7 +203,13 @@ def claims_table(results, experiment=None):
 def runs_of(results, claim, protocol):
     """The committed runs of a claim's row under one protocol, by seed."""
     folders = f"{claim.experiment}/{claim.data}-{protocol}-{claim.profile}-s*"
-    return [read_json(path) for path in sorted(results.glob(f"{folders}/{claim.variant}.json"))]
+    paths = sorted(results.glob(f"{folders}/{claim.variant}.json"))
+    return [read_json(path) | {"file": path.relative_to(results).as_posix()} for path in paths]
+
+
+def to_file(text, runs):
+    """Link a figure to the result file of its first seed, which holds the command, as seen from a paper's README."""
+    return f"[{text}](../results/{runs[0]['file']})" if runs else text
 
 
 def seeds_of(paper, clean):
