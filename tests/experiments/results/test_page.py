@@ -61,10 +61,10 @@ def test_the_page_loads_nothing_and_every_link_leads_somewhere(html):
 def test_every_claim_leads_to_its_files_and_commands(html):
     found = Links(html)
     for number, claim in enumerate(CLAIMS, 1):
-        runs = list(
-            (ROOT / "experiments/results" / claim.experiment).glob(f"{claim.data}-clean-{claim.profile}-s*")
-        )
-        assert not runs or f"#files-{number}-clean" in found.targets
+        for protocol in ("paper", "clean"):
+            runs = f"{claim.data}-{protocol}-{claim.profile}-s*/{claim.variant}.json"
+            measured = list((ROOT / "experiments/results" / claim.experiment).glob(runs))
+            assert (f"#files-{number}-{protocol}" in found.targets) == bool(measured)
     assert "--profile" in html
 
 
