@@ -173,7 +173,7 @@ def recipe(variant, profile, protocol):
         epochs = {"paper": 2, "clean": 6}[protocol]
         return REPORTED_TRAINING | {"image_size": 64, "epochs": epochs, "learning_rate": 1e-3}
     if profile == "quick":
-        epochs = {"paper": 30, "clean": 60}[protocol]
+        epochs = {"paper": 30, "clean": 40}[protocol]
         return FROZEN_TRAINING | {"image_size": 128, "epochs": epochs, "learning_rate": 2e-3}
     if variant in VARIANTS:
         return REPORTED_TRAINING | {"image_size": 64, "epochs": 50, "learning_rate": 1e-3}
