@@ -273,7 +273,6 @@ def make_config(
     return {
         "variant": variant or f"{backbone}+{method}",
         "data": options.data,
-        "phantom": options.data == "smear_phantom",
         "protocol": protocol,
         "profile": options.profile,
         "seed": seed,

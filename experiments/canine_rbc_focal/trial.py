@@ -73,7 +73,8 @@ def validate_fold(config, cache, parts, folder):
         parts["train"], config["num_folds"], config["split_seed"], keep_groups=config["protocol"] == "clean"
     )[config["fold"]]
     fit_model(config, cache, train_part, validation, folder)
-    identity = {key: config[key] for key in IDENTITY}
+    facts = config | {"phantom": bool(validation.info.get("phantom"))}
+    identity = {key: facts[key] for key in IDENTITY}
     write_json(
         folder / "metrics.json", identity | {"fold": config["fold"], "num_validation": len(validation)}
     )

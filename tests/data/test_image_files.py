@@ -214,6 +214,18 @@ def test_a_tiff_header_that_lies_is_refused(tag, value, compression):
         decode_file(bytes(data))
 
 
+@pytest.mark.parametrize("tag", [256, 258, 262, 273, 279])
+def test_a_tiff_tag_without_a_value_is_damage(tag):
+    data = bytearray(written(picture(), "TIFF"))
+    (start,) = struct.unpack_from("<I", data, 4)
+    (entries,) = struct.unpack_from("<H", data, start)
+    places = [start + 2 + 12 * number for number in range(entries)]
+    place = next(place for place in places if struct.unpack_from("<H", data, place) == (tag,))
+    struct.pack_into("<I", data, place + 4, 0)
+    with pytest.raises(ImageFileError):
+        decode_file(bytes(data))
+
+
 def test_a_damaged_png_is_refused_by_its_checksums():
     data = written(picture(), "PNG")
     cut = len(data) // 2

@@ -56,6 +56,6 @@ def numbers(entry, order):
     """
     kind, count, value = entry
     letter = {1: "B", 3: "H", 4: "I"}.get(kind)
-    if letter is None or len(value) != SIZES[kind] * count:
+    if letter is None or count == 0 or len(value) != SIZES[kind] * count:
         raise damaged("a TIFF tag without its numbers")
     return struct.unpack(f"{order}{count}{letter}", value)

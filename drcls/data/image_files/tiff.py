@@ -33,12 +33,12 @@ def begins(data):
 def read_size(data):
     """Return width and height from the tags alone; errors as `drcls.data.image_files.read_header`."""
     entries, order, following = tags.read_directory(data)
-    _check_inner(data, entries, order)
 
     def read(tag, *default):
         return tags.numbers(entries[tag], order) if tag in entries or not default else default
 
     try:
+        _check_inner(data, entries, order)
         width, height, compression = read(WIDTH)[0], read(HEIGHT)[0], read(COMPRESSION, NONE)[0]
         bits, channels, colours = read(BITS, 1), read(CHANNELS, 1)[0], read(COLOURS)[0]
         if following:
