@@ -4,7 +4,7 @@ from drcls.data.augment import Augmenter
 from drcls.data.batches import Batches
 from drcls.data.cache import ImageCache
 from drcls.data.corruptions import CORRUPTIONS, corrupt, corrupt_all
-from drcls.data.leakage import audit_leakage
+from drcls.data.leakage import audit_leakage, leaked_images
 from drcls.data.manifest import Manifest, load_manifest
 from drcls.data.outliers import find_outliers, read_planted, score_detection
 from drcls.data.resample import class_weights, imbalance_ratio, oversample, undersample, with_majority_share
@@ -27,6 +27,7 @@ __all__ = [
     "folds",
     "imbalance_ratio",
     "find_outliers",
+    "leaked_images",
     "load_manifest",
     "oversample",
     "read_planted",

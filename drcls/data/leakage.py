@@ -23,11 +23,7 @@ def audit_leakage(train, test):
     """
     if len(test) == 0:
         raise ValueError(f"{test.root}: the test part is empty, there is nothing to audit")
-    identical = test.frame["sha256"].isin(set(train.frame["sha256"])).to_numpy()
-    alike = np.zeros(len(test), dtype=bool)
-    alike[
-        near_identical_pairs(test.frame["phash"].tolist(), train.frame["phash"].unique().tolist())[:, 0]
-    ] = True
+    identical, alike = _identical_and_alike(train, test)
     grouped = test.frame["group"].isin(set(train.frame["group"])).to_numpy()
     leaked = identical | alike
     labels = test.labels
@@ -43,3 +39,24 @@ def audit_leakage(train, test):
         "num_test": len(test),
         "num_leaked": int(leaked.sum()),
     }
+
+
+def leaked_images(train, test):
+    """Tell which test images have an identical or near-identical image in the training part.
+
+    Args:
+        train, test: `Manifest` of the two parts.
+
+    Returns:
+        bool (len(test),), in the order of the test part. `audit_leakage` reports their share as `overall`.
+    """
+    identical, alike = _identical_and_alike(train, test)
+    return identical | alike
+
+
+def _identical_and_alike(train, test):
+    identical = test.frame["sha256"].isin(set(train.frame["sha256"])).to_numpy()
+    alike = np.zeros(len(test), dtype=bool)
+    pairs = near_identical_pairs(test.frame["phash"].tolist(), train.frame["phash"].unique().tolist())
+    alike[pairs[:, 0]] = True
+    return identical, alike

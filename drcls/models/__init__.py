@@ -3,7 +3,7 @@
 from drcls.models.backbones import BACKBONES, build_backbone
 from drcls.models.chexnet_cbam import build_chexnet_cbam
 from drcls.models.dense_head import attach_head, build_dense_head
-from drcls.models.embedding import build_embedding_model, cached_embeddings, embed
+from drcls.models.embedding import build_embedding_model, cached_embeddings, embed, pool_several_layers
 from drcls.models.embedding_classifier import (
     LEARNERS,
     RESAMPLERS,
@@ -38,5 +38,6 @@ __all__ = [
     "cached_embeddings",
     "choose_hyperparameters",
     "embed",
+    "pool_several_layers",
     "unfreeze_last_block",
 ]

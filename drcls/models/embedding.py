@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import json
 import re
+from itertools import pairwise
 
 import keras
 import numpy as np
@@ -24,6 +25,31 @@ def build_embedding_model(backbone):
     return keras.Model(
         backbone.inputs[0], keras.layers.GlobalAveragePooling2D(dtype="float32")(backbone.outputs[0])
     )
+
+
+def pool_several_layers(backbone, num_stages=6):
+    """Pool several depths of a backbone: shallow features show small lesions, deep ones shapes.
+
+    A stage ends at the last sum or concatenation with its number of channels, or at the output.
+
+    Args:
+        backbone: keras.Model from `build_backbone`, giving (N, h, w, C).
+        num_stages: int, how many stages, counted from the output.
+
+    Returns:
+        keras.Model from images (N, H, W, 3) in 0..255 to float32 (N, 1, 1, sum of C): square roots of the average
+        activations, with their sign. `embed` and `cached_embeddings` take it as a backbone.
+    """
+    joints = [
+        layer.output
+        for layer in backbone.layers
+        if isinstance(layer, keras.layers.Add | keras.layers.Concatenate)
+    ]
+    ends = [a for a, b in pairwise([*joints, backbone.outputs[0]]) if a.shape[-1] != b.shape[-1]]
+    tensors = [*ends, backbone.outputs[0]][-num_stages:]
+    pooled = [keras.ops.mean(tensor, axis=(1, 2), keepdims=True) for tensor in tensors]
+    joined = keras.layers.Concatenate(dtype="float32")(pooled)
+    return keras.Model(backbone.inputs[0], keras.ops.sign(joined) * keras.ops.sqrt(keras.ops.abs(joined)))
 
 
 def embed(backbone, images, batch_size=32, forward=None):

@@ -47,7 +47,7 @@ def resolve(options, prepared, phantom, models, known):
     if options.data == "auto":
         options.data = prepared.name if (prepared / "manifest.csv").is_file() else phantom
     if options.profile == "auto":
-        options.profile = "quick" if all("cpu" in name.lower() for name in devices()) else "paper"
+        options.profile = "quick" if all("cpu" in name.lower() for name in devices()) else "full"
     options.protocols = ["paper", "clean"] if options.protocol == "both" else [options.protocol]
     options.models = models(options) if options.models == "all" else options.models.split(",")
     unknown = [name for name in options.models if name not in known]

@@ -3,9 +3,13 @@
 import shutil
 import time
 
-from drcls.data import audit_leakage
+import numpy as np
+import pandas as pd
+
+from drcls.data import audit_leakage, leaked_images
 from drcls.evaluate import evaluate
-from drcls.runs import environment, is_current, read_json, write_json, write_split
+from drcls.metrics import accuracy, confusion_matrix, macro_f1, macro_recall, quadratic_kappa
+from drcls.runs import environment, is_current, read_json, write_csv, write_json, write_split
 
 IDENTITY = ("variant", "data", "phantom", "protocol", "profile", "seed")
 
@@ -44,12 +48,67 @@ def run_row(folder, config, parts, leakage, fit, force=False):
         write_split(folder, parts)
         print(f"\n{folder}")
         probabilities, note = fit()
+        write_csv(
+            folder / "leaked.csv", pd.DataFrame({"leaked": leaked_images(parts["train"], parts["test"])})
+        )
         measured = evaluate(parts["test"], probabilities, folder, seed=config["seed"])
         write_json(folder / "env.json", environment(time.monotonic() - started))
         row = {key: config[key] for key in IDENTITY} | {
             "num_test": len(parts["test"]),
             "class_names": parts["test"].classes,
         }
-        write_json(folder / "metrics.json", row | measured | {"leakage": leakage, "note": note})
+        learned = read_json(folder / "training.json") if (folder / "training.json").is_file() else None
+        write_json(
+            folder / "metrics.json",
+            row
+            | measured
+            | {"leakage": leakage, "note": note, "training": learned}
+            | {"seen_and_unseen": seen_and_unseen(parts, probabilities)}
+            | {"prior_corrected": prior_corrected(parts, probabilities)},
+        )
     accuracy = read_json(folder / "metrics.json")["metrics"]["accuracy"]
     print(f"{config['variant']}, {config['protocol']} protocol: accuracy {accuracy:.4f}")
+
+
+def seen_and_unseen(parts, probabilities):
+    """Measure the accuracy on leaked and on unseen test images apart.
+
+    Args:
+        parts: dict of `Manifest`, from `split`.
+        probabilities: float (N, C) of the test part.
+
+    Returns:
+        dict from `leaked` and `unseen` to `images`, int, and `accuracy`, float or None where there is no image.
+    """
+    leaked = leaked_images(parts["train"], parts["test"])
+    right = probabilities.argmax(axis=1) == parts["test"].labels
+    return {
+        name: {"images": int(rows.sum()), "accuracy": float(right[rows].mean()) if rows.any() else None}
+        for name, rows in (("leaked", leaked), ("unseen", ~leaked))
+    }
+
+
+def prior_corrected(parts, probabilities):
+    """Measure the same probabilities under the decisions for other class frequencies.
+
+    A network answers for the class frequencies that its loss saw. Accuracy asks for those of the test part, macro
+    recall for equal ones: two operating points of one network. Probabilities are multiplied or divided by the class
+    shares of the training part and the largest is taken; nothing is trained or chosen.
+
+    Args:
+        parts: dict of `Manifest`, from `split`.
+        probabilities: float (N, C) of the test part.
+
+    Returns:
+        dict from `times_prior` and `over_prior` to accuracy, macro recall, macro F1 and quadratic kappa.
+    """
+    prior = parts["train"].counts() / len(parts["train"])
+    decisions = {"times_prior": probabilities * prior, "over_prior": probabilities / prior}
+    measured = {}
+    for name, scores in decisions.items():
+        confusion = confusion_matrix(parts["test"].labels, scores.argmax(axis=1), len(prior))
+        measured[name] = {
+            statistic.__name__: None if np.isnan(value := float(statistic(confusion))) else value
+            for statistic in (accuracy, macro_recall, macro_f1, quadratic_kappa)
+        }
+    return measured

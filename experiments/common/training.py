@@ -8,7 +8,7 @@ import keras
 
 from drcls.data import Augmenter, Batches
 from drcls.evaluate import predict
-from drcls.runs import save_model
+from drcls.runs import save_model, write_json
 from drcls.train import train, warmed_up_cosine
 
 
@@ -19,7 +19,8 @@ def fit_network(model, loss, config, cache, parts, folder, callbacks=(), optimiz
         model: `keras.Model` that gives class probabilities.
         loss: Keras loss, or its name.
         config: dict with `seed`, `batch_size`, `augmentation` (None: none), `epochs`, `monitor`, and for Adam
-            `learning_rate` and `warmup_share`.
+            `learning_rate`, `warmup_share` and, where given, `weight_decay` and `ema_momentum` (AdamW, validated
+            and kept with averaged weights).
         cache: `ImageCache` of the data set, or anything with its `images` and `rows`.
         parts: dict of `Manifest`, from `split`.
         folder: Path of the run folder; `model.keras` and `history.csv` are written there.
@@ -43,7 +44,7 @@ def fit_network(model, loss, config, cache, parts, folder, callbacks=(), optimiz
     if optimizer is None:
         steps = config["epochs"] * len(batches)
         schedule = warmed_up_cosine(config["learning_rate"], steps, config["warmup_share"])
-        optimizer = keras.optimizers.Adam(schedule)
+        optimizer = build_optimizer(schedule, config)
     model.compile(
         optimizer,
         loss,
@@ -54,4 +55,38 @@ def fit_network(model, loss, config, cache, parts, folder, callbacks=(), optimiz
     validation, test = (Batches(cache, parts[name], config["batch_size"]) for name in ("validation", "test"))
     best = train(model, batches, validation, folder, config["epochs"], config["monitor"], callbacks)
     save_model(model, folder / "model.keras")
+    write_json(folder / "training.json", summarise_training(model, batches, best, config))
     return predict(model, test), best
+
+
+def build_optimizer(learning_rate, config):
+    """Return Adam, or AdamW where the configuration names a weight decay; with averaged weights where it says so."""
+    average = {}
+    if config.get("ema_momentum"):
+        average = {"use_ema": True, "ema_momentum": config["ema_momentum"]}
+    if config.get("weight_decay"):
+        return keras.optimizers.AdamW(learning_rate, weight_decay=config["weight_decay"], **average)
+    return keras.optimizers.Adam(learning_rate, **average)
+
+
+def summarise_training(model, batches, best, config):
+    """Say how far a network was trained, for the record beside its test figures.
+
+    Args:
+        model: the trained keras.Model.
+        batches: `Batches` of the training part.
+        best: int, the epoch that was kept.
+        config: as for `fit_network`; `paper_steps` is the number of optimizer steps in the paper, where known.
+
+    Returns:
+        dict with `best_epoch`, `epochs`, `steps` (of the optimizer), `paper_steps` (or None) and `train_accuracy`:
+        on at most 2,048 training images without augmentation.
+    """
+    plain = model.evaluate(batches.unaugmented(2048), verbose=0, return_dict=True)
+    return {
+        "best_epoch": best,
+        "epochs": config["epochs"],
+        "steps": config["epochs"] * len(batches),
+        "paper_steps": config.get("paper_steps"),
+        "train_accuracy": float(plain["accuracy"]),
+    }
