@@ -5,8 +5,6 @@ import json
 import uuid
 from pathlib import Path
 
-import cv2
-
 
 @contextlib.contextmanager
 def atomic_path(path):
@@ -69,4 +67,6 @@ def encode_png(image):
     Returns:
         bytes.
     """
+    import cv2  # whoever reads committed results needs no image library
+
     return cv2.imencode(".png", image[..., ::-1] if image.ndim == 3 else image)[1].tobytes()

@@ -19,7 +19,7 @@ WITHOUT_KERAS = """
 import sys
 class Refuse:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("keras", "tensorflow", "jax", "torch"):
+        if name.split(".")[0] in ("keras", "tensorflow", "jax", "torch", "cv2"):
             raise ImportError(f"{name} was imported")
 sys.meta_path.insert(0, Refuse())
 from experiments.results import page
