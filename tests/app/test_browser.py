@@ -19,6 +19,7 @@ waitress = pytest.importorskip("waitress", reason="the extra `app` is not instal
 
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support.expected_conditions import staleness_of  # noqa: E402
 from selenium.webdriver.support.ui import Select, WebDriverWait  # noqa: E402
 
 WIDE, NARROW = (1200, 900), (375, 800)
@@ -88,13 +89,24 @@ def fill(browser, **fields):
         field.send_keys(text)
 
 
+def click(browser, how, which):
+    """Click on what leads to another page, and wait until that page stands in the place of this one.
+
+    A click can return before the browser has left the page: whoever then asks for an address cancels the form.
+    """
+    page = browser.find_element(By.TAG_NAME, "html")
+    browser.find_element(how, which).click()
+    WebDriverWait(browser, 60).until(staleness_of(page))
+
+
 def press(browser, text):
-    browser.find_element(By.XPATH, f"//main//button[contains(., '{text}')]").click()
+    click(browser, By.XPATH, f"//main//button[contains(., '{text}')]")
 
 
 def log_in(browser, name="ben"):
     fill(browser, name=name, password=PASSWORD)
     press(browser, "Log in")
+    wait_for_text(browser, "Log out")
 
 
 def wait_for(browser, css, seconds=60):
@@ -102,7 +114,6 @@ def wait_for(browser, css, seconds=60):
 
 
 def wait_for_text(browser, text, seconds=60):
-    # A click returns before the page it leads to is there where scripts are off.
     WebDriverWait(browser, seconds).until(lambda found: text in found.page_source)
 
 
@@ -143,7 +154,7 @@ def test_the_whole_flow(browser, site, files, database):
     inspect(browser, "login")
     log_in(browser)
     inspect(browser, "no-cases")
-    browser.find_element(By.LINK_TEXT, "Upload").click()
+    click(browser, By.LINK_TEXT, "Upload")
     inspect(browser, "upload")
     fill(browser, photographs="\n".join(map(str, files)), reference="visit 7")
     Select(browser.find_element(By.NAME, "eye")).select_by_visible_text("right")
@@ -151,14 +162,14 @@ def test_the_whole_flow(browser, site, files, database):
     wait_for_text(browser, "2 of 2 photographs were stored")
     inspect(browser, "cases")
 
-    browser.find_element(By.XPATH, "//tr[contains(., 'ungradable')]//a").click()
+    click(browser, By.XPATH, "//tr[contains(., 'ungradable')]//a")
     wait_for_text(browser, "too dark or too bright")
     inspect(browser, "not-gradable")
     press(browser, "Ask for a retake")
     wait_for_text(browser, "The decision was recorded")
 
-    browser.find_element(By.LINK_TEXT, "Cases").click()
-    browser.find_element(By.XPATH, "//tr[contains(., 'graded')]//a").click()
+    click(browser, By.LINK_TEXT, "Cases")
+    click(browser, By.XPATH, "//tr[contains(., 'graded')]//a")
     slider = wait_for(browser, "#opacity")
     heat = browser.find_element(By.ID, "heat-grad_cam")
     assert heat.value_of_css_property("opacity") == "0.4"
@@ -179,7 +190,7 @@ def test_the_whole_flow(browser, site, files, database):
     press(browser, "Record the decision")
     wait_for_text(browser, "vessels at the disc")
     inspect(browser, "decided")
-    browser.find_element(By.LINK_TEXT, "Report to print").click()
+    click(browser, By.LINK_TEXT, "Report to print")
     assert browser.find_element(By.ID, "print").is_displayed()
     inspect(browser, "report")
 
@@ -188,9 +199,9 @@ def test_the_whole_flow(browser, site, files, database):
     press(browser, "Search")
     wait_for_text(browser, "No case yet that fits the search")
     for name in ("Drift", "Quality assurance", "About"):
-        browser.find_element(By.LINK_TEXT, name).click()
+        click(browser, By.LINK_TEXT, name)
         inspect(browser, name.lower().replace(" ", "-"))
-    browser.find_element(By.XPATH, "//button[contains(., 'Log out')]").click()
+    click(browser, By.XPATH, "//button[contains(., 'Log out')]")
     wait_for_text(browser, "Password")
     assert verify(database) == []
 
@@ -228,7 +239,6 @@ def test_without_scripts_the_page_still_works(browser, site, files):
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         log_in(browser)
-        wait_for_text(browser, "Log out")
         browser.get(f"{site}/upload")
         fill(browser, photographs=str(files[0]))
         press(browser, "Upload and grade")
