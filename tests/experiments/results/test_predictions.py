@@ -50,6 +50,28 @@ def test_intervals_over_groups_follow_from_the_predictions(path):
         np.testing.assert_allclose(interval, stored["bootstrap"], atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    "row, reported",
+    [
+        ("EfficientNetLite0", (82.6, 66.2, 0.873)),
+        ("EfficientNetLite0_CBAM_DropBlock_Transformer", (82.0, 65.1, 0.871)),
+    ],
+)
+def test_the_mean_of_three_seeds_is_what_the_paper_page_says(row, reported):
+    runs = [
+        load(RESULTS / "chexnet_cbam" / f"aptos2019-clean-short-s{seed}" / f"{row}.npz") for seed in range(3)
+    ]
+    mean = np.mean([run.probabilities.astype(np.float64) for run in runs], axis=0)
+    confusion = confusion_matrix(runs[0].labels, mean.argmax(axis=1), mean.shape[1])
+    assert all(np.array_equal(run.labels, runs[0].labels) for run in runs)
+    assert round(100 * accuracy(confusion), 1) == reported[0]
+    assert round(100 * macro_f1(confusion), 1) == reported[1]
+    assert round(float(quadratic_kappa(confusion)), 3) == reported[2]
+    page = (RESULTS.parent / "chexnet_cbam" / "README.md").read_text(encoding="utf-8")
+    for written in (f"{reported[0]:.1f} %", f"{reported[1]:.1f} %", f"{reported[2]:.3f}"):
+        assert written in page
+
+
 def test_predictions_are_read_as_they_were_saved(tmp_path):
     rng = np.random.default_rng(0)
     saved = Predictions(
