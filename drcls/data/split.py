@@ -71,11 +71,11 @@ def split(manifest, fractions, seed, strategy):
         parts = _split_official(_grouped_official(manifest), _split_groups, fractions, seed)
     else:
         raise ValueError(f"strategy must be one of {STRATEGIES}; received {strategy!r}")
-    _check_classes(manifest, parts, fractions, strategy)
+    _check_classes(manifest, parts, f"a {strategy} split into {fractions.tolist()}")
     return parts
 
 
-def _check_classes(manifest, parts, fractions, strategy):
+def _check_classes(manifest, parts, division):
     """Refuse parts without a class: its sensitivity would be undefined, or it would never be learnt."""
     lacking = {
         name: [label for label, count in zip(part.classes, part.counts(), strict=True) if not count]
@@ -85,8 +85,8 @@ def _check_classes(manifest, parts, fractions, strategy):
     if lacking:
         counts = dict(zip(manifest.classes, manifest.counts().tolist(), strict=True))
         raise ValueError(
-            f"{manifest.root}: a {strategy} split into {fractions.tolist()} leaves parts without a class: {lacking}; "
-            f"images in all: {counts}. Merge or drop the rare classes, or choose larger fractions"
+            f"{manifest.root}: {division} leaves parts without a class: {lacking}; images in all: {counts}. "
+            "Merge or drop the rare classes, or choose larger fractions or fewer folds"
         )
 
 
@@ -100,10 +100,11 @@ def folds(manifest, num_folds, seed, keep_groups):
         keep_groups: bool, whether no group may be torn apart, as the grouped strategy asks.
 
     Returns:
-        list of pairs of `Manifest`; every row is in exactly one validation part.
+        list of pairs of `Manifest`; every row is in exactly one validation part, and every part holds every class.
 
     Raises:
-        ValueError: where a class, or the number of groups, is smaller than the number of folds.
+        ValueError: where a class, or the number of groups, is smaller than the number of folds, or where the
+            groups leave a part without a class.
     """
     from sklearn.model_selection import (  # scikit-learn takes a second, and whoever reads a manifest needs none of it
         StratifiedGroupKFold,
@@ -119,7 +120,11 @@ def folds(manifest, num_folds, seed, keep_groups):
         )
     divide = kind(num_folds, shuffle=True, random_state=seed)
     pairs = divide.split(np.zeros(len(manifest)), manifest.labels, groups if keep_groups else None)
-    return [(manifest.select(train), manifest.select(validation)) for train, validation in pairs]
+    pairs = [(manifest.select(train), manifest.select(validation)) for train, validation in pairs]
+    for number, parts in enumerate(pairs):
+        named = dict(zip(("train", "validation"), parts, strict=True))
+        _check_classes(manifest, named, f"fold {number} of a cross-validation with {num_folds} folds")
+    return pairs
 
 
 def deduplicate(manifest):

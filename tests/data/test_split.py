@@ -195,6 +195,20 @@ def test_folds_that_cannot_hold_every_class_are_refused(num_folds, keep_groups):
         folds(manifest, num_folds, 0, keep_groups)
 
 
+@pytest.mark.parametrize("lone", [["b"], ["a", "b"]])
+def test_folds_whose_groups_leave_a_part_without_a_class_are_refused(lone):
+    """All 20 images of "b" lie in one group: no two folds can hold the class."""
+    manifest = table({"a": 40, "b": 20})
+    in_one = manifest.frame["label"] == "b"
+    frame = manifest.frame.assign(group=manifest.frame["group"].where(~in_one, "one patient"))
+    if "a" in lone:  # and the patient has an image of the other class too
+        frame.loc[0, "group"] = "one patient"
+    manifest = type(manifest)(manifest.root, frame, manifest.info)
+    with pytest.raises(ValueError, match=r"nowhere: fold 0 of .* 2 folds leaves parts without a class: .*'b'"):
+        folds(manifest, 2, 0, keep_groups=True)
+    folds(manifest, 2, 0, keep_groups=False)
+
+
 def test_an_unknown_protocol_is_refused():
     with pytest.raises(ValueError, match="received 'leaky'"):
         split(table(APTOS_COUNTS), PAPER, 0, "leaky")
