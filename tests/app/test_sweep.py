@@ -70,6 +70,8 @@ def test_killed_at_random_moments(start, folder, photograph, accounts):  # noqa:
             entry for entry in acknowledged if isinstance(entry, str)
         } <= hashes and known >= acknowledged.count(1)
         sweep.count(f"kill {number}", kept and not changes(folder))
+    sweep.notes = {"acknowledged_uploads_and_predictions": len(acknowledged)}
+    assert acknowledged, "the server was killed before it had acknowledged anything"
     sweep.finish()
 
 

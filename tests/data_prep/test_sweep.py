@@ -1,27 +1,17 @@
-"""Sweep of the preparation: damaged images and archives, killed processes, random splits.
-
-    python -m tests.preparation_sweep
-
-Each line says how many were tried, how many survived (refused by name, or the same result), and how many were lost:
-an error that is not the package's own, a wrong result, a torn group. Exit status 1 where anything was lost.
-
-On 2026-11-25, with seed 0: 500 images, 100 archives, 20 killed preparations and 2,000 splits tried, none lost.
-"""
+"""`make sweep`, the preparation's part: damaged images and archives, killed processes, random splits."""
 
 import contextlib
 import io
 import json
 import random
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import zipfile
-from pathlib import Path
 
 import numpy as np
+import pytest
 
 from data_prep.folder import prepare_folder
 from data_prep.sources import PreparationError
@@ -29,7 +19,9 @@ from data_prep.verify import RejectedImageError, decode_verified
 from drcls.data.split import STRATEGIES, split
 from tests.data.tables import table
 from tests.data_prep.imitations import encode, picture, write_zip
+from tests.sweeps import Sweep
 
+pytestmark = pytest.mark.sweep
 IMAGES, ARCHIVES, KILLS, SPLITS = 500, 100, 20, 2000
 SLOW = """
 import sys, time
@@ -139,37 +131,28 @@ def split_at_random(rng):
 
 
 def count(name, results):
-    """Print one line and return how many were lost; an error of another kind is lost too."""
-    tried, survived = 0, 0
-    while True:
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                survived += bool(next(results))
-            tried += 1
-        except StopIteration:
-            break
-        except Exception as error:  # noqa: BLE001 - what the sweep looks for
-            print(f"  {name}, number {tried}: {type(error).__name__}: {error}")
-            tried += 1
-            break
-    print(f"{name}: tried {tried}, survived {survived}, lost {tried - survived}", flush=True)
-    return tried - survived
-
-
-def main(seed=0):
-    """Run the four sweeps; returns the exit status."""
-    rng, folder = random.Random(seed), Path(tempfile.mkdtemp())
+    """Count what a generator yields; an error that comes out of it is a loss, and ends it."""
+    sweep = Sweep(f"preparation: {name}")
     try:
-        lost = [
-            count("damaged images", fuzz_images(rng)),
-            count("damaged archives", fuzz_archives(rng, folder)),
-            count("killed preparations", kill_preparations(rng, folder)),
-            count("random splits", split_at_random(rng)),
-        ]
-    finally:
-        shutil.rmtree(folder)
-    return 1 if any(lost) else 0
+        with contextlib.redirect_stdout(io.StringIO()):
+            for number, survived in enumerate(results):
+                sweep.count(number, survived)
+    except Exception as error:  # noqa: BLE001 - what the sweep looks for
+        sweep.count(f"number {sweep.tried}: {type(error).__name__}: {error}", False)
+    sweep.finish()
 
 
-if __name__ == "__main__":
-    raise SystemExit(main())
+def test_damaged_images_are_refused_or_whole():
+    count("damaged images", fuzz_images(random.Random(0)))
+
+
+def test_damaged_archives_are_refused_or_accounted_for(tmp_path):
+    count("damaged archives", fuzz_archives(random.Random(0), tmp_path))
+
+
+def test_killed_preparations_go_on(tmp_path):
+    count("kill -9 at random moments", kill_preparations(random.Random(0), tmp_path))
+
+
+def test_random_splits_tear_nothing():
+    count("random splits", split_at_random(random.Random(0)))
