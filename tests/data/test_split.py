@@ -204,7 +204,9 @@ def test_folds_whose_groups_leave_a_part_without_a_class_are_refused(lone):
     if "a" in lone:  # and the patient has an image of the other class too
         frame.loc[0, "group"] = "one patient"
     manifest = type(manifest)(manifest.root, frame, manifest.info)
-    with pytest.raises(ValueError, match=r"nowhere: fold 0 of .* 2 folds leaves parts without a class: .*'b'"):
+    with pytest.raises(
+        ValueError, match=r"nowhere: fold 0 of .* 2 folds leaves parts without a class: .*'b'"
+    ):
         folds(manifest, 2, 0, keep_groups=True)
     folds(manifest, 2, 0, keep_groups=False)
 
