@@ -17,9 +17,9 @@ from tests.app.conftest import PASSWORD, draw, encode
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 waitress = pytest.importorskip("waitress", reason="the extra `app` is not installed")
 
+from selenium.common.exceptions import WebDriverException  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
-from selenium.webdriver.support.expected_conditions import staleness_of  # noqa: E402
 from selenium.webdriver.support.ui import Select, WebDriverWait  # noqa: E402
 
 WIDE, NARROW = (1200, 900), (375, 800)
@@ -89,6 +89,11 @@ def fill(browser, **fields):
         field.send_keys(text)
 
 
+def wait_until(browser, condition, seconds=60):
+    # While one page replaces another, the driver may find no document, or nodes of the one that has gone.
+    return WebDriverWait(browser, seconds, ignored_exceptions=[WebDriverException]).until(condition)
+
+
 def click(browser, how, which):
     """Click on what leads to another page, and wait until that page stands in the place of this one.
 
@@ -96,7 +101,7 @@ def click(browser, how, which):
     """
     page = browser.find_element(By.TAG_NAME, "html")
     browser.find_element(how, which).click()
-    WebDriverWait(browser, 60).until(staleness_of(page))
+    wait_until(browser, lambda found: found.find_element(By.TAG_NAME, "html") != page)
 
 
 def press(browser, text):
@@ -110,11 +115,11 @@ def log_in(browser, name="ben"):
 
 
 def wait_for(browser, css, seconds=60):
-    return WebDriverWait(browser, seconds).until(lambda found: found.find_element(By.CSS_SELECTOR, css))
+    return wait_until(browser, lambda found: found.find_element(By.CSS_SELECTOR, css), seconds)
 
 
 def wait_for_text(browser, text, seconds=60):
-    WebDriverWait(browser, seconds).until(lambda found: text in found.page_source)
+    wait_until(browser, lambda found: text in found.page_source, seconds)
 
 
 def inspect(browser, name):
