@@ -2,8 +2,14 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from drcls.metrics import confusion_matrix, group_bootstrap_interval, wilson_interval
+from drcls.metrics import (
+    confusion_matrix,
+    group_bootstrap_difference,
+    group_bootstrap_interval,
+    wilson_interval,
+)
 from drcls.metrics.confusion import accuracy, macro_f1, macro_recall, quadratic_kappa
 from drcls.runs import read_json
 from experiments.results.collect import RESULTS
@@ -48,6 +54,25 @@ def test_intervals_over_groups_follow_from_the_predictions(path):
             seed=result["seed"],
         )
         np.testing.assert_allclose(interval, stored["bootstrap"], atol=1e-12)
+
+
+def test_what_the_parts_change_is_what_the_paper_page_says():
+    folders = [RESULTS / "chexnet_cbam" / f"aptos2019-clean-short-s{seed}" for seed in range(3)]
+    plain = [load(folder / "EfficientNetLite0.npz") for folder in folders]
+    parts = [load(folder / "EfficientNetLite0_CBAM_DropBlock_Transformer.npz") for folder in folders]
+    labels, groups = (np.concatenate([getattr(run, name) for run in plain]) for name in ("labels", "groups"))
+    before, after = (np.concatenate([run.predicted for run in runs]) for runs in (plain, parts))
+    assert ((after == labels) & (before != labels)).sum() == 60
+    assert ((after != labels) & (before == labels)).sum() == 71
+    found = group_bootstrap_difference(accuracy, labels, before, after, groups, 5)
+    by_seed = 100 * ((after == labels).reshape(3, -1).mean(1) - (before == labels).reshape(3, -1).mean(1))
+    over_seeds = stats.t.interval(0.95, 2, by_seed.mean(), stats.sem(by_seed))
+    page = (RESULTS.parent / "chexnet_cbam" / "README.md").read_text(encoding="utf-8")
+    page = " ".join(page.split())
+    assert "-1.1, -0.4 and 0.0 points" in page
+    assert by_seed == pytest.approx([-1.1, -0.4, 0.0], abs=0.05)
+    for low, high in ((100 * found[1], 100 * found[2]), over_seeds):
+        assert f"{low:+.1f} to {high:+.1f}" in page
 
 
 @pytest.mark.parametrize(
