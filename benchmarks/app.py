@@ -54,7 +54,7 @@ def storm(app, page, num_clients, goal):
         """Both answer with probabilities that sum to 1, for every class."""
         for server in (app, page):
             answer = server.ask()
-            probabilities = answer.get("probabilities", answer)
+            probabilities = answer["prediction"]["probabilities"] if server is app else answer
             assert set(probabilities) == set(CLASSES), answer
             assert abs(sum(probabilities.values()) - 1) < 1e-3, answer
 
