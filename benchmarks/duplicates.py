@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.comparison import Comparison
 from drcls.data.duplicates import NEAR_DISTANCE
-from drcls.data.hamming import compare_all, pairs_within
+from drcls.data.hamming import pairs_within
 
 NUM_HASHES, NUM_BYTES = 20_000, 72
 
@@ -19,8 +19,14 @@ def comparisons():
         return pairs_within(codes, NEAR_DISTANCE)
 
     def all_with_all():
-        pairs = compare_all(codes, codes, NEAR_DISTANCE)
-        return pairs[pairs[:, 0] < pairs[:, 1]]
+        """As one writes it first: the distances of one code after another to all that follow."""
+        words = codes.view(np.uint64)
+        found = []
+        for row in range(len(words) - 1):
+            unlike = np.bitwise_count(words[row] ^ words[row + 1 :]).sum(axis=1)
+            near = row + 1 + np.flatnonzero(unlike <= NEAR_DISTANCE)
+            found.append(np.stack([np.full(len(near), row), near], axis=1))
+        return np.concatenate(found)
 
     yield Comparison(
         what=f"near-identical pairs of {NUM_HASHES:,} hashes",

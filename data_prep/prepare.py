@@ -152,19 +152,26 @@ def _prepare_file(source, file, options, folder):
         stored, suffix = data, PurePosixPath(file.name).suffix.lower()
     else:
         stored = encode_png(prepared)
-    path = folder / "images" / f"{file.image_id}{suffix}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Without a temporary name: what is not in the journal is written again.
-    path.write_bytes(stored)
+    path = f"images/{file.image_id}{suffix}"
+    _store(folder / path, stored)
     return {
         "name": file.name,
-        "path": path.relative_to(folder).as_posix(),
+        "path": path,
         "sha256": hashlib.sha256(data).hexdigest(),
         "phash": perceptual_hash(prepared),
         "width": prepared.shape[1],
         "height": prepared.shape[0],
         "grey": _is_grey(prepared),
     }
+
+
+def _store(path, data):
+    """Write a file without a temporary name: what is not in the journal is written again."""
+    try:
+        path.write_bytes(data)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
 
 
 def _is_grey(image):
@@ -283,7 +290,7 @@ def _finish(data_set, files, done, folder, info):
     rejected = [(file.name, done[file.name]["reason"]) for file in files if "reason" in done[file.name]]
     kept = [file for file in files if "reason" not in done[file.name]]
     _check_classes(data_set, kept, rejected)
-    frame = pd.DataFrame([asdict(file) | done[file.name] for file in kept])
+    frame = pd.DataFrame([vars(file) | done[file.name] for file in kept])
     frame["group"] = frame["group"].where(frame["group"] != "", frame["image_id"])
     frame = frame.sort_values("path", ignore_index=True)
     turned, _ = turned_pairs(list(frame["phash"]))

@@ -83,6 +83,8 @@ class Grader:
         self.folder = Path(folder) / "models" / self.sha256[:16]
         self._run = _session(self.model, self.file, self.folder / "model.onnx", num_threads)
         self._in_batches = MicroBatches(self._run)
+        # Looked up once: reading the metadata of packages takes milliseconds.
+        self.versions = {name: version(name) for name in ("drcls", "onnxruntime")}
         self.reload_calibration()
 
     def reload_calibration(self):
@@ -140,8 +142,7 @@ class Grader:
             "temperature": self.temperature,
             "calibrated": self.calibration is not None,
             "refer_below": self.refer_below,
-            "drcls": version("drcls"),
-            "onnxruntime": version("onnxruntime"),
+            **self.versions,
         }
 
 

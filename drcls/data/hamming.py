@@ -1,9 +1,10 @@
-"""Pairs of binary codes that differ in few bits, found without comparing all with all.
+"""Pairs of binary codes that differ in few bits; of many codes, found without comparing all with all.
 
-The bits are dealt into chunks, so many that two codes within the distance differ in at most one bit of some
-chunk (the pigeonhole principle: 46 bits cannot put two into each of 24 chunks). For every chunk and every bit of
-it the codes are sorted by the chunk without that bit; only codes that are equal there are compared in full. The
-result is exact. Memory grows with the number of codes, not with its square.
+Of up to ten thousand codes all are compared with all, which is as fast. Of more, the bits are dealt into chunks, so
+many that two codes within the distance differ in at most one bit of some chunk (the pigeonhole principle: 46 bits
+cannot put two into each of 24 chunks). For every chunk and every bit of it the codes are sorted by the chunk without
+that bit; only codes that are equal there are compared in full. The result is exact. Memory grows with the number of
+codes, not with its square.
 
 Reference:
     M. Norouzi, A. Punjani, D. J. Fleet, "Fast exact search in Hamming space with multi-index hashing", IEEE
@@ -16,49 +17,77 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 # Below, comparing all with all is faster than sorting; shorter chunks would be equal by chance.
-FEW_COMPARISONS = 10**6
+FEW_COMPARISONS = 10**8
 MIN_CHUNK_BITS = 16
 MAX_CHUNK_BITS = 32
 _BLOCK = 2**20  # candidates that are compared at once
+_TILE = 2**16  # comparisons of all with all at once; what they need stays in the processor's cache
+_FIRST_WORDS = 3  # of 64 bits, so that their distance fits a byte
 
 
-def pairs_within(codes, distance, others=None):
+def pairs_within(codes, distance, others=None, later=False):
     """Find the pairs of codes that differ in at most `distance` bits.
 
     Args:
         codes: uint8 (N, B), packed bits.
         distance: int, at least 0.
         others: uint8 (M, B), codes to compare with; None to compare `codes` with one another.
+        later: bool, find only pairs whose second row number is the larger one, as where `others` is None.
 
     Returns:
-        int64 (P, 2), row numbers in `codes` and `others`, sorted; first < second where `others` is None.
+        int64 (P, 2), row numbers in `codes` and `others`, sorted.
 
     >>> pairs_within(np.array([[0b0000], [0b0001], [0b1110]], np.uint8), 1)
     array([[0, 1]])
     """
-    second = codes if others is None else others
+    second, later = (codes, True) if others is None else (others, later)
     num_chunks = distance // 2 + 1
     width = min(8 * codes.shape[1] // num_chunks, MAX_CHUNK_BITS)
     if len(codes) * len(second) <= FEW_COMPARISONS or width < MIN_CHUNK_BITS:
-        pairs = compare_all(codes, second, distance)
+        pairs = compare_all(codes, second, distance, later)
     else:
         pairs = _search(codes, second, distance, num_chunks, width)
-    return pairs[pairs[:, 0] < pairs[:, 1]] if others is None else pairs
+    return pairs[pairs[:, 0] < pairs[:, 1]] if later else pairs
 
 
-def compare_all(codes, others, distance):
-    """Find the pairs by comparing every code with every other: int64 (P, 2), sorted."""
-    first, second = (
-        np.pad(each, ((0, 0), (0, -each.shape[1] % 8))).view(np.uint64) for each in (codes, others)
-    )
-    rows = max(1, _BLOCK // max(1, len(second)))
-    found = [np.zeros((0, 2), np.int64)]
-    for start in range(0, len(first), rows):
-        unlike = np.zeros((len(first[start : start + rows]), len(second)), np.uint16)
-        for word in range(first.shape[1]):
-            unlike += np.bitwise_count(first[start : start + rows, word, None] ^ second[None, :, word])
-        found.append(np.argwhere(unlike <= distance) + (start, 0))
-    return np.concatenate(found)
+def compare_all(codes, others, distance, later=False):
+    """Find the pairs by comparing every code with every other: int64 (P, 2), sorted.
+
+    Where only pairs are wanted whose second row is the larger, half of the comparisons are left out.
+    """
+    first, second = _words(codes), _words(others)
+    columns = max(1, min(len(second), _TILE))
+    rows = _TILE // columns
+
+    def compare_rows(start):
+        found = [np.zeros((0, 2), np.int64)]
+        for column in range(start if later else 0, len(second), columns):
+            near = _compare_tile(first[start : start + rows], second[column : column + columns], distance)
+            found.append(near + (start, column))
+        pairs = np.concatenate(found)
+        return pairs[np.lexsort(pairs.T[::-1])]
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = list(pool.map(compare_rows, range(0, len(first), rows)))
+    return np.concatenate([np.zeros((0, 2), np.int64), *found])
+
+
+def _words(codes):
+    """Pad packed bits to words: uint64 (N, W), each word's column in one piece of memory."""
+    return np.asfortranarray(np.pad(codes, ((0, 0), (0, -codes.shape[1] % 8))).view(np.uint64))
+
+
+def _compare_tile(first, second, distance):
+    """Compare some codes with some others: int64 (P, 2).
+
+    Only those that are alike in their first words are compared in full; unrelated pictures hardly ever are.
+    """
+    unlike = np.zeros((len(first), len(second)), np.uint8)
+    for word in range(min(_FIRST_WORDS, first.shape[1])):
+        unlike += np.bitwise_count(first[:, word, None] ^ second[None, :, word])
+    one, two = np.divmod(np.flatnonzero(unlike <= distance), len(second))
+    near = np.bitwise_count(first[one] ^ second[two]).sum(axis=1, dtype=np.int64) <= distance
+    return np.stack([one[near], two[near]], axis=1)
 
 
 def _search(codes, others, distance, num_chunks, width):

@@ -5,6 +5,7 @@ data often decodes without a warning, to a block for each block that is lost; ze
 as, are looked for.
 """
 
+import itertools
 import re
 
 import numpy as np
@@ -31,6 +32,7 @@ ZEROS = bytes(64)
 ZERO_RUN = 0xF0  # every other symbol whose low bits are 0 ends a block
 # In compressed data 0xff is followed by 0x00, and a restart marker belongs to its scan.
 NEXT_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+EXIF_BEGINS = b"Exif\0\0"
 MULTI_PICTURE_ENTRIES, MULTI_FRAME = 0xB002, 0x02
 
 
@@ -54,7 +56,9 @@ def read_size(data):
             if num_scans > MAX_SCANS:
                 raise ImageFileError(f"a JPEG of more than {MAX_SCANS} scans, which take too long to decode")
             components, tables, first, last, bits = _read_scan(content)
-            missing_bits |= {(component, k): bits for component in components for k in range(first, last + 1)}
+            if frame == PROGRESSIVE:
+                scanned = itertools.product(components, range(first, last + 1))
+                missing_bits |= dict.fromkeys(scanned, bits)
             if data.find(ZEROS, *coded) >= 0 and not (frame == PROGRESSIVE and first == 0):
                 _check_zeros([zero_codes.get(table) for table in tables])
         elif marker == MULTI_PICTURE and content[:4] == b"MPF\0":
@@ -153,10 +157,12 @@ def _check_one_picture(content):
 
 
 def _orientation(data):
+    if EXIF_BEGINS not in data:
+        return 1
     for marker, content, _ in _segments(data):
         if marker == START_OF_SCAN:
             break
-        if marker == EXIF and content[:6] == b"Exif\0\0":
+        if marker == EXIF and content[:6] == EXIF_BEGINS:
             try:
                 entries, order, _ = tags.read_directory(content[6:])
                 return tags.numbers(entries[tags.ORIENTATION], order)[0]

@@ -33,7 +33,7 @@ def begins(data):
 
 def read_size(data):
     """Return width and height from the chunks alone; errors as `drcls.data.image_files.read_header`."""
-    for number, (kind, content) in enumerate(_chunks(data)):
+    for number, (kind, content, _) in enumerate(_chunks(data)):
         if (number == 0) != (kind == b"IHDR"):
             raise damaged("a PNG whose header is not its first chunk")
         if kind == b"IHDR":
@@ -52,14 +52,13 @@ def decode(data):
         ImageFileError: where the pixels are not exactly those that the header announces.
     """
     parts, packed = [SIGNATURE], []
-    for kind, content in _chunks(data):
+    for kind, content, whole in _chunks(data, checked=True):
         if kind == b"IHDR":
             _, _, expected = _read_ihdr(content)
         if kind == b"IDAT":
             packed.append(content)
         if kind in FOR_THE_DECODER:
-            checksum = struct.pack(">I", zlib.crc32(content, zlib.crc32(kind)))
-            parts += [struct.pack(">I", len(content)), kind, content, checksum]
+            parts.append(whole)
     _check_pixels(packed, expected)
     try:
         image = cv2.imdecode(np.frombuffer(b"".join(parts), np.uint8), cv2.IMREAD_COLOR_RGB)
@@ -70,8 +69,11 @@ def decode(data):
     return image
 
 
-def _chunks(data):
-    """Yield kind and content of each chunk up to the last; what follows is ignored."""
+def _chunks(data, checked=False):
+    """Yield kind, content and all bytes of each chunk up to the last; what follows is ignored.
+
+    The checksums are computed unless they have been checked before.
+    """
     view, place = memoryview(data), len(SIGNATURE)
     for _ in range(MAX_CHUNKS):
         if len(data) < place + 12:
@@ -81,9 +83,9 @@ def _chunks(data):
             raise damaged(f"a PNG chunk of {length} bytes, more than the file has")
         content = view[place + 8 : place + 8 + length]
         (checksum,) = struct.unpack_from(">I", data, place + 8 + length)
-        if zlib.crc32(content, zlib.crc32(kind)) != checksum:
+        if not checked and zlib.crc32(content, zlib.crc32(kind)) != checksum:
             raise damaged("a PNG chunk whose checksum is wrong")
-        yield kind, content
+        yield kind, content, view[place : place + 12 + length]
         if kind == b"IEND":
             return
         place += 12 + length
