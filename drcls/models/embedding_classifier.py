@@ -7,6 +7,8 @@ Paper: Alam et al., "Enhancing Transfer Learning for Medical Image Classificatio
 SMOTE with classical learners on the features of five backbones, and not which learners; these are chosen.
 """
 
+import warnings
+
 import numpy as np
 from imblearn.combine import SMOTEENN
 from imblearn.over_sampling import ADASYN, SMOTE, BorderlineSMOTE, RandomOverSampler
@@ -113,8 +115,12 @@ def build_embedding_classifier(
     return Pipeline([(name, step) for name, step in steps if step is not None])
 
 
-def choose_hyperparameters(classifier, learner, features, labels, groups, seed, num_folds=3):
+def choose_hyperparameters(
+    classifier, learner, features, labels, groups, seed, num_folds=3, class_names=None
+):
     """Choose a learner's hyperparameters by macro F1 in a cross-validation that tears no group apart.
+
+    Numbers of neighbours that a fold has no rows for are not tried.
 
     Args:
         classifier: pipeline from `build_embedding_classifier`; resampling happens inside each training fold.
@@ -124,14 +130,31 @@ def choose_hyperparameters(classifier, learner, features, labels, groups, seed, 
         groups: (N,) ids of what must not be torn apart.
         seed: int, of the folds.
         num_folds: int.
+        class_names: list of str, for messages; None: classes are named by their numbers.
 
     Returns:
         dict from the learner's argument to the value chosen.
+
+    Raises:
+        ValueError: where what is left to fit on in a fold is too little for the resampling, the principal
+            components or every number of neighbours, or lacks a class.
     """
+    if (num_groups := len(np.unique(groups))) < num_folds:
+        raise ValueError(
+            f"a cross-validation of {num_folds} folds needs {num_folds} or more groups (patients, or images that "
+            f"are not near-identical); received {num_groups}"
+        )
+    splitter = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        # scikit-learn warns of a class with fewer rows than folds; `_check_folds` counts what each fold has.
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        folds = list(splitter.split(features, labels, groups))
+    _check_folds(classifier, [rows for rows, _ in folds], features, labels, class_names)
     grid = {f"learn__{name}": values for name, values in LEARNERS[learner][1].items()}
-    folds = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)
+    if "learn__n_neighbors" in grid:
+        grid["learn__n_neighbors"] = _possible_neighbours(grid["learn__n_neighbors"], folds)
     search = GridSearchCV(classifier, grid, scoring="f1_macro", cv=folds, refit=False, error_score="raise")
-    search.fit(features, labels, groups=groups)
+    search.fit(features, labels)
     return {name.removeprefix("learn__"): value for name, value in search.best_params_.items()}
 
 
@@ -148,12 +171,52 @@ def check_training_rows(features, labels, class_names, resampling):
     counts = np.bincount(labels, minlength=len(class_names))
     if (counts > 0).sum() < 2:
         raise ValueError(f"two or more classes are needed to learn from; received {counts.tolist()}")
-    needed = NUM_NEIGHBOURS + 1 if "SMOTE" in resampling or resampling == "ADASYN" else 1
+    needed = _rows_needed(RESAMPLERS[resampling])
     small = {name: int(count) for name, count in zip(class_names, counts, strict=True) if count < needed}
     if small:
         raise ValueError(
             f"{resampling} needs {needed} or more training images of every class; received {small}"
         )
+
+
+def _check_folds(classifier, folds, features, labels, class_names):
+    """Refuse folds, a list of rows to fit on each, that the steps of a pipeline cannot be fitted on."""
+    needed = _rows_needed(classifier.named_steps.get("resample"))
+    components = getattr(classifier.named_steps.get("reduce"), "n_components", 0)
+    names = class_names or [str(number) for number in range(labels.max() + 1)]
+    for number, rows in enumerate(folds):
+        counts = np.bincount(labels[rows], minlength=len(names))
+        small = {name: int(count) for name, count in zip(names, counts, strict=True) if count < needed}
+        where = f"fold {number} of the cross-validation that chooses hyperparameters"
+        if small:
+            raise ValueError(
+                f"{where} is fitted on {small}; {needed} or more rows of every class expected: add images of these "
+                "classes, or of more groups"
+            )
+        if components > min(len(rows), features.shape[1]):
+            raise ValueError(
+                f"{where} is fitted on {len(rows)} rows of {features.shape[1]} features, too few for {components} "
+                "principal components: add images, or ask for fewer components"
+            )
+
+
+def _possible_neighbours(numbers, folds):
+    """Return the numbers of neighbours that each fold has as many rows for."""
+    smallest = min(len(rows) for rows, _ in folds)
+    possible = [number for number in numbers if number <= smallest]
+    if not possible:
+        raise ValueError(
+            f"a fold of the cross-validation is fitted on {smallest} rows; {min(numbers)} or more expected for the "
+            "nearest neighbours: add images"
+        )
+    return possible
+
+
+def _rows_needed(sampler):
+    """Return how many rows of a class a resampler needs, of which all but one are neighbours of that one."""
+    parameters = sampler.get_params() if sampler else {}
+    neighbours = [parameters.get(name, 0) for name in ("k_neighbors", "smote__k_neighbors", "n_neighbors")]
+    return max(neighbours) + 1
 
 
 def _seeded(estimator, seed):

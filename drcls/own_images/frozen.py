@@ -78,7 +78,9 @@ def fit_logistic_regression(table, parts, sampler, loss, seed):
     holdout = row_fingerprints(table.images[table.rows(parts["test"])])
     classifier = build_embedding_classifier("logistic_regression", resampling, seed, holdout=holdout)
     groups = train.frame["group"].to_numpy()
-    chosen = choose_hyperparameters(classifier, "logistic_regression", features, labels, groups, seed)
+    chosen = choose_hyperparameters(
+        classifier, "logistic_regression", features, labels, groups, seed, class_names=train.classes
+    )
     classifier.set_params(**{f"learn__{name}": value for name, value in chosen.items()}).fit(features, labels)
     return as_dense_layer(classifier, train.classes), chosen
 

@@ -114,3 +114,46 @@ def test_embeddings_that_are_no_numbers_are_refused():
 def test_unknown_names_are_refused():
     with pytest.raises(ValueError, match="received 'oracle' and 'SMOTE'"):
         build_embedding_classifier("oracle", "SMOTE", 0)
+
+
+def chosen_on(counts, learner="logistic_regression", resampling="SMOTE", num_components=None, group_size=1):
+    rows, labels = blobs(counts)
+    classifier = build_embedding_classifier(learner, resampling, 0, num_components)
+    groups = np.arange(len(rows)) // group_size
+    return choose_hyperparameters(classifier, learner, rows, labels, groups, 0, class_names=list("abc"))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("resampling", ["SMOTE", "BorderlineSMOTE", "ADASYN", "SMOTE-ENN"])
+def test_a_fold_must_have_the_neighbours_that_resampling_needs(resampling):
+    """Seven rows of a class pass the check of the whole; two thirds of them, in a fold, are too few."""
+    check_training_rows(*blobs((30, 7, 20)), list("abc"), resampling)
+    with pytest.raises(ValueError, match=r"fold 0 of the cross-validation.*{'b': [45]}; 6 or more rows"):
+        chosen_on((30, 7, 20), resampling=resampling)
+
+
+def test_nine_rows_of_a_class_are_enough_for_three_folds():
+    assert chosen_on((30, 9, 20))["C"] in LEARNERS["logistic_regression"][1]["C"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_fold_must_have_every_class():
+    with pytest.raises(ValueError, match=r"is fitted on {'b': 0}; 1 or more"):
+        chosen_on((30, 1, 20), resampling="none")
+
+
+def test_a_fold_must_have_rows_for_the_principal_components():
+    with pytest.raises(ValueError, match=r"fitted on \d rows of 8 features, too few for 9 principal comp"):
+        chosen_on((5, 4, 4), resampling="none", num_components=9)
+    assert chosen_on((5, 4, 4), resampling="none", num_components=8)
+
+
+def test_numbers_of_neighbours_that_a_fold_has_no_rows_for_are_not_tried():
+    assert chosen_on((20, 15, 10), "k-NN", "none")["n_neighbors"] in (5, 15)
+    with pytest.raises(ValueError, match=r"is fitted on 4 rows; 5 or more expected for the nearest neigh"):
+        chosen_on((2, 2, 2), "k-NN", "none")
+
+
+def test_fewer_groups_than_folds_are_named():
+    with pytest.raises(ValueError, match="3 folds needs 3 or more groups.*received 2"):
+        chosen_on((10, 10, 10), resampling="none", group_size=15)
