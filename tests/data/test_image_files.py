@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 import zlib
 
 import cv2
@@ -14,6 +15,7 @@ from PIL import Image, TiffImagePlugin
 from drcls.data.image_files import FORMATS, ImageFileError, decode_file, read_header
 from drcls.data.image_files.jpeg import MAX_SCANS, MAX_SEGMENTS
 from drcls.data.image_files.png import MAX_CHUNKS, SIGNATURE
+from drcls.data.image_files.unpacked import unpacked_size
 
 SIDES = (96, 120)
 
@@ -196,22 +198,83 @@ def test_a_bmp_header_that_lies_is_refused(place, letter, change):
         decode_file(bytes(data))
 
 
-@pytest.mark.parametrize(
-    "compression, tag, value",
-    [
-        *((None, tag, value) for tag, value in ((256, 60), (256, 300), (257, 60), (257, 200))),
-        *(("tiff_lzw", tag, value) for tag, value in ((256, 300), (257, 60), (257, 200))),
-    ],
-)
-def test_a_tiff_header_that_lies_is_refused(tag, value, compression):
-    options = {"compression": compression, "tiffinfo": {278: 16}}
-    data = bytearray(written(picture(), "TIFF", **options))
+@pytest.mark.parametrize("rows_per_strip, height", [(0, 96), (1, 2**16 - 1), (16, 0)])
+def test_impossible_strips_of_a_tiff_are_refused(rows_per_strip, height):
+    data = written(picture(), "TIFF", compression="tiff_lzw", tiffinfo={278: 16})
+    with pytest.raises(ImageFileError):
+        decode_file(with_tiff_tag(with_tiff_tag(data, 278, rows_per_strip), 257, height))
+
+
+COMPRESSIONS = ("tiff_lzw", "tiff_adobe_deflate", "packbits")
+
+
+def with_tiff_tag(data, tag, value):
+    """Change the value of a tag that holds one number."""
+    data = bytearray(data)
     (start,) = struct.unpack_from("<I", data, 4)
     for place in range(start + 2, start + 2 + 12 * struct.unpack_from("<H", data, start)[0], 12):
         if struct.unpack_from("<H", data, place)[0] == tag:
             struct.pack_into("<H", data, place + 8, value)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("compression", [None, *COMPRESSIONS])
+@pytest.mark.parametrize(
+    "tag, value", [*((256, n) for n in (60, 118, 122, 300)), *((257, n) for n in (60, 95, 97, 200))]
+)
+@pytest.mark.parametrize("rows_per_strip", [16, 1000])
+def test_a_tiff_header_that_lies_is_refused(tag, value, compression, rows_per_strip):
+    options = {"compression": compression, "tiffinfo": {278: rows_per_strip}}
+    data = written(picture(), "TIFF", **options)
+    np.testing.assert_array_equal(decode_file(data), picture())
+    data = with_tiff_tag(data, tag, value)
     with pytest.raises(ImageFileError, match="truncated or damaged"):
-        decode_file(bytes(data))
+        decode_file(data)
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "1"])
+@pytest.mark.parametrize("size", [(9, 11), (120, 96), (700, 300)])
+def test_a_whole_tiff_is_counted_right_whatever_it_holds(compression, mode, size):
+    """The LZW table is filled, cleared and left half full: noise, a ramp and one colour."""
+    for kind in (picture, lambda *_: np.full((96, 120, 3), 7, np.uint8)):
+        image = Image.fromarray(kind()).resize(size).convert(mode)
+        for info in (
+            ({}, {278: 16}, {317: 2}) if compression != "packbits" and mode != "1" else ({}, {278: 16})
+        ):
+            buffer = io.BytesIO()
+            image.save(buffer, "TIFF", compression=compression, tiffinfo=info)
+            np.testing.assert_array_equal(decode_file(buffer.getvalue()), np.array(image.convert("RGB")))
+
+
+def packed(codes):
+    """Pack LZW codes of nine bits."""
+    bits = "".join(format(code, "09b") for code in codes)
+    return int(bits + "0" * (-len(bits) % 8), 2).to_bytes((len(bits) + 7) // 8, "big")
+
+
+def test_lzw_codes_are_followed():
+    """Clear, a, b, ab (258), aba (260, named while it is made), end."""
+    assert unpacked_size(packed([256, 65, 66, 258, 260, 257]), 5, 99) == 1 + 1 + 2 + 3
+    assert unpacked_size(packed([256, 65, 258, 259, 256, 66, 257]), 5, 99) == 1 + 2 + 3 + 1
+    with pytest.raises(ImageFileError, match="stands for nothing"):
+        unpacked_size(packed([256, 65, 300, 257]), 5, 99)
+
+
+@pytest.mark.parametrize("codes", [[256], [256, 65]])
+def test_a_table_cleared_for_every_byte_is_refused_at_once(codes):
+    with pytest.raises(ImageFileError, match="cleared too often"):
+        unpacked_size(packed(codes * 3000), 5, 10_000)
+
+
+def test_a_strip_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path):
+    bomb = zlib.compress(bytes(2**28), 9)
+    tracemalloc.start()
+    assert unpacked_size(bomb, 8, 200_000) > 200_000
+    with pytest.raises(ImageFileError, match="packed into"):
+        unpacked_size(bomb, 8, 1000)
+    assert tracemalloc.get_traced_memory()[1] < 2**23
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize("tag", [256, 258, 262, 273, 279])
