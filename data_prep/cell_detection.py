@@ -23,6 +23,11 @@ LARGE_CELL = 1.25  # diameter of a large cell, in medians
 MIN_CONTRAST = 12  # grey levels between cells and background
 MIN_DIAMETER, MAX_DIAMETER = 8, 0.4  # of a cell: in pixels; as a share of the smear's shorter side
 MIN_ROUNDNESS = 0.8  # 4 pi area / perimeter^2, 1 for a circle
+MIN_ALONE = 0.1  # share of the foreground that round cells which lie alone must make up to be measured
+MIN_TURN, MAX_TURN = (
+    0.02,
+    1.0,
+)  # radians that an edge turns within eight pixels where it is curved and no corner
 
 
 class SmearError(ValueError):
@@ -130,14 +135,24 @@ def foreground(smear):
     Raises:
         SmearError: There is no contrast.
     """
+    dark = dark_parts(smear)
+    outlines, _ = cv2.findContours(dark, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = cv2.drawContours(np.zeros(dark.shape, np.uint8), outlines, -1, 1, cv2.FILLED)
+    return cv2.morphologyEx(filled, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7)))
+
+
+def dark_parts(smear):
+    """Return the mask of the dark class of the green channel, as it is, uint8 (H, W).
+
+    Raises:
+        SmearError: There is no contrast.
+    """
     green = cv2.medianBlur(np.ascontiguousarray(smear[..., 1]), 5)
     threshold, _ = cv2.threshold(green, 0, 255, cv2.THRESH_OTSU)
     dark = green <= threshold
     if dark.all() or not dark.any() or green[~dark].mean() - green[dark].mean() < MIN_CONTRAST:
         raise SmearError("no cells: nothing stands out from the background")
-    outlines, _ = cv2.findContours(dark.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    filled = cv2.drawContours(np.zeros(dark.shape, np.uint8), outlines, -1, 1, cv2.FILLED)
-    return cv2.morphologyEx(filled, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7)))
+    return dark.astype(np.uint8)
 
 
 def round_diameters(mask):
@@ -158,6 +173,8 @@ def round_diameters(mask):
 def estimate_cell_diameter(smear):
     """Estimate the diameter of a cell: the median over the cells that lie alone and are round.
 
+    Where most cells touch, it is the median over the widest places of what is dark.
+
     Args:
         smear: uint8 (H, W, 3), RGB.
 
@@ -167,16 +184,75 @@ def estimate_cell_diameter(smear):
     Raises:
         SmearError: There are none, or the smear is colour-inverted: bright cells on a dark background.
     """
-    dark = round_diameters(foreground(smear))
-    bright = round_diameters(foreground(255 - smear))
-    if len(bright) > len(dark):
+    dark, mask = dark_parts(smear), foreground(smear)
+    alone = round_diameters(mask)
+    if (bulging := dark_bulges(_finer(smear))) < 0.5:
         raise SmearError(
-            f"colour-inverted: {len(bright)} round patches are bright and {len(dark)} dark; dark cells on a "
-            "bright background expected"
+            f"colour-inverted: {1 - bulging:.0%} of the edges bulge out of what is bright, as those of bright cells "
+            "on a dark background do; dark cells on a bright background expected, and gaps between them"
         )
-    if not len(dark):
+    if (np.pi * alone**2 / 4).sum() < MIN_ALONE * mask.sum():
+        alone = widest_diameters(dark)
+    if not len(alone):
         raise SmearError("no cells: nothing round stands out from the background")
-    return float(np.median(dark))
+    return float(np.median(alone))
+
+
+def _finer(smear):
+    """Return the dark parts of a smear, of twice the size where it is small: gaps between cells are a few pixels."""
+    return dark_parts(upscale(smear, 2) if smear.shape[0] * smear.shape[1] <= 2**22 else smear)
+
+
+def dark_bulges(dark):
+    """Return at which share of its curved edge a mask bulges outwards, 0..1; 1 where there is no edge.
+
+    Cells bulge. Between cells that touch, the background is left as patches, as many as there are cells in another
+    smear, but bent inwards.
+
+    Args:
+        dark: uint8 (H, W), 1 or 0.
+    """
+    outlines, _ = cv2.findContours(dark, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    turns = np.concatenate([_turns(outline, dark.shape) for outline in outlines] or [np.zeros(0)])
+    return float((turns > 0).mean()) if len(turns) else 1.0
+
+
+def widest_diameters(dark):
+    """Return twice the distance to the edge where it is largest, float64 (P,): the diameters of cells that touch.
+
+    Args:
+        dark: uint8 (H, W), 1 or 0; holes that are cells' pale middles, and not gaps between cells, are filled.
+    """
+    outlines, levels = cv2.findContours(dark, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    filled = dark.copy()
+    for outline, (_, _, _, parent) in zip(outlines, levels[0] if outlines else [], strict=True):
+        turns = _turns(outline, dark.shape)
+        if parent >= 0 and len(turns) and (turns < 0).mean() > 0.75:
+            cv2.drawContours(filled, [outline], -1, 1, cv2.FILLED)
+    distances = cv2.distanceTransform(filled, cv2.DIST_L2, 5)
+    inside = distances[distances > 0]
+    if not len(inside):
+        return inside.astype(np.float64)
+    reach = max(3, int(np.percentile(inside, 95)) // 2 * 2 + 1)
+    peaks = distances == cv2.dilate(distances, np.ones((reach, reach)))
+    return 2 * distances[peaks & (distances >= MIN_DIAMETER / 2)].astype(np.float64)
+
+
+def _turns(outline, shape, step=6):
+    """Return by how much an outline turns about each of its points, positive where the mask bulges outwards.
+
+    Straight pieces, corners and what runs along the border of the image are left out.
+    """
+    points = outline[:, 0].astype(np.float64)
+    if len(points) < 4 * step:
+        return np.zeros(0)
+    around = np.concatenate([points[-2:], points, points[:2]])
+    smooth = sum(around[shift : shift + len(points)] for shift in range(5)) / 5
+    before, after = smooth - np.roll(smooth, step, 0), np.roll(smooth, -step, 0) - smooth
+    turns = np.arctan2(before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0], (before * after).sum(axis=1))
+    inner = ((points > 2) & (points < np.array(shape[::-1]) - 3)).all(axis=1)
+    # OpenCV follows an outer edge against the clock, as the image is seen, and a hole the other way round.
+    return -turns[inner & (np.abs(turns) > MIN_TURN) & (np.abs(turns) < MAX_TURN)]
 
 
 def upscale(smear, ratio):

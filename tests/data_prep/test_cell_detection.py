@@ -12,6 +12,7 @@ from data_prep.cell_detection import (
     CircleSearch,
     SmearError,
     cut_cell,
+    dark_bulges,
     detect_cells,
     equalise,
     estimate_cell_diameter,
@@ -19,6 +20,7 @@ from data_prep.cell_detection import (
     on_foreground,
     round_diameters,
     upscale,
+    widest_diameters,
     zero_pad,
 )
 from data_prep.cell_source import crosses_border, touches
@@ -73,8 +75,53 @@ def test_an_ellipse_is_not_round():
 
 def test_a_colour_inverted_smear_is_refused(smears):
     image = read_image(smears / "Dataset" / "000.jpg")
-    with pytest.raises(SmearError, match="colour-inverted: .* round patches are bright and 0 dark"):
+    with pytest.raises(SmearError, match="colour-inverted: 8|9[0-9]% of the edges bulge"):
         detect_cells(255 - image)
+
+
+def crowd(density, radius, pale, seed=0, shape=(360, 480)):
+    """Draw a smear whose cells lie in rows; those of a density of 0.9 touch all their six neighbours.
+
+    Returns:
+        uint8 (H, W, 3), and how many cells have their centre in it.
+    """
+    rng, smear = np.random.default_rng(seed), np.full((*shape, 3), (212, 206, 210), np.float32)
+    step, number = 2 * radius * np.sqrt(np.pi / np.sqrt(12) / density), 0
+    rows, columns = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
+    for line, top in enumerate(np.arange(-radius, shape[0] + radius, step * np.sqrt(3) / 2)):
+        for left in np.arange(-radius, shape[1] + radius, step) + line % 2 * step / 2:
+            x, y = rng.normal((left, top), 0.03 * radius)
+            number += 0 <= x < shape[1] and 0 <= y < shape[0]
+            part = slice(max(0, int(y - 2 * radius)), int(y + 2 * radius) + 1)
+            distance = np.hypot(columns[part] - x, rows[part] - y) / radius
+            inside = np.clip((1 - distance) * radius, 0, 1) * (0.75 + 0.25 * distance**2 if pale else 1)
+            smear[part] *= 1 - inside[..., None] * np.array([0.35, 0.6, 0.45], np.float32)
+    return np.clip(smear + rng.normal(0, 3, smear.shape), 0, 255).astype(np.uint8), number
+
+
+@pytest.mark.parametrize("pale", [True, False])
+@pytest.mark.parametrize(
+    "radius, density", [(20, d) for d in (0.3, 0.6, 0.8, 0.85, 0.9)] + [(12, 0.85), (32, 0.9)]
+)
+def test_cells_that_touch_are_cells_and_the_gaps_between_them_are_not(radius, density, pale):
+    image, number = crowd(density, radius, pale)
+    found = detect_cells(image)
+    assert found.cell_diameter == pytest.approx(2 * radius, rel=0.1)
+    assert 0.75 * number <= len(found.circles) <= 1.05 * number
+    with pytest.raises(SmearError, match="colour-inverted"):
+        detect_cells(255 - image)
+
+
+def test_the_diameters_of_cells_that_touch_are_those_of_their_widest_places():
+    # A hole of a pale middle is filled; the gap between four cells is not.
+    places = [(x, y, 40) for x in (60, 139, 218) for y in (60, 139, 218)]
+    dark = (discs(places, (280, 280), (90, 90, 90))[..., 1] < 150).astype(np.uint8)
+    cv2.circle(dark, (139, 139), 16, 0, -1)
+    np.testing.assert_allclose(widest_diameters(dark), [80] * 9, atol=5)
+    assert dark_bulges(dark) > 0.5 > dark_bulges(1 - dark)
+    assert dark_bulges(np.zeros((50, 50), np.uint8)) == 1 and not len(
+        widest_diameters(np.zeros((50, 50), np.uint8))
+    )
 
 
 @pytest.mark.parametrize(
