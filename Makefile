@@ -19,12 +19,14 @@ EXTERNAL ?=
 LAST_BLOCK ?=
 TTA ?=
 AUGMENT_FROZEN ?=
+SOURCE ?=
 PREPARE ?=
 ENGINE ?= keras
 SEEDS ?= 0 1 2
 GRID ?= auto
 WORKERS ?=
 ADDRESS ?=
+NAME ?=
 MODEL ?=
 BENCH ?=
 TRAINED_ON ?=
@@ -44,6 +46,11 @@ blood_cells = $(PRETRAINED) $(if $(LAST_BLOCK),--last-block $(LAST_BLOCK)) $(if 
 	$(if $(AUGMENT_FROZEN),--augment-frozen)
 EXPERIMENTS = chexnet_cbam multiscale_attention smote_transfer canine_rbc_focal blood_cells
 experiment = $(or $(filter $(subst -,_,$(1)),$(EXPERIMENTS)),$(error no paper '$(1)'; expected one of $(subst _,-,$(EXPERIMENTS))))
+
+# The modules of data_prep that prepare a published data set.
+DATA_SETS = aptos2019 eyepacs2015 ddr brain_tumor_mri blood_cells canine_rbc
+data_set = $(or $(filter $(subst -,_,$(1)),$(DATA_SETS)),$(error no data set '$(1)'; expected one of $(subst _,-,$(DATA_SETS)) chula-rbc))
+source = $(or $(SOURCE),$(error make data-$(1) needs SOURCE=, the zip or folder of the images, or kaggle))
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
@@ -92,14 +99,14 @@ report-canine-rbc: report-canine-rbc-focal ;
 data-chula-rbc: data-canine-rbc ;
 
 data-%: install ## prepare a data set: make data-brain-tumor-mri SOURCE=archive.zip PREPARE="--size 224"
-	$(BIN)/python -m data_prep.$(subst -,_,$*) --source $(SOURCE) $(PREPARE)
+	$(BIN)/python -m data_prep.$(call data_set,$*) --source $(call source,$*) $(PREPARE)
 
 serve: install ## the screening application, on 127.0.0.1: MODEL= TRAINED_ON= FOLDER= PORT=
 	$(BIN)/python -m drcls.app serve --folder $(FOLDER) --port $(PORT) $(if $(MODEL),--model $(MODEL)) \
 		$(if $(TRAINED_ON),--trained-on $(TRAINED_ON))
 
 account: install ## an account for it, asks for a password: NAME= ROLE=clinician|admin FOLDER=
-	$(BIN)/python -m drcls.app add-account $(NAME) --role $(ROLE) --folder $(FOLDER)
+	$(BIN)/python -m drcls.app add-account $(or $(NAME),$(error make account needs NAME=, the name to log in by)) --role $(ROLE) --folder $(FOLDER)
 
 lint: $(VENV)/.developing ## ruff and the contract of imports
 	$(BIN)/ruff check

@@ -175,7 +175,23 @@ def command_line(arguments):
         'train.py --runs runs --seed 0'
     """
     shown = [Path(text).name if Path(text).is_absolute() else text for text in arguments[1:]]
-    return " ".join([_program(Path(arguments[0])), *shown])
+    return " ".join([program_name(Path(arguments[0])), *shown])
+
+
+def program_name(path=None):
+    """Return how a program was called: `-m package.module`, or the name of a script.
+
+    Args:
+        path: Path of its file; None: the program that runs.
+    """
+    path = Path(sys.argv[0]) if path is None else path
+    if not (path.parent / "__init__.py").is_file():
+        return path.name
+    names = [] if path.stem == "__main__" else [path.stem]
+    while (path.parent / "__init__.py").is_file():
+        path = path.parent
+        names.insert(0, path.name)
+    return f"-m {'.'.join(names)}"
 
 
 def devices():
@@ -198,17 +214,6 @@ def _with_current_names(content):
         return content
     named = {FORMER_NAMES.get(key, key): _with_current_names(value) for key, value in content.items()}
     return named | {"profile": "full"} if named.get("profile") == "paper" else named
-
-
-def _program(path):
-    """Return how the running program was called: `-m package.module`, or the name of a script."""
-    if not (path.parent / "__init__.py").is_file():
-        return path.name
-    names = [] if path.stem == "__main__" else [path.stem]
-    while (path.parent / "__init__.py").is_file():
-        path = path.parent
-        names.insert(0, path.name)
-    return f"-m {'.'.join(names)}"
 
 
 def _version(package):

@@ -39,6 +39,9 @@ def main(arguments=None):
     try:
         (create_folder if options.begins else need_folder)(options.folder)
         return options.run(options)
+    except (KeyboardInterrupt, EOFError):
+        print("interrupted; nothing that was not reported as done has changed", file=sys.stderr)
+        return 130
     except (ValueError, FileNotFoundError, RuntimeError) as error:
         raise SystemExit(f"error: {error}") from error
     except (OSError, sqlite3.DatabaseError) as error:

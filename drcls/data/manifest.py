@@ -133,7 +133,10 @@ def _how_to_prepare(folder):
     """Return the command that prepares a data set, which is told by the name of its folder."""
     module = MODULE_OF_DATA_SET.get(folder.resolve().name)
     if module is None:
-        return f"`drcls prepare SOURCE {folder}`"
+        return (
+            f"`drcls prepare SOURCE {folder}`; published data sets and phantoms have names of their own: "
+            f"{', '.join(MODULE_OF_DATA_SET)}"
+        )
     return (
         f"`python -m data_prep.{module} {'' if 'phantoms' in module else '--source ZIP '}--output {folder}`"
     )

@@ -1,4 +1,6 @@
-from experiments.blood_cells.experiment import main
+import sys
+
+from experiments.common.command import run_experiment
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_experiment("blood_cells"))

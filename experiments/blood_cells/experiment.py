@@ -41,6 +41,7 @@ from drcls.models import (
     cached_embeddings,
     unfreeze_last_block,
 )
+from drcls.models.saved import load_saved_model
 from drcls.runs import save_model
 from experiments.blood_cells.corruptions import measure_corrupted
 from experiments.blood_cells.report import write_blood_cells_report
@@ -49,6 +50,7 @@ from experiments.common.options import (
     SHIPPED_BACKBONE,
     backbone_file,
     make_parser,
+    named_weights,
     resolve_options,
     starting_weights,
 )
@@ -232,7 +234,7 @@ def fit_fine_tuned(config, cache, parts, folder, callbacks):
     trained = folder / stem / "model.keras"
     if not trained.is_file():
         raise SystemExit(f"{trained} does not exist; add transfer to --models, before fine_tuned")
-    model = keras.models.load_model(trained, compile=False)
+    model = load_saved_model(trained)
     backbone = next(layer for layer in model.layers if isinstance(layer, keras.Model))
     learning = unfreeze_last_block(backbone, config["backbone"], config["last_block"])
     probabilities, note = fit(model, config, cache, parts, folder / config["variant"], callbacks)
@@ -305,7 +307,7 @@ def plateaus(config):
 
 def parse(arguments):
     parser = make_parser(__doc__, PROFILES, "leukocytes_phantom or blood_cells")
-    parser.add_argument("--weights", default="none", help="none or imagenet")
+    parser.add_argument("--weights", type=named_weights, default="none", help="none or imagenet")
     parser.add_argument(
         "--backbone", type=backbone_file, help="a saved Keras feature extractor, instead of the profile's"
     )

@@ -21,7 +21,6 @@ from drcls.report import (
     intervals_table,
     outlier_figure,
     read_history,
-    read_runs,
     results_table,
     select_runs,
     synthetic_label,
@@ -38,6 +37,7 @@ from experiments.blood_cells.corruptions_report import (
 )
 from experiments.blood_cells.splits import read_searched
 from experiments.common.closing import closing_sections
+from experiments.common.reported import runs_to_report
 
 PUBLISHED = Path(__file__).with_name("published.json")
 MEASURES = [
@@ -79,7 +79,7 @@ def write_blood_cells_report(run_set, manifest, data, profile):
     Returns:
         Path of `report.html`.
     """
-    runs = [with_weighted(run) for run in select_runs(read_runs(run_set), data=data, profile=profile)]
+    runs = [with_weighted(run) for run in runs_to_report(run_set, [data], profile)]
     folder = run_set / f"report-{data}-{profile}"
     published = read_json(PUBLISHED)
     sections = [

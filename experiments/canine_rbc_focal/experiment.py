@@ -27,6 +27,7 @@ import pandas as pd
 from data_prep.canine_rbc import prepare_cells
 from data_prep.phantoms.smear import write_smears
 from data_prep.sources import Source
+from drcls.cli.arguments import positive_int
 from drcls.data import load_manifest
 from drcls.grid import ENGINES, Trial, run_trials
 from drcls.runs import read_json, write_json
@@ -312,7 +313,7 @@ def parse(arguments):
     )
     parser.add_argument("--engine", choices=["auto", *ENGINES], default="auto", help="what runs the grid")
     parser.add_argument(
-        "--workers", type=int, default=os.cpu_count(), help="processes, or workers of a local Ray"
+        "--workers", type=positive_int, default=os.cpu_count(), help="processes, or workers of a local Ray"
     )
     parser.add_argument("--address", help="of an existing Ray cluster")
     options = parser.parse_args(arguments)

@@ -45,6 +45,7 @@ from experiments.canine_rbc_focal.runs import (
 from experiments.canine_rbc_focal.significance import spread_section, tested_against_cross_entropy
 from experiments.common.closing import closing_sections
 from experiments.common.grad_cam import explain_run
+from experiments.common.reported import no_run
 
 PUBLISHED = Path(__file__).with_name("published.json")
 DEVIATIONS = """What was chosen where the paper is silent, or could not be had:
@@ -86,7 +87,7 @@ def write_canine_rbc_focal_report(run_set, manifest, data, profile):
 
     runs = runs_in(run_set)
     if not runs:
-        raise FileNotFoundError(f"{run_set} holds no tested trial of {data}, {profile} profile")
+        raise FileNotFoundError(no_run(run_set, data, profile))
     choices = {
         path.parent.name.removeprefix(f"{data}-").split("-")[0]: read_record(path)
         for path in sorted((run_set / "cross_validation").glob(f"{data}-*-{profile}-s*/choice.json"))

@@ -44,6 +44,7 @@ from experiments.common.options import (
     make_parser,
     resolve_options,
     starting_weights,
+    weights_or_file,
 )
 from experiments.common.run import audit, run_variant
 from experiments.common.training import train_and_predict
@@ -316,7 +317,12 @@ def frozen_learner(config, num_components):
 
 def parse(arguments):
     parser = make_parser(__doc__, PROFILES, "fundus_phantom, aptos2019, ddr or eyepacs2015")
-    parser.add_argument("--weights", default="none", help="none, imagenet, or a file with CheXNet's weights")
+    parser.add_argument(
+        "--weights",
+        type=weights_or_file,
+        default="none",
+        help="none, imagenet, or a file with CheXNet's weights",
+    )
     parser.add_argument(
         "--backbone",
         type=backbone_file,

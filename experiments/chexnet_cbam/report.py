@@ -22,7 +22,6 @@ from drcls.report import (
     confusion_matrices,
     example_grid,
     intervals_table,
-    read_runs,
     reported_intervals_table,
     results_table,
     select_runs,
@@ -34,6 +33,7 @@ from drcls.report import (
 from drcls.runs import read_json
 from experiments.common.closing import closing_sections
 from experiments.common.grad_cam import explain_run, pointing_row
+from experiments.common.reported import runs_to_report
 
 NETWORK = "CheXNet_CBAM"
 PUBLISHED = Path(__file__).with_name("published.json")
@@ -88,7 +88,7 @@ def write_chexnet_cbam_report(run_set, manifest, data, profile):
     Returns:
         Path of `report.html`.
     """
-    runs = select_runs(read_runs(run_set), data=data, profile=profile)
+    runs = runs_to_report(run_set, [data], profile)
     folder = run_set / f"report-{data}-{profile}"
     published = read_json(PUBLISHED)
     tables = {part: published["tables"][number] for part, number in TABLES.get(data, APTOS_TABLES).items()}

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import keras
 
+from drcls.cli.arguments import Parser, positive_int
 from drcls.models import BACKBONES
-from drcls.runs import devices
+from drcls.runs import devices, program_name
 
 SHIPPED_BACKBONE = "EfficientNetLite0"
 
@@ -19,15 +20,17 @@ def make_parser(description, profiles, data_sets):
         profiles: iterable of str.
         data_sets: str, the names that `--data` knows, as the help shows them.
     """
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = Parser(
+        prog=f"python {program_name()}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--data", default="auto", help=f"auto, {data_sets}")
+    parser.add_argument("--data", default="auto", type=folder_name, help=f"auto, {data_sets}")
     parser.add_argument("--protocol", default="both", choices=["paper", "clean", "both"])
     parser.add_argument("--profile", default="auto", choices=["auto", *profiles])
     parser.add_argument("--models", default="all", help="all, or names of rows, parted by commas")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--epochs", type=int, help="instead of the profile's")
+    parser.add_argument("--epochs", type=positive_int, help="instead of the profile's")
     parser.add_argument("--runs", default="runs", help="folder of the run folders")
     parser.add_argument("--tensorboard", action="store_true", help="log to RUN/tensorboard while training")
     parser.add_argument("--force", action="store_true", help="train finished rows anew")
@@ -61,6 +64,29 @@ def resolve_options(options, prepared, phantom, models, known):
     print(", ".join(f"{key} {value}" for key, value in shown.items()))
     print(f"{keras.backend.backend()} on {', '.join(devices())}")
     return options
+
+
+def folder_name(text):
+    """Check a `--data`: the name of a folder in `data/`, which run folders are named after."""
+    if text in ("", ".", "..") or "/" in text or "\\" in text:
+        raise argparse.ArgumentTypeError(f"expected the name of a folder in data/; received {text!r}")
+    return text
+
+
+def named_weights(text):
+    """Check a `--weights` that is none or imagenet."""
+    if text not in ("none", "imagenet"):
+        raise argparse.ArgumentTypeError(f"expected none or imagenet; received {text!r}")
+    return text
+
+
+def weights_or_file(text):
+    """Check a `--weights` that is none, imagenet or a file that exists."""
+    if text not in ("none", "imagenet") and not Path(text).is_file():
+        raise argparse.ArgumentTypeError(
+            f"expected none, imagenet or a file of weights; received {text!r}, which is no file"
+        )
+    return text
 
 
 def backbone_file(text):

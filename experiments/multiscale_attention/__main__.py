@@ -1,4 +1,6 @@
-from experiments.multiscale_attention.experiment import main
+import sys
+
+from experiments.common.command import run_experiment
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_experiment("multiscale_attention"))

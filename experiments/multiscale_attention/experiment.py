@@ -24,6 +24,7 @@ from drcls.data import Batches, ImageCache, load_manifest, split
 from drcls.evaluate import evaluate, predict
 from drcls.losses import BalancedSoftmaxCrossentropy
 from drcls.models import build_multiscale_attention
+from drcls.models.saved import load_saved_model
 from drcls.runs import read_json, write_json
 from experiments.common.controls import CONTROLS, control
 from experiments.common.options import make_parser, resolve_options
@@ -168,7 +169,7 @@ def measure_elsewhere(folder, data, trained_on, size):
     shared = len(set(other.frame["sha256"]) & set(trained_on.frame["sha256"]))
     if shared:
         raise SystemExit(f"--external {data} holds {shared} of the images that were trained or chosen on")
-    model = keras.models.load_model(folder / "model.keras", compile=False)
+    model = load_saved_model(folder)
     batches = Batches(ImageCache(other, size), other, CONFIG["batch_size"])
     seed = read_json(folder / "config.json")["seed"]
     measured = evaluate(other, predict(model, batches), folder / f"external-{data}", seed)

@@ -18,7 +18,6 @@ from drcls.report import (
     class_table,
     confusion_matrices,
     intervals_table,
-    read_runs,
     results_table,
     roc_and_precision_recall,
     select_runs,
@@ -29,6 +28,7 @@ from drcls.report import (
 )
 from drcls.runs import read_json
 from experiments.common.closing import closing_sections
+from experiments.common.reported import runs_to_report
 from experiments.multiscale_attention.explainers import explainers_section
 
 PUBLISHED = Path(__file__).with_name("published.json")
@@ -71,7 +71,7 @@ def write_multiscale_attention_report(run_set, manifest, data, profile):
     Returns:
         Path of `report.html`.
     """
-    runs = select_runs(read_runs(run_set), profile=profile)
+    runs = runs_to_report(run_set, [data, f"{data}_4_classes"], profile)
     published = read_json(PUBLISHED)
     folder = run_set / f"report-{data}-{profile}"
     by_classes = {"5": select_runs(runs, data=data), "4": select_runs(runs, data=f"{data}_4_classes")}

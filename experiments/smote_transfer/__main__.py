@@ -1,4 +1,6 @@
-from experiments.smote_transfer.experiment import main
+import sys
+
+from experiments.common.command import run_experiment
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_experiment("smote_transfer"))

@@ -43,11 +43,13 @@ from drcls.models import (
     choose_hyperparameters,
 )
 from drcls.models.embedding_classifier import VOTERS, WITHOUT_CLASS_WEIGHTS, check_training_rows
+from drcls.models.saved import load_saved_model
 from drcls.runs import is_current, read_json, write_csv, write_json, write_text
 from experiments.common.options import (
     SHIPPED_BACKBONE,
     backbone_file,
     make_parser,
+    named_weights,
     resolve_options,
     starting_weights,
 )
@@ -225,7 +227,7 @@ def embeddings(config, cache, folder):
         trained = folder / f"{name}+{FINE_TUNED}" / "model.keras"
         if not trained.is_file():
             raise SystemExit(f"{trained} does not exist; add {FINE_TUNED} to --models, before its embeddings")
-        model = keras.models.load_model(trained, compile=False)
+        model = load_saved_model(trained)
         backbone = keras.Model(model.inputs[0], model.get_layer("features").output)
         name = f"{name}-{FINE_TUNED}"
     else:
@@ -318,7 +320,7 @@ def run_before_split(config, cache, manifest, folder, force):
 def parse(arguments):
     """Return the options of one data set after the other."""
     parser = make_parser(__doc__, PROFILES, ", ".join([*DATA_SETS, *PHANTOMS]))
-    parser.add_argument("--weights", default="none", help="none or imagenet")
+    parser.add_argument("--weights", type=named_weights, default="none", help="none or imagenet")
     parser.add_argument(
         "--backbone", type=backbone_file, help="a saved Keras feature extractor, instead of the profile's"
     )

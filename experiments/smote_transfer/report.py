@@ -31,7 +31,6 @@ from drcls.report import (
     mean_sd,
     p_over_seeds,
     p_value,
-    read_runs,
     results_table,
     right_by_image,
     select_runs,
@@ -41,6 +40,7 @@ from drcls.report import (
 )
 from drcls.runs import read_json, write_json
 from experiments.common.closing import closing_sections
+from experiments.common.reported import runs_to_report
 
 PUBLISHED = Path(__file__).with_name("published.json")
 MEASURES = [
@@ -81,7 +81,7 @@ def write_smote_transfer_report(run_set, manifest, data, profile):
     Returns:
         Path of `report.html`.
     """
-    runs = select_runs(read_runs(run_set), data=data, profile=profile)
+    runs = runs_to_report(run_set, [data], profile)
     folder = run_set / f"report-{data}-{profile}"
     published = read_json(PUBLISHED)
     reported = reported_gains(published)

@@ -1,7 +1,6 @@
 """The CheXNet-CBAM script: its settings, and one row from data to report."""
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -73,22 +72,6 @@ def test_make_and_the_script_know_the_same_options(experiment):
     assert offered >= {"data", "protocol", "profile", "models", "seed", "runs", "tensorboard"}
     assert offered <= set(re.findall(r"--([a-z-]+)", shown.stdout))
     assert experiment in variables["EXPERIMENTS"].split()
-
-
-@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-def test_make_names_the_papers_it_knows(tmp_path):
-    def planned(target):
-        return subprocess.run(
-            ["make", "-n", "--no-print-directory", target, f"VENV={tmp_path}"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-        )
-
-    assert "-m experiments.chexnet_cbam --data auto" in planned("reproduce-chexnet-cbam").stdout
-    assert "-m experiments.canine_rbc_focal --data auto" in planned("reproduce-canine-rbc").stdout
-    assert planned("report-blood-cells").stdout.rstrip().endswith("--report-only")
-    assert "expected one of chexnet-cbam multiscale-attention" in planned("reproduce-nothing").stderr
 
 
 def test_auto_is_the_phantom_on_a_cpu_without_prepared_data(monkeypatch, tmp_path, capsys):

@@ -1,0 +1,30 @@
+"""The runs that a report is about."""
+
+from drcls.report import read_runs
+
+
+def runs_to_report(run_set, data_sets, profile):
+    """Read the runs of some data sets and one profile.
+
+    Args:
+        run_set: Path of an experiment's run folders, `runs/chexnet_cbam`.
+        data_sets: list of str, the first one is the data set itself, others are made from it.
+        profile: str.
+
+    Returns:
+        list of dict, see `drcls.report.read_runs`.
+
+    Raises:
+        FileNotFoundError: where there is none.
+    """
+    found = read_runs(run_set) if any(run_set.glob("*/*/config.json")) else []
+    runs = [run for run in found if run["data"] in data_sets and run["profile"] == profile]
+    if not runs:
+        raise FileNotFoundError(no_run(run_set, data_sets[0], profile))
+    return runs
+
+
+def no_run(run_set, data, profile):
+    """Return what to say where nothing has been trained yet, str; arguments as `runs_to_report`."""
+    command = f"make reproduce-{run_set.name.replace('_', '-')} DATA={data} PROFILE={profile}"
+    return f"{run_set} holds no run of {data} with the profile {profile}; train first: {command}"

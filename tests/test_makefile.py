@@ -1,0 +1,56 @@
+"""What `make` would run, and what it says where something is missing; nothing is installed."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+
+
+@pytest.fixture
+def planned(tmp_path):
+    def run(*arguments):
+        return subprocess.run(
+            ["make", "-n", "--no-print-directory", *arguments, f"VENV={tmp_path}"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+
+    return run
+
+
+def test_papers_are_called_by_their_names(planned):
+    assert "-m experiments.chexnet_cbam --data auto" in planned("reproduce-chexnet-cbam").stdout
+    assert "-m experiments.canine_rbc_focal --data auto" in planned("reproduce-canine-rbc").stdout
+    assert planned("report-blood-cells").stdout.rstrip().endswith("--report-only")
+
+
+def test_data_sets_are_called_by_their_names(planned):
+    assert (
+        "-m data_prep.ddr --source a.zip --size 64"
+        in planned("data-ddr", "SOURCE=a.zip", "PREPARE=--size 64").stdout
+    )
+    assert "-m data_prep.canine_rbc --source smears" in planned("data-chula-rbc", "SOURCE=smears").stdout
+    listed = (ROOT / "Makefile").read_text().split("DATA_SETS = ")[1].splitlines()[0].split()
+    assert all((ROOT / "data_prep" / f"{name}.py").is_file() for name in listed)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["reproduce-nothing"], "no paper 'nothing'; expected one of chexnet-cbam multiscale-attention"),
+        (["report-nothing"], "no paper 'nothing'; expected one of"),
+        (["data-aptos", "SOURCE=a.zip"], "no data set 'aptos'; expected one of aptos2019"),
+        (["data-ddr"], "make data-ddr needs SOURCE=, the zip or folder"),
+        (["account"], "make account needs NAME="),
+    ],
+)
+def test_what_is_missing_is_told_in_one_line(planned, arguments, message):
+    answer = planned(*arguments)
+    assert answer.returncode == 2
+    [line] = answer.stderr.splitlines()
+    assert message in line
