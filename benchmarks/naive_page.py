@@ -7,15 +7,14 @@ import sys
 
 import cv2
 import flask
-import keras
 import numpy as np
 import waitress
 
-import drcls  # noqa: F401 - registers the layers of the saved model
+from drcls.models.saved import load_saved_model
 
 
 def serve(model_file, port):
-    app, model = flask.Flask(__name__), keras.models.load_model(model_file, compile=False)
+    app, model = flask.Flask(__name__), load_saved_model(model_file)
     class_names = model.layers[-1].class_names
 
     @app.post("/api/v1/predict")

@@ -32,7 +32,7 @@ def export_keras(model, file):
     with temporary_folder(file.parent) as temporary:
         kept = model if fixed_batch(model) is None else inference_model(model)
         kept.save(temporary / "compiled.keras")
-        # Keras has no way to save a compiled model without its optimizer but to load it without.
+        # Keras has no way to save a compiled model without its optimizer but to load it without; the file is ours.
         keras.models.load_model(temporary / "compiled.keras", compile=False).save(temporary / "new.keras")
         loaded = keras.models.load_model(temporary / "new.keras", compile=False)
         check_equal(model, lambda inputs: predictions(loaded, inputs), "the .keras file")

@@ -142,18 +142,19 @@ def _with_imagenet_weights(architecture, images, name):
 def _load_weights(backbone, path):
     if not path.is_file():
         raise FileNotFoundError(f"weights {path} do not exist; expected none, imagenet or a file")
-    if path.suffix == ".keras":
-        trained = load_saved_model(path).get_weights()
-        try:
-            backbone.set_weights(trained)
-        except ValueError as error:
-            raise ValueError(f"{path}: its weights are not those of {backbone.name}: {error}") from error
-    elif path.name.endswith(".weights.h5"):
-        backbone.load_weights(path)
-    elif path.suffix == ".h5":
-        _load_legacy_weights(backbone, path)
-    else:
+    if path.suffix not in (".keras", ".h5"):
         raise ValueError(f"weights {path}: expected a .keras, .weights.h5 or .h5 file")
+    trained = load_saved_model(path).get_weights() if path.suffix == ".keras" else None
+    try:
+        if trained is not None:
+            backbone.set_weights(trained)
+        elif path.name.endswith(".weights.h5"):
+            backbone.load_weights(path)
+        else:
+            _load_legacy_weights(backbone, path)
+    except Exception as error:  # noqa: BLE001 - a file can break h5py and Keras in any way
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ValueError(f"{path}: its weights are not those of {backbone.name}: {reason[:300]}") from error
 
 
 def _load_legacy_weights(backbone, path):

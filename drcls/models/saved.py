@@ -1,20 +1,22 @@
 """Loading a saved model: the network, or one error that names the file."""
 
-import json
 import math
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
+import numpy as np
 
 import drcls  # noqa: F401 - registers the layers of saved models
 
 MAX_RATIO = 200
-PLAIN_LAYERS = {"Dense", "Embedding", "Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose"}
 
 
 def load_saved_model(path):
     """Load a `.keras` file, or the `model.keras` of a run folder, without its optimizer.
+
+    Whatever file a user hands us is loaded here, and so is every `model.keras` of a run folder: those are handed on.
 
     Args:
         path: path of the file or run folder.
@@ -37,55 +39,47 @@ def load_saved_model(path):
             f"{file} is not a Keras model that can be loaded: it is no archive; expected a .keras file"
         )
     try:
-        _check_sizes(file)
-        return keras.models.load_model(file, compile=False)
+        with _weights_for(_check_archive(file)):
+            return keras.models.load_model(file, compile=False)
     except Exception as error:  # noqa: BLE001 - a file can break Keras, h5py or the backend in any way
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(f"{file} is not a Keras model that can be loaded: {reason[:300]}") from error
 
 
-def _check_sizes(file):
-    """Refuse an archive that announces more weights than it holds, before Keras takes the memory for them.
-
-    Keras makes every variable from the configuration before it reads the first weight.
+def _check_archive(file):
+    """Return how many bytes of weights the archive holds.
 
     Raises:
-        ValueError: where it does; errors of zipfile and json where it is damaged.
+        ValueError: where it unpacks to far more than its size; errors of zipfile where it is damaged.
     """
     with zipfile.ZipFile(file) as archive:
         sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
-        if sum(sizes.values()) > MAX_RATIO * file.stat().st_size:
-            raise ValueError("the archive unpacks to more than two hundred times its size")
-        config = json.loads(archive.read("config.json"))
-    held = sum(size for name, size in sizes.items() if name.endswith(".h5"))
-    for layer in _dictionaries(config):
-        announced = _num_weights(layer)
-        if announced > 2 * held:  # at least four bits each
-            name = layer.get("config", {}).get("name", "without a name")
+    if sum(sizes.values()) > MAX_RATIO * file.stat().st_size:
+        raise ValueError("the archive unpacks to more than two hundred times its size")
+    return sum(size for name, size in sizes.items() if name.endswith(".h5"))
+
+
+@contextmanager
+def _weights_for(held):
+    """Let layers make as many weights as `held` bytes can be, of at least four bits each, and no more.
+
+    Keras makes every weight from the configuration before it reads the first one, and a configuration can ask for
+    any number. All layers, those of Keras and others, make their weights through `add_weight`.
+    """
+    add_weight, made = keras.Layer.add_weight, 0
+
+    def counted(layer, *arguments, **options):
+        nonlocal made
+        shape = options.get("shape", arguments[0] if arguments else None)
+        made += math.prod(np.atleast_1d(() if shape is None else shape).tolist())
+        if made > 2 * held:
             raise ValueError(
-                f"the layer {str(name)[:80]} announces {announced} weights; the file holds {held} bytes"
+                f"with the layer {str(layer.name)[:80]} it asks for {made} weights; the file holds {held} bytes"
             )
+        return add_weight(layer, *arguments, **options)
 
-
-def _dictionaries(node):
-    """Yield every dict in a JSON document, however deep."""
-    nodes = [node]
-    while nodes:
-        node = nodes.pop()
-        if isinstance(node, dict):
-            yield node
-        nodes += node.values() if isinstance(node, dict) else node if isinstance(node, list) else []
-
-
-def _num_weights(layer):
-    """Return how many weights the configuration of a layer announces, at least."""
-    config = layer.get("config")
-    if not isinstance(config, dict):
-        return 0
-    factors = [config.get("units") or config.get("filters") or config.get("output_dim") or 0]
-    if layer.get("class_name") in PLAIN_LAYERS:
-        shape = (layer.get("build_config") or {}).get("input_shape") or [1]
-        kernel = config.get("kernel_size") or 1
-        factors += [config.get("input_dim") or shape[-1], *(kernel if isinstance(kernel, list) else [kernel])]
-    announced = math.prod(factors) if all(isinstance(factor, int) for factor in factors) else 0
-    return announced // (config.get("groups") or 1)
+    keras.Layer.add_weight = counted
+    try:
+        yield
+    finally:
+        keras.Layer.add_weight = add_weight

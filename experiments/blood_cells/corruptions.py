@@ -1,8 +1,8 @@
 """A trained row under corrupted test images: `robustness.json` in its run folder."""
 
-import keras
 import numpy as np
 
+from drcls.models.saved import load_saved_model
 from drcls.robustness import dihedral_tta, mean_corruption_error, measure_robustness
 from drcls.runs import read_record, write_json
 
@@ -35,7 +35,7 @@ def measure_corrupted(folder, cache, part, config, num_images, tta, force=False)
     found = read_record(target) if target.is_file() and not force else {}
     if found and ("tta" in found or not tta):
         return
-    model = keras.models.load_model(folder / "model.keras", compile=False)
+    model = load_saved_model(folder)
     rows = choose(part, num_images, config["seed"])
     images, labels = cache.images[cache.rows(part)[rows]], part.labels[rows]
 

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from drcls.data.image_ops import read_image, resize
 from drcls.explain import MIN_PLACES, GradCAM, overlay, pointing_game
 from drcls.metrics import wilson_interval
+from drcls.models.saved import load_saved_model
 from drcls.report import grad_cam_grid, interval, pick_hits_and_misses, read_predictions
 from drcls.runs import write_json
 
@@ -23,7 +23,7 @@ def explain_run(run, manifest):
         (list of report parts, dict of the pointing game or {}): the figure and what must be said about it. A
         feature map with fewer than 4 x 4 places is too coarse to point at anything; it is neither drawn nor scored.
     """
-    explainer = GradCAM(keras.models.load_model(run["folder"] / "model.keras", compile=False))
+    explainer = GradCAM(load_saved_model(run["folder"]))
     rows, columns = explainer.places
     if min(rows, columns) < MIN_PLACES:
         return [

@@ -17,6 +17,7 @@ from drcls.explain import (
     pointing_game,
     randomisation_check,
 )
+from drcls.models.saved import load_saved_model
 from drcls.report import (
     Section,
     Table,
@@ -56,7 +57,7 @@ def explainers_section(folder, runs, manifest):
     if not finished:
         return Section("Explainers", [f"{NETWORK} is not trained yet."])
     run = min(finished, key=lambda run: (run["protocol"] != "clean", run["seed"]))
-    model = keras.models.load_model(run["folder"] / "model.keras", compile=False)
+    model = load_saved_model(run["folder"])
     chosen = choose_images(
         read_predictions(run).drop_duplicates("path", ignore_index=True), IMAGES_PER_CLASS[run["profile"]]
     )
