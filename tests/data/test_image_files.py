@@ -175,6 +175,50 @@ def test_half_a_file_of_another_kind_is_refused(kind):
             decode_file(data[: int(share * len(data))])
 
 
+@pytest.mark.parametrize("wide", [False, True])
+def test_a_jpeg_without_quantisation_is_refused(wide):
+    data = written(picture(), "JPEG")
+    place = data.index(b"\xff\xdb")
+    steps = bytes([1] * 63 + [0])
+    table = b"\x10" + b"".join(bytes([0, step]) for step in steps) if wide else b"\0" + steps
+    segment = b"\xff\xdb" + struct.pack(">H", 2 + len(table)) + table
+    with pytest.raises(ImageFileError, match="quantisation is zero or cut"):
+        decode_file(data[:place] + segment + data[place:])
+
+
+def webps(image):
+    """Write all kinds of WebP."""
+    for options in ({"quality": 1}, {"quality": 80, "method": 6}, {"quality": 100}, {"lossless": True}):
+        yield written(image, "WEBP", **options)
+    yield cv2.imencode(".webp", image[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, 90])[1].tobytes()
+
+
+def test_a_whole_webp_is_accepted_however_little_its_end_holds():
+    surround = picture()
+    surround[48:] = 0
+    flat = np.full((300, 400, 3), 255, np.uint8)
+    for image in (picture(), picture(1, (9, 300)), surround, flat, flat[:8, :8]):
+        for data in webps(image):
+            assert decode_file(data).shape == image.shape
+
+
+def test_a_webp_with_zeros_in_its_middle_is_refused():
+    image, size = picture(0, (300, 400)), 400
+    for data in list(webps(image))[1:]:
+        for place in range(len(data) // 4, len(data) - 1000, len(data) // 7):
+            with pytest.raises(ImageFileError, match="truncated or damaged"):
+                decode_file(data[:place] + bytes(size) + data[place + size :])
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9, 0.99])
+def test_half_a_webp_whose_lengths_are_mended_is_refused(share):
+    for data in webps(picture()):
+        content = data[20 : 20 + int(share * (len(data) - 20)) // 2 * 2]
+        chunk = data[12:16] + struct.pack("<I", len(content)) + content
+        with pytest.raises(ImageFileError, match="truncated or damaged"):
+            decode_file(b"RIFF" + struct.pack("<I", 4 + len(chunk)) + b"WEBP" + chunk)
+
+
 @pytest.mark.parametrize("width, height", [(120, 140), (120, 60), (160, 96), (60, 96), (240, 192)])
 def test_a_jpeg_header_that_lies_is_refused(width, height):
     with pytest.raises(ImageFileError, match="truncated or damaged"):

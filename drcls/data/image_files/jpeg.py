@@ -23,7 +23,14 @@ from drcls.data.image_files.errors import (
 # Every scan of a progressive file costs a pass over all its pixels; encoders write about ten.
 MAX_SCANS = 64
 MAX_SEGMENTS = 10_000
-HUFFMAN_TABLES, START_OF_SCAN, END_OF_IMAGE, EXIF, MULTI_PICTURE = 0xC4, 0xDA, 0xD9, 0xE1, 0xE2
+QUANTISATION, HUFFMAN_TABLES, START_OF_SCAN, END_OF_IMAGE, EXIF, MULTI_PICTURE = (
+    0xDB,
+    0xC4,
+    0xDA,
+    0xD9,
+    0xE1,
+    0xE2,
+)
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 DECODED_FRAMES = {0xC0, 0xC1, 0xC2}
 PROGRESSIVE = 0xC2
@@ -49,6 +56,8 @@ def read_size(data):
             if size is not None:
                 raise damaged("a JPEG of two frame headers")
             frame, size = marker, _frame_size(marker, content)
+        elif marker == QUANTISATION:
+            _check_quantisation(content)
         elif marker == HUFFMAN_TABLES:
             zero_codes |= _zero_codes(content)
         elif marker == START_OF_SCAN:
@@ -106,6 +115,16 @@ def _segments(data):
         yield marker, data[place + 4 : end], (end, following)
         place = following
     raise ImageFileError(f"a JPEG of more than {MAX_SEGMENTS} segments")
+
+
+def _check_quantisation(content):
+    """Refuse a step of zero, which makes all coefficients zero."""
+    while content:
+        wide = content[0] >> 4
+        steps = np.frombuffer(content[1 : 1 + (128 if wide else 64)], ">u2" if wide else "u1")
+        if len(steps) != 64 or not steps.all():
+            raise damaged("a JPEG whose quantisation is zero or cut")
+        content = content[1 + steps.nbytes :]
 
 
 def _zero_codes(content):
