@@ -28,6 +28,17 @@ def atomic_path(path):
         partial.unlink(missing_ok=True)
 
 
+def is_partial(path):
+    """Whether a file is one that `atomic_path` writes to, or was left by a writer that was killed."""
+    return Path(path).name.startswith(".") and ".partial" in Path(path).name
+
+
+def remove_partial(folder):
+    """Delete what killed writers left below a folder that no other process writes to."""
+    for path in Path(folder).rglob(".*.partial*"):
+        path.unlink(missing_ok=True)
+
+
 def write_bytes(path, content):
     """Write bytes through `atomic_path`."""
     with atomic_path(path) as partial:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from drcls.runs import is_current, is_finished, write_json, write_text
+from drcls.runs import is_current, is_finished, remove_partial, write_json, write_text
 
 ENGINES = ("sequential", "processes", "ray")
 # One thread a trial: small networks gain little from a second one, and a second trial gains all of it.
@@ -93,6 +93,7 @@ def run_trial(train_trial, trial):
     """Run one trial and return the last line of its error, or None."""
     failure = trial.folder / "failed.txt"
     failure.unlink(missing_ok=True)
+    remove_partial(trial.folder)
     write_json(trial.folder / "config.json", trial.config)
     try:
         with (trial.folder / "log.txt").open("a") as log, contextlib.redirect_stdout(log):

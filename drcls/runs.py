@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from drcls.files import atomic_path, read_json, write_csv
+from drcls.files import atomic_path, is_partial, read_json, write_csv
+from drcls.files import remove_partial as remove_partial
 from drcls.files import write_json as write_json
 from drcls.files import write_text as write_text
 
@@ -110,7 +111,7 @@ def check_run_folder(folder):
     folder = Path(folder)
     if folder.is_file():
         raise ValueError(f"{folder} is a file; expected a new folder or a run folder")
-    found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    found = {path.name for path in folder.iterdir() if not is_partial(path)} if folder.is_dir() else set()
     foreign = sorted(found - {*RUN_FILES, *RUN_FOLDERS})
     if foreign and "config.json" not in found:
         raise ValueError(
@@ -126,6 +127,7 @@ def discard_run(folder):
     """
     folder = Path(folder)
     check_run_folder(folder)
+    remove_partial(folder)
     for name in RUN_FOLDERS:
         shutil.rmtree(folder / name, ignore_errors=True)
     for name in RUN_FILES:

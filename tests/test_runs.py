@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from drcls.runs import (
+    check_run_folder,
     command_line,
     environment,
     is_finished,
     read_json,
     read_record,
+    remove_partial,
     save_model,
     write_json,
     write_split,
@@ -34,6 +36,18 @@ def test_what_cannot_be_written_leaves_the_old_file_and_nothing_else(tmp_path):
         write_json(tmp_path / "a.txt", {"b": float("nan")})
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
     assert (tmp_path / "a.txt").read_text() == "old"
+
+
+def test_what_a_killed_writer_left_blocks_no_run_folder_and_is_removed(tmp_path):
+    for name in (".0123456789ab.partial.json", "checkpoint/.ba9876543210.partial.json"):
+        write_text(tmp_path / name, "{")
+    check_run_folder(tmp_path)
+    write_text(tmp_path / "notes.partial.txt", "mine")
+    with pytest.raises(ValueError, match="notes.partial.txt, checkpoint|holds notes.partial.txt and no run"):
+        check_run_folder(tmp_path)
+    remove_partial(tmp_path)
+    remove_partial(tmp_path / "nowhere")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["checkpoint", "notes.partial.txt"]
 
 
 def test_broken_json_is_named(tmp_path):

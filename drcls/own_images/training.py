@@ -17,6 +17,7 @@ from drcls.runs import (
     environment,
     is_current,
     read_json,
+    remove_partial,
     write_json,
     write_split,
 )
@@ -131,6 +132,7 @@ def _train(manifest, config, parts, folder):
     print(f"{config['protocol']} split: {sizes} images; {leakage['overall']:.1%} of the test images leaked")
     if config["protocol"] == "clean" and leakage["group"] > 0:
         raise RuntimeError(f"the clean split must not leak, but {leakage['group']:.2%} of the test images do")
+    remove_partial(folder)
     write_json(folder / "config.json", config)
     write_json(folder / "dataset.json", manifest.info)
     write_json(folder / "audit.json", found)

@@ -9,7 +9,7 @@ import pandas as pd
 from drcls.data import audit_leakage, leaked_images
 from drcls.evaluate import evaluate
 from drcls.metrics import accuracy, confusion_matrix, macro_f1, macro_recall, quadratic_kappa
-from drcls.runs import environment, is_current, read_json, write_csv, write_json, write_split
+from drcls.runs import environment, is_current, read_json, remove_partial, write_csv, write_json, write_split
 
 IDENTITY = ("variant", "data", "phantom", "protocol", "profile", "seed")
 
@@ -46,6 +46,7 @@ def run_variant(folder, config, parts, leakage, fit, force=False):
         shutil.rmtree(folder, ignore_errors=True)  # or the checkpoint would be found, and nothing trained
     if not is_current(folder, config):
         started = time.monotonic()
+        remove_partial(folder)
         write_json(folder / "config.json", config)
         write_split(folder, parts)
         print(f"\n{folder}")
