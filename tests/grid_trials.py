@@ -57,7 +57,24 @@ def cells_of(root, numbers):
     return [Trial(Path(root) / str(number), {"number": number}) for number in numbers]
 
 
+def trials_of(root, number, data=None):
+    return [Trial(Path(root) / str(seed), {"seed": seed, "data": str(data)}) for seed in range(number)]
+
+
+def train_and_stop(config, folder):
+    """Train a tiny network for four epochs, going on with what is there, and write its weights."""
+    manifest = load_manifest(config["data"])
+    cache, model = ImageCache(manifest, 16), tiny_model(manifest.classes)
+    batches = Batches(cache, manifest, 4, seed=config["seed"], shuffle=True)
+    best = train(model, batches, Batches(cache, manifest, 8), folder, 4, "val_accuracy")
+    weights = np.concatenate([weight.ravel() for weight in model.get_weights()])
+    write_json(folder / "metrics.json", {"best": best, "weights": float(np.abs(weights).sum())})
+
+
 if __name__ == "__main__":
     from tests import grid_trials
 
+    if sys.argv[1] == "train":
+        found = run_trials(trials_of(sys.argv[3], 6, sys.argv[2]), grid_trials.train_and_stop, "processes", 2)
+        sys.exit(len(found))
     run_trials(cells_of(sys.argv[1], range(4)), grid_trials.pause, sys.argv[2], 2)
