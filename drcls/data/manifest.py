@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,16 @@ MODULE_OF_DATA_SET = {
     "brain_phantom": "phantoms.brain",
     "leukocytes_phantom": "phantoms.leukocytes",
 }
+# What the cells of some columns look like.
+CELLS = {
+    "sha256": ("[0-9a-f]{64}", "a SHA-256 in hexadecimal digits"),
+    "phash": ("([0-9a-f]{2})+", "a perceptual hash in hexadecimal digits"),
+    "width": ("[1-9][0-9]*", "a number of pixels"),
+    "height": ("[1-9][0-9]*", "a number of pixels"),
+}
+# What else dataset.json may say, of which kind.
+KINDS = {"name": str, "title": str, "phantom": bool, "ordered": bool, "preparation": dict}
+KIND_NAMES = {str: "a text", bool: "true or false", dict: "an object"}
 COLUMNS = ["path", "label", "group", "sha256", "phash", "width", "height", "source_split"]
 
 
@@ -110,7 +120,8 @@ def load_manifest(folder):
     Raises:
         FileNotFoundError: where one of the two files is missing.
         ValueError: where one of them cannot be parsed, the classes are missing or repeated, a column is
-            missing, a cell is empty, a path is repeated, or a label is not one of the classes.
+            missing, a cell is empty or of another kind, a path is repeated or leads out of the folder, there is no
+            image, or a label is not one of the classes.
     """
     folder = Path(folder)
     table, description = folder / "manifest.csv", folder / "dataset.json"
@@ -144,12 +155,16 @@ def _how_to_prepare(folder):
 
 def _read_description(path):
     try:
-        info = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        info = json.loads(path.read_text(encoding="utf-8-sig"))  # editors on Windows write the mark
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not valid JSON: {error}") from error
     classes = info.get("classes") if isinstance(info, dict) else None
-    if not isinstance(classes, list) or not classes or len(set(classes)) < len(classes):
-        raise ValueError(f"{path} must list distinct classes under 'classes'; it has {classes}")
+    names = isinstance(classes, list) and all(isinstance(name, str) and name for name in classes)
+    if not names or not classes or len(set(classes)) < len(classes):
+        raise ValueError(f"{path} must list distinct classes under 'classes', as text; it has {classes}")
+    for name, kind in KINDS.items():
+        if not isinstance(info.get(name, kind()), kind):
+            raise ValueError(f"{path} must have {KIND_NAMES[kind]} under {name!r}; it has {info[name]!r}")
     if "planted" in info:  # as earlier versions called it
         info["injected"] = info.pop("planted")
     return info
@@ -172,6 +187,18 @@ def _read_table(path):
             raise ValueError(
                 f"{path} has {len(empty)} empty cells under {name!r}, first in row {empty[0] + 1}"
             )
+    for name, (pattern, expected) in CELLS.items():
+        wrong = frame[name][~frame[name].astype(str).str.fullmatch(pattern)]
+        if len(wrong):
+            raise ValueError(
+                f"{path} has {len(wrong)} cells under {name!r} that are not {expected}, first {wrong.iloc[0]!r} in row "
+                f"{wrong.index[0] + 1}"
+            )
+    outside = [name for name in frame["path"] if name.startswith("/") or ".." in PurePosixPath(name).parts]
+    if outside:
+        raise ValueError(f"{path} names files outside of its folder: {outside[:5]}")
+    if frame.empty:
+        raise ValueError(f"{path} lists no image")
     repeated = frame["path"][frame["path"].duplicated()].tolist()
     if repeated:
         raise ValueError(f"{path} lists {len(repeated)} paths twice: {repeated[:5]}")

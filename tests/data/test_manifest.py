@@ -109,6 +109,58 @@ def test_an_empty_cell_is_not_one_more_of_the_same(folder, column):
         load_manifest(folder)
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("path", "/etc/passwd", "names files outside of its folder"),
+        ("path", "images/../../other.png", "names files outside of its folder"),
+        ("sha256", "abc", "1 cells under 'sha256' that are not a SHA-256 .*, first 'abc' in row 2"),
+        ("phash", "no hash", "1 cells under 'phash' that are not a perceptual hash"),
+        ("width", "wide", "1 cells under 'width' that are not a number of pixels"),
+        ("height", "", "1 cells under 'height' that are not a number of pixels"),
+        ("width", "16.5", "not a number of pixels, first '16.5' in row 2"),
+    ],
+)
+def test_cells_that_somebody_changed_are_named(folder, column, value, message):
+    cells = load_manifest(folder).frame[column].tolist()
+    change(folder, **{column: [cells[0], value, *cells[2:]]})
+    with pytest.raises(ValueError, match=rf"manifest.csv .*{message}"):
+        load_manifest(folder)
+
+
+def test_a_manifest_without_images_is_refused(folder):
+    (folder / "manifest.csv").write_text(",".join(COLUMNS) + "\n")
+    with pytest.raises(ValueError, match="lists no image"):
+        load_manifest(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("classes", [0, 1, 2], "distinct classes under 'classes', as text"),
+        ("classes", [["a"], ["b"]], "distinct classes under 'classes', as text"),
+        ("classes", "red", "distinct classes"),
+        ("phantom", "no", "true or false under 'phantom'; it has 'no'"),
+        ("ordered", 1, "true or false under 'ordered'"),
+        ("preparation", "224 px", "an object under 'preparation'"),
+        ("title", None, "a text under 'title'"),
+    ],
+)
+def test_fields_that_somebody_changed_are_named(folder, key, value, message):
+    info = json.loads((folder / "dataset.json").read_text())
+    (folder / "dataset.json").write_text(json.dumps(info | {key: value}))
+    with pytest.raises(ValueError, match=rf"dataset.json must .*{message}"):
+        load_manifest(folder)
+
+
+def test_the_mark_of_a_windows_editor_is_no_part_of_the_json(folder):
+    path = folder / "dataset.json"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    table = folder / "manifest.csv"
+    table.write_bytes(b"\xef\xbb\xbf" + table.read_bytes())
+    assert load_manifest(folder).classes == CLASSES
+
+
 @pytest.mark.parametrize("content", ["", "path,label\na,b,c,d\n", b"path\n\xff\xfe\n"])
 def test_a_table_that_is_none_is_named(folder, content):
     (folder / "manifest.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
