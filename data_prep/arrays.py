@@ -69,6 +69,11 @@ class ArrayFile:
             raise PreparationError(f"{path} does not exist; an .npz file was expected")
         self._num_classes = len(classes) if classes else MAX_CLASSES
         arrays = self._read()
+        sizes = {part: images.shape[1:3] for part, (images, _) in arrays.items()}
+        if len(set(sizes.values())) > 1:
+            raise PreparationError(
+                f"{path} holds images of several sizes, {sizes}; expected {EXPECTED_ARRAYS}"
+            )
         num_found = max(max(labels) for _, labels in arrays.values()) + 1
         self.classes = classes or [str(number) for number in range(num_found)]
         self.files, self._images = [], {}

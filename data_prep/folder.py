@@ -7,9 +7,14 @@ from pathlib import PurePosixPath
 
 from data_prep.labels import check_classes
 from data_prep.prepare import LabelledFile, prepare_labelled
-from data_prep.sources import PreparationError, Source, shorten
+from data_prep.sources import PreparationError, Source, check_unpacked, shorten
 from data_prep.verify import FORMAT_OF_SUFFIX
 from drcls.data.manifest import PART_OF_SPLIT
+
+# Images that must be listed as rejected: left out in silence, they would be missed by nobody.
+UNREAD = (
+    ".avif .dcm .dicom .gif .heic .heif .jfif .jp2 .jpe .jxl .nii .pbm .pgm .ppm .psd .svg .svs .tga".split()  # noqa: SIM905
+)
 
 
 def prepare_folder(source, target, size=None, ordered=False, classes=None, **described):
@@ -47,8 +52,8 @@ def prepare_folder(source, target, size=None, ordered=False, classes=None, **des
 
 
 def is_image(name):
-    """Tell by its ending, in small letters or capitals, whether a file is an image."""
-    return PurePosixPath(name).suffix.lower() in FORMAT_OF_SUFFIX
+    """Tell by its ending, in small letters or capitals, whether a file is an image, be it of a format not read here."""
+    return PurePosixPath(name).suffix.lower() in {*FORMAT_OF_SUFFIX, *UNREAD}
 
 
 def list_class_folders(source):
@@ -63,6 +68,7 @@ def list_class_folders(source):
     Raises:
         PreparationError: There are no class folders, or one holds no image.
     """
+    check_unpacked(source)
     root = _common_folder(source)
     images = [PurePosixPath(name).relative_to(root) for name in source.names if is_image(name)]
     inner = [PurePosixPath(name).relative_to(root) for name in source.folders if _lies_in(name, root)]

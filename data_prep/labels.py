@@ -2,6 +2,8 @@
 
 import codecs
 import io
+import re
+import unicodedata
 from collections import Counter
 from pathlib import PurePosixPath
 
@@ -14,6 +16,9 @@ DR_CLASSES = ["No_DR", "Mild", "Moderate", "Severe", "Proliferate_DR"]
 DR_GRADES = {str(grade): name for grade, name in enumerate(DR_CLASSES)}
 # A table of a million images has a few dozen megabytes; a small archive can hold one of gigabytes.
 MAX_TABLE_BYTES, MAX_TABLE_ROWS, MAX_COLUMNS = 2**26, 2_000_000, 1000
+# How pandas, R and spreadsheets write a cell without a value; "None" and "NA" may be names of classes.
+MISSING = {"nan", "<na>", "#n/a", "null"}
+NUMBER = re.compile(r"[+-]?\d+([.]\d*)?([eE][+-]?\d+)?")
 SEPARATORS = ",;\t|"
 
 
@@ -31,17 +36,57 @@ def check_classes(found, classes, where):
         where: what to call the labels in the error.
 
     Raises:
-        PreparationError: There are fewer than two classes, two differ in capitals alone, or those asked for are
-            not those found.
+        PreparationError: There are fewer than two classes, a name cannot be read, two look alike, or those asked
+            for are not those found.
     """
     found = set(found)
     if len(found) < 2:
         raise PreparationError(f"{where}: at least two classes expected, {sorted(found)} found")
-    if len({name.casefold() for name in found}) < len(found):
-        raise PreparationError(f"{where}: class names that differ in capitals alone, {sorted(found)}")
+    odd = sorted(name for name in found if not name.isprintable())
+    if odd:
+        raise PreparationError(f"{where}: class names with control or invisible characters, {odd}")
+    if len({unicodedata.normalize("NFC", name).casefold().strip() for name in found}) < len(found):
+        raise PreparationError(
+            f"{where}: class names that differ in capitals, blanks or the writing of accents alone, {sorted(found)}"
+        )
     if classes is not None and (set(classes) != found or len(classes) > len(found)):
         raise PreparationError(f"{where}: the classes {list(classes)} were asked for, {sorted(found)} found")
     return list(classes) if classes is not None else in_natural_order(found)
+
+
+def meant_cells(cells):
+    """Return the labels or groups of a column as they are meant.
+
+    Programs write missing ones as NaN, and whole numbers as 2.0.
+
+    Args:
+        cells: iterable of str.
+
+    Returns:
+        list of str, "" where there is none.
+
+    >>> meant_cells(["2.0", "0", "nan", "", "10.0"]), meant_cells(["1.5", "2.0"]), meant_cells(["2.0", "b"])
+    (['2', '0', '', '', '10'], ['1.5', '2.0'], ['2.0', 'b'])
+    """
+    meant = ["" if cell.casefold() in MISSING else cell for cell in cells]
+    whole = [cell.removesuffix(".0") for cell in meant]
+    return whole if all(cell.isdecimal() for cell in whole if cell) else meant
+
+
+def check_no_measurements(labels, where):
+    """Refuse a column of fractions: each value would become a class of its own.
+
+    Raises:
+        PreparationError: All labels are numbers, and one is no whole number.
+    """
+    numbers = [label for label in labels if label]
+    if all(NUMBER.fullmatch(label) for label in numbers):
+        fractions = [label for label in numbers if not float(label).is_integer()]
+        if fractions:
+            raise PreparationError(
+                f"{where}: measurements and no classes, {shorten(fractions)}; name the column of the classes, or give "
+                "them names that are no numbers"
+            )
 
 
 def find_file(source, name):

@@ -8,6 +8,7 @@ import hashlib
 import importlib
 import io
 import os
+import stat
 import zipfile
 import zlib
 from collections import Counter
@@ -17,6 +18,7 @@ LISTED = 20
 # No photograph needs more; what claims more is refused before it is unpacked.
 MAX_FILE_BYTES = 2**27
 _CHUNK = 2**20
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 
 
 class PreparationError(Exception):
@@ -98,6 +100,18 @@ class _FolderFile:
             raise UnreadableFileError(self.path, f"may not be read ({error.strerror})") from error
 
 
+class _NoFile:
+    """A link of a folder that leads nowhere."""
+
+    size = 0
+
+    def __init__(self, name):
+        self.name = name
+
+    def read(self):
+        raise UnreadableFileError(self.name, "is a link that leads nowhere")
+
+
 class _ZipFile:
     """A file of an open archive."""
 
@@ -108,6 +122,8 @@ class _ZipFile:
     def read(self):
         """Unpack in chunks: an entry that is larger than it says is never in memory as a whole."""
         name, method = f"{self.archive_name}: {self.entry.filename}", self.entry.compress_type
+        if _is_link(self.entry):
+            raise UnreadableFileError(name, "is a link, which is not followed in an archive")
         if method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise UnreadableFileError(name, f"is packed by method {method}; stored or deflated expected")
         try:
@@ -194,6 +210,9 @@ class Source:
                 if path.name.lower().endswith((".zip", ".zip.001")):
                     parts = sorted(folder.glob(f"{path.stem}.[0-9]*")) if path.suffix == ".001" else [path]
                     self._add_archive(parts)
+                elif not path.exists():
+                    name = path.relative_to(self.path).as_posix()
+                    self._files[_need_ending(name, "is a link that leads nowhere")] = _NoFile(name)
                 elif path.is_file() and not zipfile_part(path.name):
                     self._files[path.relative_to(self.path).as_posix()] = _FolderFile(path)
 
@@ -209,14 +228,18 @@ class Source:
         unsafe = [entry.filename for entry in entries if _is_unsafe(entry.filename)]
         if unsafe:
             raise PreparationError(f"{parts[0]} holds names that point out of the archive, {shorten(unsafe)}")
-        repeated = [name for name, count in Counter(entry.filename for entry in entries).items() if count > 1]
+        repeated = [name for name, count in Counter(map(_plain_name, entries)).items() if count > 1]
         if repeated:
             raise PreparationError(f"{parts[0]} holds names more than once, {shorten(repeated)}")
         shown = [entry for entry in archive.infolist() if not _is_hidden(entry.filename)]
+        for entry in filter(_is_link, shown):
+            _need_ending(entry.filename, f"is a link in {parts[0]}; unpack that, and give the folder")
         for entry in shown:
             folder = PurePosixPath(entry.filename) if entry.is_dir() else PurePosixPath(entry.filename).parent
             self.folders |= {str(inner) for inner in (folder, *folder.parents) if inner.name}
-        files = {entry.filename: _ZipFile(archive, entry, parts[0]) for entry in shown if not entry.is_dir()}
+        files = {
+            _plain_name(entry): _ZipFile(archive, entry, parts[0]) for entry in shown if not entry.is_dir()
+        }
         twice = sorted(set(files) & set(self._files))
         if twice:
             raise PreparationError(
@@ -244,6 +267,35 @@ def _walk(root):
         )
         listed.append((Path(folder), sorted(name for name in names if not _is_hidden(name))))
     return listed
+
+
+def check_unpacked(source):
+    """Refuse a source in which archives lie that nobody looks into: what they hold would be missing in silence.
+
+    Raises:
+        PreparationError: There are some.
+    """
+    packed = [name for name in source.names if name.lower().endswith(ARCHIVES)]
+    if packed:
+        raise PreparationError(
+            f"{source.path}: archives that are not looked into, {shorten(packed)}; unpack or remove them"
+        )
+
+
+def _plain_name(entry):
+    """Return the name of an entry as paths have it: `a/b.png` for `./a//b.png`."""
+    return str(PurePosixPath(entry.filename))
+
+
+def _is_link(entry):
+    return stat.S_ISLNK(entry.external_attr >> 16)
+
+
+def _need_ending(name, what):
+    """Return the name of a link that is a file's by its ending; a folder's images would be missing in silence."""
+    if not PurePosixPath(name).suffix:
+        raise PreparationError(f"{name} {what}")
+    return name
 
 
 def zipfile_part(name):

@@ -4,9 +4,17 @@ from collections import defaultdict
 from pathlib import Path, PurePosixPath
 
 from data_prep.folder import is_image
-from data_prep.labels import MAX_TABLE_BYTES, check_classes, decode_text, parse_table, read_text
+from data_prep.labels import (
+    MAX_TABLE_BYTES,
+    check_classes,
+    check_no_measurements,
+    decode_text,
+    meant_cells,
+    parse_table,
+    read_text,
+)
 from data_prep.prepare import LabelledFile, prepare_labelled
-from data_prep.sources import PreparationError, Source, shorten
+from data_prep.sources import PreparationError, Source, check_unpacked, shorten
 from drcls.data.manifest import PART_OF_SPLIT
 
 TABLE_ENDINGS = (".csv", ".tsv", ".txt")
@@ -50,6 +58,7 @@ def prepare_table(
             rows name the same.
     """
     with Source(source) as opened:
+        check_unpacked(opened)
         name, rows = _read(opened, table)
         images = sorted(filter(is_image, opened.names))
         finder = ImageFinder(images)
@@ -59,17 +68,19 @@ def prepare_table(
             raise PreparationError(f"{name} has no columns {unknown}; it has {list(rows.columns)}")
         image_column = image_column or _image_column(rows, finder, name)
         label_column = label_column or _label_column(rows, [image_column, group_column, split_column], name)
+        labels = meant_cells(rows[label_column])
+        check_no_measurements(labels, f"{name}, column {label_column}")
         found = _match(rows[image_column], finder, f"{name}, column {image_column}")
-        classes = check_classes(filter(None, rows[label_column]), classes, f"{name}, column {label_column}")
+        classes = check_classes(filter(None, labels), classes, f"{name}, column {label_column}")
         splits = (
             _splits(rows[split_column], f"{name}, column {split_column}")
             if split_column
             else [""] * len(rows)
         )
-        groups = rows[group_column] if group_column else [""] * len(rows)
+        groups = meant_cells(rows[group_column]) if group_column else [""] * len(rows)
         known = {
             image: (label or None, group, split)
-            for image, label, group, split in zip(found, rows[label_column], groups, splits, strict=True)
+            for image, label, group, split in zip(found, labels, groups, splits, strict=True)
         }
         files = [
             LabelledFile(image, str(PurePosixPath(image).with_suffix("")), *known.get(image, (None, "", "")))

@@ -35,6 +35,10 @@ def decode_verified(data, name):
     """
     suffix = PurePosixPath(name).suffix
     found = next((kind for kind, module in FORMATS.items() if module.begins(data)), None)
+    if found is None and suffix.lower() not in FORMAT_OF_SUFFIX:
+        raise RejectedImageError(
+            f"{suffix or 'no ending'}: not a format that is read, one of {', '.join(FORMATS)}"
+        )
     if found and FORMAT_OF_SUFFIX.get(suffix.lower()) != found:
         raise RejectedImageError(f"wrongly named: {suffix or 'no ending'}, but the bytes are {found}")
     try:

@@ -35,6 +35,14 @@ def test_medmnist_keeps_its_parts_and_its_size(tmp_path):
     np.testing.assert_array_equal(read_image(manifest.paths[row]), picture(12, 28))
 
 
+def test_parts_of_several_sizes_are_refused(tmp_path):
+    """They would be resized in silence."""
+    parts = {"train_images": stack(4), "val_images": stack(4)[:, :20, :20]}
+    parts |= {"train_labels": np.arange(4) % 2, "val_labels": np.arange(4) % 2}
+    with pytest.raises(PreparationError, match=r"several sizes, {'train': \(28, 28\), 'val': \(20, 20\)}"):
+        prepare_arrays(write(tmp_path / "a.npz", **parts), tmp_path / "out")
+
+
 @pytest.mark.parametrize("shape", [(6, 28, 28), (6, 28, 28, 1)])
 def test_grey_is_stored_three_times(tmp_path, shape):
     images = stack(6)[..., 0].reshape(shape)

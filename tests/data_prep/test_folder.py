@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from data_prep.folder import prepare_folder
+from data_prep.labels import check_classes
 from data_prep.sources import PreparationError
 from drcls.data.image_ops import read_image
 from drcls.data.manifest import load_manifest
@@ -18,6 +19,9 @@ def images(*names):
         suffix = f".{name.rpartition('.')[2].lower()}"
         files[name] = encode(picture(number), suffix)
     return files
+
+
+PNG = [encode(picture(number)) for number in range(2)]
 
 
 def rows(folder):
@@ -93,6 +97,36 @@ def test_image_outside_the_class_folders_is_rejected(tmp_path):
     source = write_folder(tmp_path / "s", images("x/a.png", "y/b.png", "overview.png"))
     assert prepare_folder(source, tmp_path / "out")["rejected"] == 1
     assert "overview.png,no label" in (tmp_path / "out" / "rejected.csv").read_text()
+
+
+def test_names_of_entries_need_not_be_plain(tmp_path):
+    archive = write_zip(tmp_path / "f.zip", {"./a//1.png": PNG[0], "b/./2.png": PNG[1]})
+    info = prepare_folder(archive, tmp_path / "out", size=32)
+    assert info["counts"] == {"a": 1, "b": 1}
+    twice = write_zip(tmp_path / "g.zip", {"a/1.png": PNG[0], "a//1.png": PNG[1], "b/2.png": PNG[1]})
+    with pytest.raises(PreparationError, match="holds names more than once, 1: a/1.png"):
+        prepare_folder(twice, tmp_path / "other")
+
+
+def test_images_of_formats_that_are_not_read_are_listed(tmp_path):
+    files = {
+        "a/1.png": PNG[0],
+        "b/2.png": PNG[1],
+        "a/3.heic": b"heic",
+        "b/4.GIF": b"GIF89a",
+        "b/5.jfif": PNG[1],
+    }
+    info = prepare_folder(write_folder(tmp_path / "f", files), tmp_path / "out", size=32)
+    listed = (tmp_path / "out" / "rejected.csv").read_text()
+    assert info["rejected"] == 3
+    assert 'a/3.heic,".heic: not a format that is read, one of JPEG' in listed and "b/4.GIF" in listed
+    assert '"wrongly named: .jfif, but the bytes are PNG"' in listed
+
+
+@pytest.mark.parametrize("name", ["a\x00", "a\u202e", "b ", "B"])
+def test_class_names_that_look_alike_or_cannot_be_read_are_refused(name):
+    with pytest.raises(PreparationError, match="class names (with control|that differ in)"):
+        check_classes(["a", "b", name], None, "labels")
 
 
 def test_classes_in_the_order_that_is_asked_for(tmp_path):

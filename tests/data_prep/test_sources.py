@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 from data_prep import sources
-from data_prep.sources import JoinedFile, PreparationError, Source, UnreadableFileError
+from data_prep.sources import JoinedFile, PreparationError, Source, UnreadableFileError, check_unpacked
 from tests.data_prep.imitations import write_folder, write_zip
 
 FILES = {"a/one.png": b"1", "a/two.png": b"22", "labels.csv": b"x,y\n"}
@@ -238,3 +238,41 @@ def test_missing_client_is_one_clear_error(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib, "import_module", missing)
     with pytest.raises(PreparationError, match="pip install 'drcls"):
         sources.download(tmp_path, dataset="owner/name")
+
+
+def zip_with_link(path, name, target):
+    entry = zipfile.ZipInfo(name)
+    entry.create_system, entry.external_attr = 3, 0o120777 << 16
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/one.png", b"1")
+        archive.writestr(entry, target)
+    return path
+
+
+def test_links_of_an_archive_are_not_followed_and_not_left_out(tmp_path):
+    with Source(zip_with_link(tmp_path / "f.zip", "a/two.png", "one.png")) as source:
+        assert source.names == ["a/one.png", "a/two.png"]
+        with pytest.raises(UnreadableFileError, match="a/two.png is a link, which is not followed"):
+            source.read("a/two.png")
+    with pytest.raises(PreparationError, match="^b is a link in .*g.zip; unpack that"):
+        Source(zip_with_link(tmp_path / "g.zip", "b", "a"))
+
+
+def test_links_that_lead_nowhere_are_not_left_out(tmp_path):
+    folder = write_folder(tmp_path / "f", {"a/one.png": b"1"})
+    (folder / "a" / "two.png").symlink_to(tmp_path / "nowhere.png")
+    with (
+        Source(folder) as source,
+        pytest.raises(UnreadableFileError, match="two.png is a link that leads nowhere"),
+    ):
+        source.read("a/two.png")
+    (folder / "b").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(PreparationError, match="^b is a link that leads nowhere"):
+        Source(folder)
+
+
+@pytest.mark.parametrize("name", ["b.zip", "more/B.TAR.GZ", "c.7z"])
+def test_archives_that_nobody_looks_into_are_named(tmp_path, name):
+    path = write_zip(tmp_path / "f.zip", {"a/one.png": b"1", name: b"2"})
+    with Source(path) as source, pytest.raises(PreparationError, match=f"not looked into, 1: {name}; unpack"):
+        check_unpacked(source)

@@ -40,6 +40,22 @@ def test_labels_of_any_table_find_their_images(tmp_path, text, write):
     ]
 
 
+def test_missing_and_whole_numbers_of_a_program_are_understood(tmp_path):
+    text = b"eye,grade,patient\np1_l,0.0,nan\np1_r,1.0,7.0\np2_l,NaN,7.0\np3_l,1,\n"
+    source = write_folder(tmp_path / "source", FILES | {"labels.csv": text})
+    info = prepare_table(source, tmp_path / "out", size=32, label_column="grade", group_column="patient")
+    assert info["classes"] == ["0", "1"] and info["counts"] == {"0": 1, "1": 2} and info["rejected"] == 1
+    assert "photos/p2_l.png,no label for it" in (tmp_path / "out" / "rejected.csv").read_text()
+    assert [group for (group,) in columns(tmp_path / "out", "group")] == ["photos/p1_l", "7", "photos/p3_l"]
+
+
+def test_measurements_are_no_classes(tmp_path):
+    text = b"eye,age\np1_l,60.5\np1_r,61\np2_l,5e1\np3_l,-7.25\n"
+    source = write_folder(tmp_path / "source", FILES | {"labels.csv": text})
+    with pytest.raises(PreparationError, match="column age: measurements and no classes, 2: 60.5, -7.25"):
+        prepare_table(source, tmp_path / "out", size=32)
+
+
 def test_groups_and_parts_are_columns(tmp_path):
     table = tmp_path / "labels.csv"
     table.write_text(
