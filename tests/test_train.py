@@ -134,6 +134,49 @@ def test_a_checkpoint_of_another_network_is_refused(squares, tmp_path):
         Checkpoint(tmp_path, "val_accuracy").restore(other)
 
 
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("history.csv", lambda text: "", "history.csv holds 0 whole epochs in their order, expected 2"),
+        (
+            "history.csv",
+            lambda text: text[:-20],
+            "history.csv holds 1 whole epochs in their order, expected 2",
+        ),
+        ("history.csv", lambda text: text.replace("\n2,", "\n3,"), "history.csv holds 2 whole epochs"),
+        ("checkpoint/state.json", lambda text: text[:-20], "state.json is not valid JSON"),
+        ("checkpoint/state.json", lambda text: "[]", r"state.json holds \[\], expected \['best'"),
+        (
+            "checkpoint/state.json",
+            lambda text: text.replace('"last"', '"former"'),
+            "state.json holds .*'former'",
+        ),
+        (
+            "checkpoint/state.json",
+            lambda text: json.dumps(json.loads(text) | {"random_states": []}),
+            "of 0 random",
+        ),
+        (
+            "checkpoint/state.json",
+            lambda text: text.replace("epoch-002", "epoch-009"),
+            "epoch-009.* does not fit",
+        ),
+    ],
+)
+def test_what_was_damaged_is_named_before_a_training_goes_on(squares, tmp_path, name, change, message):
+    cache = ImageCache(squares, 16)
+
+    def fit(epochs):
+        batches = Batches(cache, squares, 4, shuffle=True), Batches(cache, squares, 8)
+        train(tiny_model(squares.classes), *batches, tmp_path, epochs, "val_accuracy", verbose=0)
+
+    fit(2)
+    path = tmp_path / name
+    path.write_text(change(path.read_text()))
+    with pytest.raises(ValueError, match=message):
+        fit(3)
+
+
 def test_without_a_monitor_the_last_epoch_is_kept_and_no_validation_needed(squares, tmp_path):
     model = tiny_model(squares.classes)
     batches = Batches(ImageCache(squares, 16), squares, 4, shuffle=True)

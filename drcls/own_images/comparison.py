@@ -33,7 +33,7 @@ def compare_runs(folders, seed=0):
         95 % interval of a bootstrap over groups), and `mcnemar` (see `drcls.metrics.mcnemar_exact`).
 
     Raises:
-        ValueError: where fewer than two are given, or they predicted different images or classes.
+        ValueError: where fewer than two are given, they predicted different images or classes, or a file is damaged.
         FileNotFoundError: where one holds no predictions.
     """
     folders = [Path(folder) for folder in folders]
@@ -45,9 +45,9 @@ def compare_runs(folders, seed=0):
         _check_same_images(first, other)
     described = read_json(folders[0] / "metrics.json")
     classes = described["class_names"]
-    truth = _as_numbers(first[1]["label"], classes)
+    truth = _as_numbers(first[1]["label"], classes, folders[0])
     groups = first[1]["group"].to_numpy()
-    predicted = {folder: _as_numbers(table["predicted"], classes) for folder, table in tables.items()}
+    predicted = {folder: _as_numbers(table["predicted"], classes, folder) for folder, table in tables.items()}
     measures = [measure for measure in MEASURES if measure is not quadratic_kappa or described.get("ordered")]
 
     def difference(one, two):
@@ -109,7 +109,13 @@ def _check_same_images(first, other):
     )
 
 
-def _as_numbers(names, classes):
+def _as_numbers(names, classes, folder):
+    unknown = sorted(set(names) - set(classes))
+    if unknown:
+        raise ValueError(
+            f"{folder / 'predictions.csv'} names the classes {unknown}; expected some of {classes}: compare runs of "
+            "the same classes, and whole files"
+        )
     return pd.Index(classes).get_indexer(names).astype(np.int64)
 
 

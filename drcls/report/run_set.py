@@ -70,7 +70,7 @@ def read_predictions(run):
 
     Raises:
         FileNotFoundError: where the run wrote none.
-        ValueError: where columns are missing.
+        ValueError: where columns or rows are missing.
     """
     path = run["folder"] / "predictions.csv"
     if not path.is_file():
@@ -79,6 +79,10 @@ def read_predictions(run):
     missing = [name for name in ("path", "label", "group", "predicted") if name not in frame]
     if missing:
         raise ValueError(f"{path}: has the columns {list(frame)}, expected also {missing}")
+    if len(frame) != run["num_test"]:
+        raise ValueError(
+            f"{path}: has {len(frame)} rows, expected {run['num_test']}, one for each test image"
+        )
     return frame
 
 
@@ -90,6 +94,8 @@ def read_history(run):
     frame = pd.read_csv(path)
     if "epoch" not in frame:
         raise ValueError(f"{path}: has the columns {list(frame)}, expected also 'epoch'")
+    if frame["epoch"].tolist() != list(range(1, len(frame) + 1)):
+        raise ValueError(f"{path}: its epochs are not 1 to {len(frame)} in their order; the file is damaged")
     return frame
 
 

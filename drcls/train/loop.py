@@ -52,8 +52,8 @@ def train(
 
     Raises:
         FloatingPointError: where the loss is no longer finite.
-        ValueError: where a checkpoint is of another network, loss, optimizer, data or `monitor`, or `monitor` is not
-            logged.
+        ValueError: where a checkpoint is of another network, loss, optimizer, data or `monitor`, or damaged, or
+            `monitor` is not logged.
     """
     checkpoint = Checkpoint(
         Path(folder),
@@ -162,14 +162,37 @@ class Checkpoint(keras.callbacks.Callback):
         """Load the last finished epoch into the model, if there is one, and return its number."""
         if not (self.folder / "state.json").is_file():
             return 0
-        self.state = read_json(self.folder / "state.json")
-        check_same_training(self.folder / "state.json", self.state.get("training") or {}, self.training)
-        with self.history_path.open(newline="") as file:
-            self.history = list(csv.DictReader(file))[: self.state["epoch"]]
+        path = self.folder / "state.json"
+        found = read_json(path)
+        if not isinstance(found, dict) or not {*self.state, "random_states"} <= set(found):
+            raise self._damaged(
+                path, f"holds {sorted(found)}, expected {sorted({*self.state, 'random_states'})}"
+            )
+        self.state = found
+        check_same_training(path, self.state.get("training") or {}, self.training)
+        self.history = self._read_history()
         self._load(model, self.state["last"])
-        for state, value in zip(_random_states(model), self.state["random_states"], strict=True):
+        states, values = _random_states(model), self.state["random_states"]
+        if len(states) != len(values):
+            raise self._damaged(path, f"is of {len(values)} random layers; the network has {len(states)}")
+        for state, value in zip(states, values, strict=True):
             state.assign(np.array(value))
         return self.state["epoch"]
+
+    def _read_history(self):
+        """Read the rows of the finished epochs: `history.csv` is written anew from them, and reports show it."""
+        path, epochs = self.history_path, self.state["epoch"]
+        rows = []
+        if path.is_file():
+            with path.open(newline="") as file:
+                rows = list(csv.DictReader(file))[:epochs]
+        numbers = [row.get("epoch") for row in rows if None not in row.values()]
+        if numbers != [str(number + 1) for number in range(epochs)]:
+            raise self._damaged(path, f"holds {len(numbers)} whole epochs in their order, expected {epochs}")
+        return rows
+
+    def _damaged(self, path, why):
+        return ValueError(f"{path} {why}; remove {self.folder.parent} or train with --force")
 
     def restore_best(self, model):
         """Load the best epoch into the model, unless it is the last, and return its number."""

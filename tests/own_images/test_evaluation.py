@@ -159,6 +159,15 @@ def test_runs_on_other_images_are_not_compared(run, squares, backbone, tmp_path)
         compare_runs([run, tmp_path])
 
 
+def test_predictions_of_other_classes_are_not_compared(run, tmp_path):
+    """A name that is no class is not one more wrong answer."""
+    other = shutil.copytree(run, tmp_path / "other")
+    frame = pd.read_csv(other / "predictions.csv").assign(predicted="purple")
+    frame.to_csv(other / "predictions.csv", index=False)
+    with pytest.raises(ValueError, match=r"predictions.csv names the classes \['purple'\]; expected some of"):
+        compare_runs([run, other])
+
+
 def test_an_evaluation_becomes_one_page(run, squares, tmp_path):
     result = evaluate_classifier(run, squares, folder=tmp_path / "evaluation")
     page = write_evaluation_page(result["folder"], tmp_path / "pages" / "plain.html").read_text()

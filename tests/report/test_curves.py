@@ -32,8 +32,10 @@ def test_curves_enclose_the_areas_in_their_legend(fabricate, tmp_path, drawn):
 def test_an_absent_class_is_said_to_be_undefined(fabricate, tmp_path, drawn):
     folder = fabricate("Net")
     frame = pd.read_csv(folder / "predictions.csv")
-    frame[frame["label"] != "Mild"].to_csv(folder / "predictions.csv", index=False)
+    frame = frame[frame["label"] != "Mild"]
+    frame.to_csv(folder / "predictions.csv", index=False)
     (run,) = read_runs(tmp_path / "runs")
+    run["num_test"] = len(frame)
     roc_and_precision_recall(tmp_path / "curves.png", run, "Curves")
     roc, precision_recall = drawn[0].axes
     assert "undefined" in lines(roc)["Mild"].get_label()

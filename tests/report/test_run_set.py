@@ -106,7 +106,19 @@ def test_predictions_keep_names_that_look_like_numbers(fabricate, tmp_path):
     path = fabricate("A") / "predictions.csv"
     path.write_text("path,label,group,predicted,p_0\n1.png,0,007,1,0.5\n")
     (run,) = read_runs(tmp_path / "runs")
-    assert read_predictions(run).iloc[0, :4].tolist() == ["1.png", "0", "007", "1"]
+    assert read_predictions(run | {"num_test": 1}).iloc[0, :4].tolist() == ["1.png", "0", "007", "1"]
+
+
+def test_files_that_were_cut_are_named(fabricate, tmp_path):
+    folder = fabricate("A")
+    (run,) = read_runs(tmp_path / "runs")
+    for name in ("predictions.csv", "history.csv"):
+        lines = (folder / name).read_text().splitlines(keepends=True)
+        (folder / name).write_text("".join(lines[:1] + lines[2:]))
+    with pytest.raises(ValueError, match="predictions.csv: has 119 rows, expected 120, one for each"):
+        read_predictions(run)
+    with pytest.raises(ValueError, match="history.csv: its epochs are not 1 to 5 in their order"):
+        read_history(run)
 
 
 def test_missing_or_wrong_predictions_are_named(fabricate, tmp_path):

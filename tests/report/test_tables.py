@@ -1,3 +1,5 @@
+import json
+
 import pandas as pd
 import pytest
 
@@ -155,7 +157,9 @@ def test_reported_intervals_are_recomputed():
 
 
 def predictions(folder, rows):
-    """Write predictions given as `path label predicted` lines."""
+    """Write predictions given as `path label predicted` lines, and how many they are."""
+    metrics = folder / "metrics.json"
+    metrics.write_text(json.dumps(json.loads(metrics.read_text()) | {"num_test": len(rows)}))
     frame = pd.DataFrame([row.split() for row in rows], columns=["path", "label", "predicted"])
     frame.assign(group=frame["path"]).to_csv(folder / "predictions.csv", index=False)
 
