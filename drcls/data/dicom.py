@@ -16,6 +16,9 @@ from drcls.data.image_files import ImageFileError, check_size, damaged, decode_f
 MAX_READS = 20_000
 MAX_ITEMS = 1_000
 MAX_VALUE, MAX_LUT = 2**10, 200_000
+GREY = ("MONOCHROME1", "MONOCHROME2")
+# pydicom turns these into RGB; others would be shown as if they were.
+COLOURS, JPEG_2000_COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422"), ("RGB", "YBR_ICT", "YBR_RCT", "YBR_FULL")
 LUTS = ("ModalityLUTSequence", "VOILUTSequence")
 ELEMENTS = (
     "SpecificCharacterSet", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames",
@@ -121,7 +124,7 @@ def _open(data, min_side, max_pixels):
         CountedReads(data), stop_when=lambda tag, *_: tag > PIXEL_DATA, specific_tags=wanted
     )
     _check_lengths(dataset)
-    _check_kind(dataset)
+    _check_kind(dataset, syntax)
     check_size(int(dataset.Columns), int(dataset.Rows), min_side, max_pixels)
     if syntax in plain:
         _check_plain_pixels(dataset)
@@ -141,7 +144,9 @@ def _check_lengths(dataset):
             raise ImageFileError(f"the DICOM element {name} has {length} bytes, which take too long to read")
 
 
-def _check_kind(dataset):
+def _check_kind(dataset, syntax):
+    from pydicom import uid
+
     if int(dataset.get("NumberOfFrames") or 1) != 1:
         raise ImageFileError("the DICOM file holds several frames; one photograph is expected")
     samples, bits, colours = dataset.SamplesPerPixel, dataset.BitsAllocated, dataset.PhotometricInterpretation
@@ -149,10 +154,25 @@ def _check_kind(dataset):
         raise ImageFileError(
             f"the DICOM file holds {samples} samples of {bits} bits a pixel; 1 of 8 or 16, or 3 of 8 are expected"
         )
-    if samples == 1 and colours not in ("MONOCHROME1", "MONOCHROME2"):
+    known = GREY if samples == 1 else COLOURS
+    if samples == 3 and syntax in (uid.JPEG2000, uid.JPEG2000Lossless):
+        known = JPEG_2000_COLOURS
+    if colours not in known:
         raise ImageFileError(
-            f"the DICOM file's colours are {colours[:40]}; RGB, YBR or MONOCHROME is expected"
+            f"the DICOM file's colours are {colours[:40]}; one of {', '.join(known)} is expected"
         )
+    stored, signed = dataset.BitsStored, dataset.PixelRepresentation
+    if dataset.HighBit != stored - 1 or (samples == 3 and (stored != 8 or signed)):
+        raise ImageFileError(
+            f"the DICOM file's pixels are {'signed ' if signed else ''}{stored} bits up to bit {dataset.HighBit}; the "
+            "lowest bits, and 8 without sign in colour, are expected"
+        )
+    for name in ("RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth"):
+        numbers = np.atleast_1d(np.array(dataset.get(name, 1), np.float64))
+        if not np.isfinite(numbers).all() or (name == "RescaleSlope" and not numbers.all()):
+            raise ImageFileError(
+                f"the DICOM element {name} is {numbers.tolist()}, which makes no grey values"
+            )
 
 
 def _check_plain_pixels(dataset):

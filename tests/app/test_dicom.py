@@ -84,6 +84,36 @@ def in_syntax(content, syntax, pixels=None):
     return buffer.getvalue()
 
 
+@pytest.mark.parametrize(
+    "colours",
+    ["HSV", "ARGB", "CMYK", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT", "PALETTE COLOR", "MONOCHROME2"],
+)
+def test_colours_that_would_be_taken_for_rgb_are_refused(colours):
+    with pytest.raises(RefusedImageError, match=f"colours are {colours}; one of RGB, YBR_FULL"):
+        read_picture(dicom(draw(1), colours))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"HighBit": 15, "BitsStored": 12}, "12 bits up to bit 15"),
+        ({"RescaleSlope": "nan", "RescaleIntercept": "0"}, r"RescaleSlope is \[nan\]"),
+        ({"RescaleSlope": "0", "RescaleIntercept": "0"}, r"RescaleSlope is \[0.0\]"),
+        ({"WindowCenter": "inf", "WindowWidth": "10"}, r"WindowCenter is \[inf\]"),
+        ({"WindowCenter": ["10", "nan"], "WindowWidth": ["10", "1"]}, r"WindowCenter is \[10.0, nan\]"),
+    ],
+)
+def test_grey_values_that_cannot_be_meant_are_refused(attributes, message):
+    with pytest.raises(RefusedImageError, match=message):
+        read_picture(dicom(draw(1)[..., 1].astype("uint16") * 8, "MONOCHROME2", **attributes))
+
+
+@pytest.mark.parametrize("attributes", [{"BitsStored": 7, "HighBit": 6}, {"PixelRepresentation": 1}])
+def test_colours_of_other_bits_are_refused(attributes):
+    with pytest.raises(RefusedImageError, match="8 without sign in colour, are expected"):
+        read_picture(dicom(draw(1), "RGB", **attributes))
+
+
 def test_dicom_that_would_be_inflated_is_refused_before(monkeypatch):
     content = in_syntax(dicom(draw(5, 64), "RGB"), "1.2.840.10008.1.2.1.99")
     monkeypatch.setattr(zlib, "decompress", lambda *_: pytest.fail("it was inflated"))
