@@ -135,6 +135,11 @@ def inspect(browser, name):
             "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
         assert overflow <= 0, f"{name} at {width} px is {overflow} px too wide"
+        hidden = browser.execute_script(
+            "return [...document.querySelectorAll('.wide')].filter(e => e.scrollWidth > e.clientWidth)"
+            ".map(e => e.ariaLabel)"
+        )
+        assert not hidden, f"{name} at {width} px hides columns of the tables {hidden}"
         violations = axe.run(browser)["violations"]
         told = [f"{v['id']}: {v['nodes'][0]['html'][:120]} ({v['help']})" for v in violations]
         assert not told, f"{name} at {width} px: {told}"
