@@ -144,6 +144,11 @@ def choose_hyperparameters(
             f"a cross-validation of {num_folds} folds needs {num_folds} or more groups (patients, or images that "
             f"are not near-identical); received {num_groups}"
         )
+    if (largest := np.bincount(labels).max()) < num_folds:
+        raise ValueError(
+            f"a cross-validation of {num_folds} folds needs {num_folds} or more rows of a class; the largest has "
+            f"{largest}"
+        )
     splitter = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         # scikit-learn warns of a class with fewer rows than folds; `_check_folds` counts what each fold has.

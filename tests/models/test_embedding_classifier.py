@@ -120,7 +120,9 @@ def chosen_on(counts, learner="logistic_regression", resampling="SMOTE", num_com
     rows, labels = blobs(counts)
     classifier = build_embedding_classifier(learner, resampling, 0, num_components)
     groups = np.arange(len(rows)) // group_size
-    return choose_hyperparameters(classifier, learner, rows, labels, groups, 0, class_names=list("abc"))
+    return choose_hyperparameters(
+        classifier, learner, rows, labels, groups, 0, class_names=list("abc"[: len(counts)])
+    )
 
 
 @pytest.mark.filterwarnings("error")
@@ -151,6 +153,8 @@ def test_a_fold_must_have_rows_for_the_principal_components():
 def test_numbers_of_neighbours_that_a_fold_has_no_rows_for_are_not_tried():
     assert chosen_on((20, 15, 10), "k-NN", "none")["n_neighbors"] in (5, 15)
     with pytest.raises(ValueError, match=r"is fitted on 4 rows; 5 or more expected for the nearest neigh"):
+        chosen_on((3, 3), "k-NN", "none")
+    with pytest.raises(ValueError, match="3 or more rows of a class; the largest has 2"):
         chosen_on((2, 2, 2), "k-NN", "none")
 
 

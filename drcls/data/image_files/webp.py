@@ -42,8 +42,8 @@ def decode(data):
     """Decode to uint8 (H, W, 3), upright.
 
     WebP has no checksums, and libwebp is content with any bytes that last for all pixels. In a whole picture the last
-    pixels need the last bytes; where a picture can be decoded without them, bytes before have been changed. Most changes
-    are found so, a few changed bits of a lossless picture are not.
+    pixels need the last bytes; where a picture can be decoded without them, bytes before have been changed. Most
+    changes are found so, a few changed bits of a lossless picture are not.
 
     Raises:
         ImageFileError: where libwebp refuses it, or does not need its end.
