@@ -8,17 +8,17 @@ import pandas as pd
 from drcls.report.text import synthetic_label
 from drcls.runs import is_finished, read_record
 
-_REQUIRED = (
-    "variant",
-    "data",
-    "protocol",
-    "profile",
-    "seed",
-    "num_test",
-    "class_names",
-    "metrics",
-    "intervals",
-)
+_REQUIRED = {
+    "variant": str,
+    "data": str,
+    "protocol": str,
+    "profile": str,
+    "seed": int,
+    "num_test": int,
+    "class_names": list,
+    "metrics": dict,
+    "intervals": dict,
+}
 _IDENTITY = ("data", "protocol", "profile", "seed", "variant")
 
 
@@ -186,12 +186,27 @@ def _read_run(folder):
         missing = [key for key in _REQUIRED if key not in run]
         if missing:
             raise ValueError(f"{folder / 'metrics.json'}: holds {sorted(run)}, expected also {missing}")
+        _check_kinds(folder / "metrics.json", run)
     else:
         run = _name_from_path(folder) | {key: config[key] for key in _IDENTITY if key in config}
     # A doubtful case is labelled synthetic: the label is only harmful where it is missing.
     phantom = run.get("phantom") or config.get("phantom") or "phantom" in run["data"].lower()
     files = {"folder": folder, "finished": finished, "phantom": bool(phantom), "config": config, "env": env}
     return run | files
+
+
+def _check_kinds(path, run):
+    """Refuse fields that somebody changed, before a table stumbles over them."""
+    for key, kind in _REQUIRED.items():
+        if not isinstance(run[key], kind):
+            raise ValueError(
+                f"{path}: {key} is {str(run[key])[:80]!r}, a {type(run[key]).__name__}; expected a {kind.__name__}"
+            )
+    per_class = run["metrics"].get("per_class")
+    if isinstance(per_class, dict) and list(per_class) != run["class_names"]:
+        raise ValueError(
+            f"{path}: metrics are of the classes {list(per_class)}, class_names are {run['class_names']}"
+        )
 
 
 def _name_from_path(folder):

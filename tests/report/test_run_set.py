@@ -62,6 +62,21 @@ def test_broken_metrics_are_named(fabricate, tmp_path, content):
         read_runs(tmp_path / "runs")
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"metrics": None}, "metrics is 'None', a NoneType; expected a dict"),
+        ({"num_test": "120"}, "num_test is '120', a str; expected a int"),
+        ({"class_names": "abc"}, "class_names is 'abc', a str; expected a list"),
+        ({"class_names": ["a", "b"]}, "metrics are of the classes .*, class_names are"),
+    ],
+)
+def test_fields_that_somebody_changed_are_named(fabricate, tmp_path, change, message):
+    path = fabricate("A", **change) / "metrics.json"
+    with pytest.raises(ValueError, match=f"{path}: {message}"):
+        read_runs(tmp_path / "runs")
+
+
 def test_two_folders_with_one_run_are_an_error(fabricate, tmp_path):
     first, second = fabricate("A"), fabricate("B")
     (second / "metrics.json").write_text((first / "metrics.json").read_text())
