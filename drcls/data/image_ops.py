@@ -10,15 +10,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from drcls.data.image_files import ImageFileError, decode_file
+
 CROPS = ("none", "border", "centre")
 FILTERS = ("none", "gaussian", "ben_graham")
 
 
 def decode_image(data, name="image"):
-    """Decode the bytes of an image file.
+    """Decode the bytes of an image file, whole: a disk can damage what was verified when it was prepared.
 
     Args:
-        data: bytes of a JPEG, PNG or any other file that OpenCV reads.
+        data: bytes of a file that `drcls.data.image_files.decode_file` reads.
         name: what to call the file in the error.
 
     Returns:
@@ -29,12 +31,9 @@ def decode_image(data, name="image"):
         ValueError: The bytes are not a whole image.
     """
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB) if data else None
-    except cv2.error as error:
-        raise ValueError(f"{name}: not a readable image ({error.err})") from error
-    if image is None:
-        raise ValueError(f"{name}: not a readable image ({len(data)} bytes), truncated or of another kind")
-    return image
+        return decode_file(data, min_side=1)
+    except ImageFileError as error:
+        raise ValueError(f"{name}: not a readable image ({len(data)} bytes), {error}") from error
 
 
 def read_image(path):

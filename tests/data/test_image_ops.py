@@ -50,6 +50,14 @@ def test_unreadable_file_is_named(tmp_path, data):
         image_ops.read_image(path)
 
 
+def test_half_a_prepared_image_is_named_and_not_filled_with_grey(tmp_path):
+    whole = cv2.imencode(".jpg", noise(96, 96))[1].tobytes()
+    path = tmp_path / "half.jpg"
+    path.write_bytes(whole[: len(whole) // 2] + b"\xff\xd9")
+    with pytest.raises(ValueError, match="half.jpg: not a readable image .* truncated or damaged"):
+        image_ops.read_image(path)
+
+
 def test_crop_border_finds_the_disc():
     image = np.zeros((200, 280, 3), np.uint8)
     cv2.circle(image, (160, 100), 60, (200, 90, 40), -1)

@@ -59,7 +59,7 @@ def test_cells_of_a_phantom_are_prepared_by_smear(prepared, smears):
     assert {image.shape for image in images} == {(64, 64, 3)}
     # A median cell is 64 / 1.25 pixels wide, so most are framed by zeros.
     assert np.mean([not image[0].any() for image in images]) > 0.5
-    assert read_image(prepared / "stages.png").shape[1] > 1000
+    assert cv2.imread(str(prepared / "stages.png")).shape[1] > 1000
 
 
 def test_every_label_and_circle_is_accounted_for(prepared, smears):

@@ -7,14 +7,13 @@ from data_prep import stages_figure
 from data_prep.cell_detection import Detection, detect_cells
 from data_prep.sources import Source
 from data_prep.stages_figure import draw_stages
-from drcls.data.image_ops import read_image
 from tests.data_prep.imitations import encode, write_folder
 
 
 def test_stages_of_a_phantom(smears, tmp_path):
     with Source(smears) as source:
         draw_stages(source, tmp_path, 64)
-    image = read_image(tmp_path / "stages.png")
+    image = cv2.imread(str(tmp_path / "stages.png"))
     assert image.shape[1] > 1000 and image.std() > 10
     assert [path.name for path in tmp_path.iterdir()] == ["stages.png"]
 
