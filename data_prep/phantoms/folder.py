@@ -164,7 +164,9 @@ def run_command(write, output, description, arguments=None):
     args = parser.parse_args(arguments)
     try:
         folder = write(args.output, args.num_images, args.size, args.seed, force=args.force)
-    except (ValueError, FileExistsError) as error:
+    except (ValueError, OSError) as error:
         parser.error(str(error))
+    except KeyboardInterrupt:
+        parser.exit(130, f"interrupted; {args.output} is as it was\n")
     info = json.loads((folder / "dataset.json").read_text())
     print(f"{folder}: {info['counts']}, duplicates {info['duplicates']}")

@@ -264,8 +264,10 @@ def main(arguments=None):
     size = (args.width, args.height)
     try:
         folder = write_smears(args.output, args.num_smears, size, args.seed, force=args.force)
-    except (ValueError, FileExistsError) as error:
+    except (ValueError, OSError) as error:
         parser.error(str(error))
+    except KeyboardInterrupt:
+        parser.exit(130, f"interrupted; {args.output} is as it was\n")
     print(f"{folder}: {json.loads((folder / DESCRIPTION).read_text())['counts']}")
 
 

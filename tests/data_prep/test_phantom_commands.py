@@ -1,0 +1,37 @@
+"""The commands that draw phantoms: what is wrong is one line, and Ctrl-C leaves what was there."""
+
+import importlib
+
+import pytest
+
+WRITERS = {
+    "fundus": "write_fundus",
+    "brain": "write_brain",
+    "leukocytes": "write_leukocytes",
+    "smear": "write_smears",
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("place", ["file", "file/inner"])
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, capsys, name, place):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(SystemExit) as stop:
+        importlib.import_module(f"data_prep.phantoms.{name}").main(["--output", str(tmp_path / place)])
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert stop.value.code == 2 and "error: " in last and str(tmp_path / "file") in last
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_ctrl_c_is_one_line(tmp_path, capsys, monkeypatch, name):
+    module = importlib.import_module(f"data_prep.phantoms.{name}")
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, WRITERS[name], interrupted)
+    with pytest.raises(SystemExit) as stop:
+        module.main(["--output", str(tmp_path / "new")])
+    assert stop.value.code == 130
+    assert capsys.readouterr().err == f"interrupted; {tmp_path / 'new'} is as it was\n"
