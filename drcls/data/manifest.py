@@ -35,8 +35,8 @@ MODULE_OF_DATA_SET = {
 CELLS = {
     "sha256": ("[0-9a-f]{64}", "a SHA-256 in hexadecimal digits"),
     "phash": ("([0-9a-f]{2})+", "a perceptual hash in hexadecimal digits"),
-    "width": ("[1-9][0-9]*", "a number of pixels"),
-    "height": ("[1-9][0-9]*", "a number of pixels"),
+    "width": ("[1-9][0-9]{0,6}", "a number of pixels"),
+    "height": ("[1-9][0-9]{0,6}", "a number of pixels"),
 }
 # What else dataset.json may say, of which kind.
 KINDS = {"name": str, "title": str, "phantom": bool, "ordered": bool, "preparation": dict}
@@ -171,10 +171,9 @@ def _read_description(path):
 
 
 def _read_table(path):
-    texts = [name for name in COLUMNS if name not in ("width", "height")]
     try:
         # A group may be called "NA" or "007": neither a missing value nor a number.
-        frame = pd.read_csv(path, dtype=dict.fromkeys(texts, str), keep_default_na=False)
+        frame = pd.read_csv(path, dtype=dict.fromkeys(COLUMNS, str), keep_default_na=False)
     except ValueError as error:
         raise ValueError(f"{path} is not a readable CSV table: {error}") from error
     missing = [name for name in COLUMNS if name not in frame.columns]
@@ -188,7 +187,7 @@ def _read_table(path):
                 f"{path} has {len(empty)} empty cells under {name!r}, first in row {empty[0] + 1}"
             )
     for name, (pattern, expected) in CELLS.items():
-        wrong = frame[name][~frame[name].astype(str).str.fullmatch(pattern)]
+        wrong = frame[name][~frame[name].str.fullmatch(pattern)]
         if len(wrong):
             raise ValueError(
                 f"{path} has {len(wrong)} cells under {name!r} that are not {expected}, first {wrong.iloc[0]!r} in row "
@@ -202,4 +201,4 @@ def _read_table(path):
     repeated = frame["path"][frame["path"].duplicated()].tolist()
     if repeated:
         raise ValueError(f"{path} lists {len(repeated)} paths twice: {repeated[:5]}")
-    return frame[COLUMNS]
+    return frame[COLUMNS].astype({"width": np.int64, "height": np.int64})

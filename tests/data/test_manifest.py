@@ -174,9 +174,9 @@ def test_a_table_that_is_none_is_named(folder, content):
     ("content", "message"),
     [
         ('{"classes": ["red",', "dataset.json is not valid JSON"),
-        ("{}", "must list distinct classes under 'classes'; it has None"),
+        ("{}", "must list distinct classes under 'classes', as text; it has None"),
         ('["red"]', "must list distinct classes"),
-        ('{"classes": []}', r"must list distinct classes under 'classes'; it has \[\]"),
+        ('{"classes": []}', r"must list distinct classes under 'classes', as text; it has \[\]"),
         ('{"classes": ["red", "green", "red"]}', r"it has \['red', 'green', 'red'\]"),
     ],
 )
