@@ -47,4 +47,4 @@ def test_the_stability_index_by_hand():
 
 def test_the_page(ben, case_id):
     page = ben.get("/drift").text
-    assert '<th scope="row">20' in page and "–" in page
+    assert '<th scope="row" data-label="Week">20' in page and "–" in page

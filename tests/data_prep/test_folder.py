@@ -150,7 +150,7 @@ def test_classes_in_the_order_that_is_asked_for(tmp_path):
         (["x/a.png", "y/notes.txt"], "class folders without an image.*1: y"),
         (["train/x/a.png", "train/y/b.png", "test/x/c.png", "more/x/d.png"], r"\['more'\] are not"),
         (["train/x/a.png", "test/x/b.png"], r"at least two classes expected, \['x'\] found"),
-        (["Mild/a.png", "mild/b.png"], "differ in capitals alone"),
+        (["Mild/a.png", "mild/b.png"], "differ in capitals, blanks"),
     ],
 )
 def test_what_is_no_set_of_class_folders_is_one_clear_error(tmp_path, names, message):
