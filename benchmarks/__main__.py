@@ -52,7 +52,7 @@ def main(arguments=None):
         parser.error(f"unknown subjects {sorted(unknown)}; expected some of {', '.join(SUBJECTS)}")
     subjects = () if options.page else options.subjects or SUBJECTS
     failed = [subject for subject in subjects if not record(subject)]
-    (FOLDER / "RESULTS.md").write_text(page(read()))
+    (FOLDER / "RESULTS.md").write_text(page(read(), recorded("growth.json"), recorded("aucmedi.json")))
     if failed:
         print(f"not recorded, see the errors above: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
@@ -78,8 +78,13 @@ def record(subject):
 
 
 def read():
-    path = FOLDER / "results.json"
-    return json.loads(path.read_text()) if path.is_file() else []
+    return recorded("results.json") or []
+
+
+def recorded(name):
+    """Return the content of a JSON file of this folder, or None where it is not there."""
+    path = FOLDER / name
+    return json.loads(path.read_text()) if path.is_file() else None
 
 
 def write(rows):
