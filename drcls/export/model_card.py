@@ -160,7 +160,7 @@ def render(card):
     if metrics.get("per_class"):
         sections.append(_per_class_table(metrics["per_class"]))
     if int8:
-        sections += ["## int8", _int8(int8)]
+        sections += ["## int8", _int8(int8, card["format"])]
     sections += [
         "## Training and versions",
         _list(
@@ -269,7 +269,7 @@ def _cell(value):
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
-def _int8(int8):
+def _int8(int8, format):
     lines = {
         "Calibration images": int8["calibration_images"],
         "Compared on": f"{int8['images']} {int8['measured_on']}",
@@ -278,4 +278,8 @@ def _int8(int8):
     }
     if int8["accuracy_int8"] is not None:
         lines["Accuracy"] = f"{int8['accuracy_float32']:.4f} in float32, {int8['accuracy_int8']:.4f} in int8"
+    if format == "onnx":
+        lines["Processor"] = (
+            "x86 with VNNI (since 2019) or ARM; on older ones sums overflow, compare the outputs there"
+        )
     return "\n".join(f"- {name}: {value}" for name, value in lines.items())

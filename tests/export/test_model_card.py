@@ -4,6 +4,7 @@ import json
 
 import keras
 import numpy as np
+import onnx
 import pytest
 from keras import layers
 
@@ -103,7 +104,30 @@ def test_int8_is_written_with_its_loss(model, pictures, tmp_path, format, name):
     assert loss["calibration_images"] == 16 and loss["images"] == 8 and loss["measured_on"] == "test images"
     assert loss["accuracy_float32"] == 1.0 and loss["accuracy_int8"] == loss["same_class"]
     assert 0 < loss["largest_difference"] < 0.05
-    assert "## int8" in (tmp_path / "model_card.md").read_text()
+    card = (tmp_path / "model_card.md").read_text()
+    assert "## int8" in card and ("VNNI" in card) == (format == "onnx")
+
+
+def test_a_batch_norm_behind_a_depthwise_convolution_is_not_quantised_apart(pictures, tmp_path):
+    """Its factors differ by 10,000 times between channels: apart, 8 bits could not hold them."""
+    images = keras.Input((16, 16, 3), name="images")
+    x = layers.Rescaling(1 / 255)(images)
+    x = layers.Conv2D(8, 3)(x)
+    x = layers.DepthwiseConv2D(3)(x)
+    x = layers.BatchNormalization(name="norm")(x)
+    x = layers.GlobalAveragePooling2D()(layers.ReLU(6)(x))
+    model = keras.Model(images, layers.Dense(4, activation="softmax")(x))
+    spread = np.geomspace(1e-2, 1e2, 8)
+    norm = model.get_layer("norm")
+    norm.set_weights([np.full(8, 3.0), np.zeros(8), np.zeros(8), spread**2])
+    model.get_layer(index=3).set_weights(
+        [model.get_layer(index=3).get_weights()[0] * spread[:, None], np.zeros(8)]
+    )
+    written = export_model(model, tmp_path, "onnx", int8=True, calibration=pictures, test=None)
+    kinds = {node.op_type for node in onnx.load(written["file"]).graph.node}
+    assert "Conv" in kinds and not kinds & {"BatchNormalization", "Sub"}
+    assert sum(node.op_type == "Mul" for node in onnx.load(written["file"]).graph.node) <= 1  # the rescaling
+    assert written["int8"]["mean_difference"] < 0.01
 
 
 def test_the_loss_by_hand():
