@@ -1,7 +1,7 @@
 """What int8 costs and gains on a trained network and its own test images: `python -m benchmarks.int8 RUN DATA`.
 
-RUN is a run folder (`model.keras`, `split.csv`), DATA the prepared folder that it was trained on. Ranges are measured on
-256 training images. `model.predict`, onnxruntime in float32 and in int8 predict 256 test images in turns. Writes
+RUN is a run folder (`model.keras`, `split.csv`), DATA the prepared folder that it was trained on. Ranges are measured
+on 256 training images. `model.predict`, onnxruntime in float32 and in int8 predict 256 test images in turns. Writes
 int8.json, from which `python -m benchmarks --page` makes its section.
 """
 
