@@ -9,12 +9,11 @@ from data_prep.labels import check_classes
 from data_prep.prepare import LabelledFile, prepare_labelled
 from data_prep.sources import PreparationError, Source, check_unpacked, shorten
 from data_prep.verify import FORMAT_OF_SUFFIX
+from drcls.data.image_files import UNREAD_ENDINGS
 from drcls.data.manifest import PART_OF_SPLIT
 
-# Images that must be listed as rejected: left out in silence, they would be missed by nobody.
-UNREAD = (
-    ".avif .dcm .dicom .gif .heic .heif .jfif .jp2 .jpe .jxl .nii .pbm .pgm .ppm .psd .svg .svs .tga".split()  # noqa: SIM905
-)
+# DICOM and unusual endings of JPEG are not read here either.
+UNREAD = UNREAD_ENDINGS | {".dcm", ".dicom", ".jfif", ".jpe"}
 
 
 def prepare_folder(source, target, size=None, ordered=False, classes=None, **described):

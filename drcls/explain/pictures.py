@@ -7,15 +7,23 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from drcls.data import dicom
-from drcls.data.image_files import MAX_PIXELS, MIN_SIDE, ImageFileError, check_size, decode_file
+from drcls.data.image_files import (
+    MAX_PIXELS,
+    MIN_SIDE,
+    UNREAD_ENDINGS,
+    ImageFileError,
+    check_size,
+    decode_file,
+)
 from drcls.data.image_ops import prepare_image
 
 ENDINGS = frozenset(
     ".bmp .dcm .dib .dicom .jfif .jpe .jpeg .jpg .png .tif .tiff .webp".split()  # noqa: SIM905 - a list to read
 )
+FOUND_ENDINGS = ENDINGS | UNREAD_ENDINGS
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,8 @@ def find_pictures(paths):
             ending of a picture are, hidden ones left out.
 
     Returns:
-        (list of Path, each file once, in the order of the paths and of the names within a folder;
+        (list of Path, each file once, in the order of the paths and of the names within a folder, those of formats
+        that are not read included;
         Path, the innermost folder that holds them all).
 
     Raises:
@@ -115,7 +124,9 @@ def _inside(folder):
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         pictures = [name for name in names if not name.startswith(".")]
-        found += [Path(place) / name for name in sorted(pictures) if Path(name).suffix.lower() in ENDINGS]
+        found += [
+            Path(place) / name for name in sorted(pictures) if Path(name).suffix.lower() in FOUND_ENDINGS
+        ]
     return found
 
 
@@ -133,6 +144,8 @@ def _four_channels(data):
                 raise ImageFileError(
                     f"holds {image.mode} pixels; the model takes 4 channels of 8 bits, RGB and one more"
                 )
-            return np.array(image)
+            if getattr(image, "n_frames", 1) > 1:
+                raise ImageFileError("holds several pictures, one expected")
+            return np.array(ImageOps.exif_transpose(image))
     except (UnidentifiedImageError, SyntaxError, EOFError, ValueError, OSError) as error:
         raise ImageFileError(f"not a whole PNG or TIFF image ({error})") from error

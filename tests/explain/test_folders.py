@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from PIL import Image
 
 from drcls.explain import explain_folder, grad_cam, predict_folder
 from drcls.explain.folders import beside, find_class
@@ -147,6 +148,34 @@ def test_half_a_four_channel_picture_is_listed(tmp_path):
     (tmp_path / "half.png").write_bytes(whole[: len(whole) // 2])
     done = predict_folder(network((16, 16, 4)), tmp_path, tmp_path / "table.csv")
     assert done["images"] == 0 and "not a whole PNG or TIFF" in done["broken"][0][1]
+
+
+def test_pictures_of_formats_that_are_not_read_are_listed(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), picture(1))
+    (tmp_path / "b.heic").write_bytes(b"ftypheic")
+    (tmp_path / "c.GIF").write_bytes(b"GIF89a")
+    done = predict_folder(network(), tmp_path, tmp_path / "out" / "table.csv")
+    assert done["images"] == 1 and [file.name for file, _ in done["broken"]] == ["b.heic", "c.GIF"]
+    assert all("not an image of a known format" in why for _, why in done["broken"])
+
+
+def test_four_channels_are_turned_upright_and_several_pictures_listed(tmp_path):
+    image = picture(1, (20, 30, 4))
+    exif = Image.Exif()
+    exif[0x112] = 6
+    Image.fromarray(image).save(tmp_path / "turned.png", exif=exif.tobytes())
+    Image.fromarray(np.rot90(image, -1)).save(tmp_path / "upright.png")
+    model = network((16, 16, 4))
+    tables = [
+        predict_folder(model, tmp_path / f"{name}.png", tmp_path / f"{name}.csv")
+        for name in ("turned", "upright")
+    ]
+    turned, upright = ({**rows(done["table"])[0], "path": ""} for done in tables)
+    assert turned == upright
+    pages = [Image.fromarray(picture(number, (20, 30, 4))) for number in (2, 3)]
+    pages[0].save(tmp_path / "two.tif", save_all=True, append_images=pages[1:])
+    done = predict_folder(model, tmp_path / "two.tif", tmp_path / "two.csv")
+    assert done["images"] == 0 and "several pictures" in done["broken"][0][1]
 
 
 def test_dicom_is_read_as_a_picture_is(tmp_path):

@@ -10,6 +10,8 @@ from drcls.data.image_files import bmp, jpeg, png, tiff, webp
 from drcls.data.image_files.errors import ImageFileError, damaged
 
 FORMATS = {"JPEG": jpeg, "PNG": png, "BMP": bmp, "TIFF": tiff, "WEBP": webp}
+# Endings of images that are not read: where files are looked for, they are to be listed and not left out in silence.
+UNREAD_ENDINGS = frozenset(".avif .gif .heic .heif .jp2 .jxl .pbm .pgm .ppm .psd .svg .svs .tga".split())  # noqa: SIM905
 MIN_SIDE = 8
 MAX_PIXELS = 2**26
 
@@ -17,6 +19,7 @@ __all__ = [
     "FORMATS",
     "MAX_PIXELS",
     "MIN_SIDE",
+    "UNREAD_ENDINGS",
     "Header",
     "ImageFileError",
     "check_size",
