@@ -75,6 +75,7 @@ if __name__ == "__main__":
     from tests import grid_trials
 
     if sys.argv[1] == "train":
+        print("begins")
         found = run_trials(trials_of(sys.argv[3], 6, sys.argv[2]), grid_trials.train_and_stop, "processes", 2)
         sys.exit(len(found))
     run_trials(cells_of(sys.argv[1], range(4)), grid_trials.pause, sys.argv[2], 2)

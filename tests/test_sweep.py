@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -35,25 +36,28 @@ def trained(run):
     return said, (run / "predictions.csv").read_text(), sorted(path.name for path in run.iterdir())
 
 
-def killed_at_random(command, begun, rng, longest):
-    """Start a process, kill it some time after it has begun, and return whether it had ended before."""
+def killed_at_random(command, begins, rng, longest):
+    """Start a process, kill it some time after it has said that it begins, and return whether it had ended before."""
     process = subprocess.Popen(
-        [sys.executable, *map(str, command)],
+        [sys.executable, "-u", *map(str, command)],
         cwd=ROOT,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    while process.poll() is None and not begun():
-        time.sleep(0.01)
-    if process.poll() is None:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(rng.uniform(0, longest))
+    told = threading.Thread(target=process.stderr.read, daemon=True)
+    told.start()
+    for line in process.stdout:
+        if begins in line:
+            break
+    rest = threading.Thread(target=process.stdout.read, daemon=True)
+    rest.start()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(rng.uniform(0, longest))
     ended = process.poll() is not None
-    if not ended:
-        process.send_signal(signal.SIGKILL)
-    _, err = process.communicate()
-    assert process.returncode in (0, -signal.SIGKILL), err
+    process.kill()
+    process.wait()
+    assert process.returncode in (0, -signal.SIGKILL), f"{command} ended with {process.returncode}"
     return ended
 
 
@@ -78,15 +82,13 @@ def test_killed_trainings_end_as_if_they_had_not_been_killed(tmp_path):
     subprocess.run(
         [sys.executable, *map(str, command), str(whole)], cwd=ROOT, check=True, capture_output=True
     )
-    age = [path.stat().st_mtime for path in (whole / "config.json", whole / "metrics.json")]
+    begun, ended = (path.stat().st_mtime for path in (whole / "config.json", whole / "metrics.json"))
 
     def attempts():
         for number in range(NUM_KILLS + 1):
             run = tmp_path / f"run{number}"
             yield (
-                lambda rng, run=run: killed_at_random(
-                    [*command, run], run.is_dir, rng, 0.6 * (age[1] - age[0])
-                ),
+                lambda rng, run=run: killed_at_random([*command, run], "split:", rng, ended - begun),
                 lambda run=run: trained(run) == trained(whole),
             )
 
@@ -110,13 +112,13 @@ def test_killed_grids_end_as_if_they_had_not_been_killed(tmp_path):
     subprocess.run(
         [sys.executable, *map(str, command), str(whole)], cwd=ROOT, check=True, capture_output=True
     )
-    longest = 0.5 * (time.monotonic() - started)
+    longest = time.monotonic() - started
 
     def attempts():
         for number in range(NUM_KILLS + 1):
             grid = tmp_path / f"grid{number}"
             yield (
-                lambda rng, grid=grid: killed_at_random([*command, grid], grid.is_dir, rng, longest),
+                lambda rng, grid=grid: killed_at_random([*command, grid], "begins", rng, longest),
                 lambda grid=grid: results(grid) == results(whole) and files(grid) == files(whole),
             )
 
