@@ -65,7 +65,7 @@ def read_json(path):
     """Read JSON; where it is broken, the error names the file."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not valid JSON: {error}") from error
 
 

@@ -50,8 +50,9 @@ def test_what_a_killed_writer_left_blocks_no_run_folder_and_is_removed(tmp_path)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["checkpoint", "notes.partial.txt"]
 
 
-def test_broken_json_is_named(tmp_path):
-    (tmp_path / "a.json").write_text('{"b": ')
+@pytest.mark.parametrize("content", [b'{"b": ', b"[" * 100_000, b'{"b": "\xff"}', b""])
+def test_broken_json_is_named(tmp_path, content):
+    (tmp_path / "a.json").write_bytes(content)
     with pytest.raises(ValueError, match=r"a\.json is not valid JSON"):
         read_json(tmp_path / "a.json")
 
