@@ -84,12 +84,16 @@ def is_current(folder, config):
         config: dict of everything the run depends on.
 
     Raises:
-        ValueError: where the folder holds a run of other settings.
+        ValueError: where the folder holds a run of other settings, or a damaged one.
     """
     folder = Path(folder)
     if not (folder / "config.json").is_file():
         return False
     found, wanted = read_record(folder / "config.json"), json.loads(json.dumps(config))
+    if not isinstance(found, dict):
+        raise ValueError(
+            f"{folder / 'config.json'} holds a {type(found).__name__}, expected a JSON object; train anew with --force"
+        )
     different = sorted(key for key in wanted if found.get(key) != wanted[key])
     if different and not is_finished(folder) and not (folder / "checkpoint" / "state.json").is_file():
         return False

@@ -11,6 +11,7 @@ from drcls.runs import (
     check_run_folder,
     command_line,
     environment,
+    is_current,
     is_finished,
     read_json,
     read_record,
@@ -62,6 +63,12 @@ def test_a_run_is_finished_once_its_metrics_are_written(tmp_path):
     assert not is_finished(tmp_path)
     write_json(tmp_path / "metrics.json", {})
     assert is_finished(tmp_path)
+
+
+def test_a_configuration_that_is_none_is_named(tmp_path):
+    (tmp_path / "config.json").write_text("[1]")
+    with pytest.raises(ValueError, match="config.json holds a list, expected a JSON object; train anew"):
+        is_current(tmp_path, {"seed": 0})
 
 
 def test_a_split_lists_every_row_with_its_part(tmp_path):
