@@ -246,7 +246,7 @@ def choose(config, features, labels, groups, holdout, folder):
     file = folder / f"{Path(config['backbone']).stem}-{kind}-hyperparameters.json"
     grids = {learner: LEARNERS[learner][1] for learner in LEARNERS}
     made_from = hashlib.sha256(features.tobytes() + labels.tobytes() + repr(grids).encode()).hexdigest()
-    if file.is_file() and read_json(file)["made_from"] == made_from:
+    if file.is_file() and read_json(file).get("made_from") == made_from:
         return read_json(file)["chosen"]
     chosen = {}
     for learner in LEARNERS:
