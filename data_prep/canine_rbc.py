@@ -80,7 +80,9 @@ def recognise(source):
     )
 
 
-def prepare_cells(source, folder=None, size=PAPER_DIAMETER, centres="detected", reach=0.5, workers=None):
+def prepare_cells(
+    source, folder=None, size=PAPER_DIAMETER, centres="detected", reach=0.5, workers=None, data_set=None
+):
     """Cut the cells out of the smears of a source and prepare them.
 
     Args:
@@ -90,6 +92,7 @@ def prepare_cells(source, folder=None, size=PAPER_DIAMETER, centres="detected", 
         centres: "detected" or "labelled", see `CellsOfSmears`.
         reach: how far from the middle of a detected cell its label may lie, in the cell's radii.
         workers: number of threads; None for the number of cores.
+        data_set: `DataSet`; None for what the layout of the source tells.
 
     Returns:
         (content of `dataset.json`, folder).
@@ -97,7 +100,7 @@ def prepare_cells(source, folder=None, size=PAPER_DIAMETER, centres="detected", 
     Raises:
         PreparationError: The source is not as it must be, or the folder holds another preparation.
     """
-    data_set = recognise(source)
+    data_set = data_set or recognise(source)
     folder = Path(folder or Path("data") / data_set.name)
     options = OPTIONS | {"size": size}
     if not has_smears(source):

@@ -77,6 +77,7 @@ class DataSet:
         kaggle: keyword arguments of `sources.download`, or None where Kaggle does not have it.
         expected_splits: the same counts by the distributor's split, {split: {class name: count}}, or None.
         phantom: whether the images are drawn, not real.
+        sample: what the images are, where they are a small sample of real ones; "" for a whole set.
         ordered: whether the classes are grades, from least to most.
         labelling: what a preparation that goes on must have labelled alike, besides its source and options.
     """
@@ -91,6 +92,7 @@ class DataSet:
     kaggle: dict | None = None
     expected_splits: dict[str, dict[str, int]] | None = None
     phantom: bool = False
+    sample: str = ""
     ordered: bool = False
     labelling: dict = field(default_factory=dict)
 
@@ -318,11 +320,21 @@ def _finish(data_set, files, done, folder, info):
     if len(injected):
         info["injected"] = injected["kind"].value_counts().sort_index().to_dict()
         write_csv(folder / "injected.csv", injected)
+    if data_set.sample:
+        info["sample"] = _describe_sample(data_set, len(frame) - len(injected))
     write_csv(folder / "manifest.csv", frame[COLUMNS])
     table = pd.DataFrame(sorted(rejected), columns=["path", "reason"])
     write_csv(folder / "rejected.csv", table)
     write_json(folder / "dataset.json", info)
     return info
+
+
+def _describe_sample(data_set, number):
+    """Say what a sample is and what its figures are good for; reports repeat this as it is."""
+    return (
+        f"A sample of real images: {number} {data_set.sample}. Licence: {data_set.licence}. Figures from so few "
+        "images show how the software behaves. They are not comparable with the paper's."
+    )
 
 
 def _check_classes(data_set, kept, rejected):

@@ -64,7 +64,7 @@ def parse(arguments):
     model.add_argument(
         "--trained-on",
         type=Path,
-        help="prepared data set of the model (default: data/NAME, from its run folder)",
+        help="prepared data set of the model (default: what the model card or run folder beside it records)",
     )
 
     def command(name, run, text, *parents, begins=False):

@@ -11,8 +11,9 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from drcls.data import load_manifest
-from drcls.data.image_ops import check_options, read_image
+from drcls.data.image_ops import read_image
 from drcls.metrics import classification_metrics
+from drcls.models.training_data import recorded_preparation
 from drcls.runs import read_json, write_json
 
 # Below the smallest float32 softmax gives 0, whose logarithm is infinite.
@@ -151,14 +152,7 @@ def preparation_of(data_folder):
     path = Path(data_folder) / "dataset.json"
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; it says how the images of the model were prepared")
-    info = read_json(path)
-    options = info.get("preparation", {})
-    if info.get("phantom") and "size" in options:
-        return {"crop": "none", "size": options["size"], "filter": "none", "clahe": False}
-    try:
-        return check_options(options)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+    return recorded_preparation(read_json(path), path)
 
 
 def validation_part(data_folder, model_file):

@@ -4,9 +4,15 @@ import json
 from pathlib import Path
 
 from drcls.app import audit
-from drcls.app.calibration import calibrate, preparation_of, save_calibration, validation_part
+from drcls.app.calibration import (
+    calibrate,
+    preparation_of,
+    save_calibration,
+    validation_part,
+)
 from drcls.app.inference import Grader
 from drcls.app.store import transaction
+from drcls.models.training_data import data_beside, recorded_preparation
 from drcls.runs import read_json
 
 DEMONSTRATION = Path("runs/chexnet_cbam/fundus_phantom-clean-quick-s0/CheXNet_CBAM/model.keras")
@@ -19,7 +25,8 @@ def load_grader(folder, model=None, trained_on=None, num_threads=0):
     Args:
         folder: Path of the data folder.
         model: Path of a `.keras` file; None: the demonstration.
-        trained_on: Path of the prepared data set it was trained on; None: `data/NAME`, from its run folder.
+        trained_on: Path of the prepared data set it was trained on; None: what the model card or the data set's
+            description beside the model records, else `data/NAME`, from its run folder.
         num_threads: int, cores that the network may use; 0: all.
 
     Returns:
@@ -37,7 +44,7 @@ def load_grader(folder, model=None, trained_on=None, num_threads=0):
     model = model or DEMONSTRATION
     if not model.is_file():
         raise FileNotFoundError(f"--model {model}: no such file; expected a saved .keras model")
-    return Grader(model, folder, preparation_of(trained_on or _find_data(model)), num_threads)
+    return Grader(model, folder, _preparation(model, trained_on), num_threads)
 
 
 def load_validation(grader, trained_on=None):
@@ -60,9 +67,9 @@ def calibrate_once(connection, grader, trained_on=None):
 
     Where they are not, every page says that the model is not calibrated.
     """
-    images = (trained_on or _find_data(grader.file)) / "manifest.csv"
-    at_hand = grader.file.with_name("split.csv").is_file() and images.is_file()
-    if grader.calibration is None and at_hand:
+    if grader.calibration is not None or not grader.file.with_name("split.csv").is_file():
+        return
+    if ((trained_on or _find_data(grader.file)) / "manifest.csv").is_file():
         deploy_calibration(connection, grader, load_validation(grader, trained_on))
 
 
@@ -92,6 +99,15 @@ def describe(grader):
     if grader.calibration and grader.calibration["undetermined"]:
         state += " UNDETERMINED: the validation images do not tell how sure the model may be"
     return f"{kind}: {grader.version} ({grader.sha256[:12]}), {state}, refer below {grader.refer_below}"
+
+
+def _preparation(model, trained_on):
+    """How the model's images were prepared: as the given data set says, else what is recorded beside the model."""
+    if trained_on is None:
+        info, path = data_beside(model)
+        if info.get("preparation"):
+            return recorded_preparation(info, path)
+    return preparation_of(trained_on or _find_data(model))
 
 
 def _find_data(model):

@@ -22,6 +22,7 @@ from drcls.explain.pictures import resize_to
 from drcls.explain.scores import check_model
 from drcls.export import export_onnx
 from drcls.models.saved import load_saved_model
+from drcls.models.training_data import data_beside
 from drcls.runs import read_json
 
 MAX_BATCH = 32
@@ -229,7 +230,7 @@ def _version(file):
 
 
 def _is_phantom(file):
-    return bool(_config(file).get("phantom"))
+    return bool(data_beside(file)[0].get("phantom"))
 
 
 def _config(file):

@@ -1,14 +1,12 @@
 """What predict and explain share: the preparation of a run's images, and the list of broken files."""
 
-from pathlib import Path
-
-from drcls.runs import read_json
+from drcls.models.training_data import data_beside, recorded_preparation
 
 
 def preparation_of(run_or_model):
-    """Return how the run's training images were prepared, or None where no run says."""
-    config = Path(run_or_model) / "config.json"
-    return read_json(config).get("preparation") if config.is_file() else None
+    """Return how the training images were prepared, as the model card or the run folder says, or None."""
+    info, path = data_beside(run_or_model)
+    return recorded_preparation(info, path) if info.get("preparation") else None
 
 
 def listed(broken):

@@ -3,9 +3,11 @@
 The first time, create an account with python -m drcls.app add-account NAME; that command also calibrates, checks
 acceptance criteria and verifies the audit log.
 
+Images are prepared as the model card beside the model says, or as its run folder does.
+
 examples:
   drcls serve runs/plain --trained-on data/mine
-  drcls serve model.keras --trained-on data/mine --folder screening --port 8080
+  drcls serve handed_over/model.keras --folder screening --port 8080
 """
 
 from pathlib import Path
@@ -20,7 +22,12 @@ def add_arguments(parser):
     parser.add_argument(
         "--folder", type=Path, default=Path("screening"), help="data folder (default: screening)"
     )
-    parser.add_argument("--trained-on", type=existing, help="prepared folder of the model")
+    parser.add_argument(
+        "--trained-on",
+        type=existing,
+        help="prepared folder of the model (default: what the model card or run folder beside it records); with it "
+        "probabilities are calibrated on the validation images",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=positive_int, default=8000)
     parser.add_argument("--tls", action="store_true", help="a proxy in front of it speaks HTTPS")

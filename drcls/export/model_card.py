@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 
 from drcls.models.input_range import expects_bytes
+from drcls.models.plain import own_layers, plain_model
 from drcls.runs import read_json, write_json, write_text
 
 NOT_RECORDED = "not recorded"
@@ -17,6 +18,27 @@ INTENDED_USE = (
     "Research and teaching. The model is no medical device: no diagnosis or treatment may rest on its output. "
     "It was measured on the data named here alone; other cameras, laboratories and populations need their own test."
 )
+# By format: what must be installed, and what gives the probabilities of `images`.
+HOW_TO_LOAD = {
+    "keras": (
+        "Keras",
+        'import keras\n\nmodel = keras.models.load_model("{file}")\nprobabilities = model.predict(images)',
+    ),
+    "saved_model": (
+        "TensorFlow",
+        'import tensorflow as tf\n\nprobabilities = tf.saved_model.load("{file}").serve(images).numpy()',
+    ),
+    "onnx": (
+        "onnxruntime",
+        'import onnxruntime\n\nsession = onnxruntime.InferenceSession("{file}")\n'
+        'probabilities = session.run(None, {{"{input}": images}})[0]',
+    ),
+    "litert": (
+        "TensorFlow",
+        'import tensorflow as tf\n\nrunner = tf.lite.Interpreter("{file}").get_signature_runner()\n'
+        '(probabilities,) = runner(**{{"{input}": images}}).values()',
+    ),
+}
 PACKAGES = ("drcls", "keras", "tensorflow-cpu", "tensorflow", "onnxruntime", "tf2onnx", "numpy")
 
 
@@ -88,10 +110,35 @@ def write_model_card(folder, model, facts):
         "versions": {name: _version(name) for name in PACKAGES if _version(name)},
         **facts,
     }
+    content["loading"] = loading(model, content)
     folder = Path(folder)
     write_json(folder / "model_card.json", content)
     write_text(folder / "model_card.md", render(content))
     return [folder / "model_card.md", folder / "model_card.json"]
+
+
+def loading(model, card):
+    """Say what a colleague installs and writes to get probabilities from the file.
+
+    Args:
+        model: the `keras.Model` that was exported.
+        card: dict with "format", "file" and "inputs".
+
+    Returns:
+        dict: "needs", str, the package; "own_layers", list of str, layers of this package that the file needs it for;
+        "code", str, Python, or None for a network of several inputs or an unknown format.
+    """
+    needs, code = HOW_TO_LOAD.get(card.get("format"), (None, None))
+    own = own_layers(plain_model(model)[0]) if card.get("format") == "keras" else []
+    if code and len(card["inputs"]) == 1:
+        (one,) = card["inputs"]
+        code = "import drcls\n" * bool(own) + code.format(file=card["file"], input=one["name"])
+        shape = ", ".join(["N", *map(str, one["shape"][1:])])
+        images = f'images = np.load("images.npy")  # {one["dtype"]} ({shape}), values {one["values"]}'
+        code = f"import numpy as np\n{code}".replace("\n\n", f"\n\n{images}\n", 1)
+    else:
+        code = None
+    return {"needs": needs, "own_layers": own, "code": code}
 
 
 def class_names(model):
@@ -138,6 +185,8 @@ def render(card):
             Preparation_before_the_model=data.get("preparation"),
             Parameters=card["parameters"],
         ),
+        "## How to load it",
+        _loading(card["loading"]),
         "## Intended use",
         card["intended_use"],
         "## Data",
@@ -225,6 +274,19 @@ def _shown(value):
     if isinstance(value, bool):
         return "yes" if value else "no"
     return NOT_RECORDED if value is None else str(value)
+
+
+def _loading(loading):
+    if loading["needs"] is None:
+        return f"Needed: {NOT_RECORDED}."
+    if loading["own_layers"]:
+        needed = (
+            f"Needed: {loading['needs']} and drcls, for the layers {', '.join(loading['own_layers'])}. Import drcls "
+            "before the model is loaded. The formats saved_model, onnx and litert need no drcls."
+        )
+    else:
+        needed = f"Needed: {loading['needs']}, not drcls."
+    return f"{needed}\n\n```python\n{loading['code']}\n```" if loading["code"] else needed
 
 
 def _leakage(leakage):

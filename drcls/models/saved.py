@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 import drcls  # noqa: F401 - registers the layers of saved models
+from drcls.models.plain import restore_names
 
 MAX_RATIO = 200
 
@@ -40,7 +41,8 @@ def load_saved_model(path):
         )
     try:
         with _weights_for(_check_archive(file)):
-            return keras.models.load_model(file, compile=False)
+            model = keras.models.load_model(file, compile=False)
+        return restore_names(model, file)
     except Exception as error:  # noqa: BLE001 - a file can break Keras, h5py or the backend in any way
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(f"{file} is not a Keras model that can be loaded: {reason[:300]}") from error

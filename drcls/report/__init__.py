@@ -40,7 +40,7 @@ from drcls.report.tables import (
     runs_table,
     to_markdown,
 )
-from drcls.report.text import interval, listing, mean_sd, p_value, synthetic_label
+from drcls.report.text import interval, kind_of_images, listing, mean_sd, p_value, synthetic_label
 from drcls.report.verdict import verdict
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "explainer_grid",
     "grad_cam_grid",
     "intervals_table",
+    "kind_of_images",
     "line_chart",
     "model_order",
     "outlier_figure",

@@ -21,7 +21,7 @@ from drcls.report.tables import (
     check_one_setting,
     model_order,
 )
-from drcls.report.text import SYNTHETIC, synthetic_label
+from drcls.report.text import SYNTHETIC, kind_of_images, synthetic_label
 
 _DPI = 150
 # Okabe and Ito's palette; grey for the printed figures, which are nobody's measurement here.
@@ -47,7 +47,7 @@ def bar_chart(path, runs, published_rows, measures, title, protocols=PROTOCOLS):
     check_one_setting(runs)
     models = model_order(runs, published_rows)
     published = {row["model"]: row for row in published_rows}
-    label = " (synthetic)" if any(run["phantom"] for run in runs) else ""
+    label = kind_of_images(runs)
     names = ["paper", *(HEADS[protocol] + label for protocol in protocols)]
     columns = min(2, len(measures))
     lines = -(-len(measures) // columns)

@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 from PIL import Image
 
 from drcls.report.tables import duration, escape_markdown, to_markdown
+from drcls.report.text import kind_of_images
 from drcls.runs import write_text
 
 TEMPLATES = Environment(
@@ -69,8 +70,8 @@ def write_report(folder, title, sections, runs, verdict=()):
     """Write `report.md` and `report.html` into a folder.
 
     Both open with the verdict and with what was run: data set, protocols, profiles, seeds, devices, versions,
-    commits and wall time, below a label where the images are synthetic. The HTML file holds its figures and style
-    itself, loads nothing and runs no script. The Markdown file refers to the figures where they are.
+    commits and wall time, below a label where the images are synthetic or a small sample. The HTML file holds its
+    figures and style itself, loads nothing and runs no script. The Markdown file refers to the figures where they are.
 
     Args:
         folder: where to write; made if missing.
@@ -110,7 +111,7 @@ def run_facts(runs):
     versions = {f"{name} {number}" for env in envs for name, number in env.get("versions", {}).items()}
     finished = sum(run["finished"] for run in runs)
     return {
-        "Data": _different(run["data"] + (" (synthetic)" if run["phantom"] else "") for run in runs),
+        "Data": _different(run["data"] + kind_of_images([run]) for run in runs),
         "Protocol": _different(run["protocol"] for run in runs),
         "Profile": _different(run["profile"] for run in runs),
         "Seeds": _different(str(run["seed"]) for run in runs),
@@ -128,21 +129,20 @@ def _different(values):
     return ", ".join(sorted({str(value) for value in values if value})) or "not recorded"
 
 
-def _warning(runs):
-    """Return the label of synthetic data, or None where all runs are real."""
-    if not any(run["phantom"] for run in runs):
-        return None
-    return (
+def _warnings(runs):
+    """Return what must be said of the images first: that they are synthetic, or a sample."""
+    synthetic = (
         "SYNTHETIC DATA. A program drew the images of the runs marked (synthetic). Their numbers show that the "
         "code works. They say nothing about the paper's data and reproduce none of its results."
     )
+    samples = sorted({run["sample"] for run in runs if run["sample"]})
+    return [synthetic] * any(run["phantom"] for run in runs) + samples
 
 
 def _markdown(folder, title, sections, runs, verdict):
     """Return the Markdown page; figures are referred to relative to `folder`."""
     blocks = [f"# {escape_markdown(title)}"]
-    if warning := _warning(runs):
-        blocks.append(f"> **{warning}**")
+    blocks += [f"> **{warning}**" for warning in _warnings(runs)]
     blocks += verdict
     blocks.append(
         "\n".join(f"- **{name}**: {escape_markdown(text)}" for name, text in run_facts(runs).items())
@@ -164,7 +164,7 @@ def _html(title, sections, runs, verdict):
     """Return the HTML page."""
     return TEMPLATES.get_template("report.html").render(
         title=title,
-        warning=_warning(runs),
+        warnings=_warnings(runs),
         verdict=verdict,
         facts=run_facts(runs),
         sections=sections,

@@ -35,8 +35,9 @@ def read_runs(folders):
 
     Returns:
         list of dict, sorted by data, protocol, profile, seed and variant: the content of `metrics.json` with
-        `folder` (Path), `finished` (bool), `phantom` (bool: the images are synthetic), `config` and `env`
-        (dict, the files of those names; `env` is {} where the run has not written it yet).
+        `folder` (Path), `finished` (bool), `phantom` (bool: the images are synthetic), `sample` (str: what
+        `dataset.json` says of a small sample, "" for a whole data set), `config` and `env` (dict, the files of
+        those names; `env` is {} where the run has not written it yet).
 
     Raises:
         FileNotFoundError: where a folder is missing or holds no run.
@@ -191,8 +192,8 @@ def _read_run(folder):
         run = _name_from_path(folder) | {key: config[key] for key in _IDENTITY if key in config}
     # A doubtful case is labelled synthetic: the label is only harmful where it is missing.
     phantom = run.get("phantom") or config.get("phantom") or "phantom" in run["data"].lower()
-    files = {"folder": folder, "finished": finished, "phantom": bool(phantom), "config": config, "env": env}
-    return run | files
+    known = {"phantom": bool(phantom), "sample": config.get("sample", "")}
+    return run | known | {"folder": folder, "finished": finished, "config": config, "env": env}
 
 
 def _check_kinds(path, run):

@@ -13,7 +13,7 @@ import pandas as pd
 from drcls.metrics import wald_interval, wilson_interval
 from drcls.report.paired import p_over_seeds, right_by_image
 from drcls.report.run_set import read_predictions, seed_values
-from drcls.report.text import interval, listing, mean_sd, p_value
+from drcls.report.text import interval, kind_of_images, listing, mean_sd, p_value
 
 NOT_RUN = "not run"
 UNFINISHED = "unfinished"
@@ -184,7 +184,7 @@ def runs_table(runs):
         rows.append(
             {
                 "variant": run["variant"],
-                "data": run["data"] + _synthetic([run]),
+                "data": run["data"] + kind_of_images([run]),
                 "protocol": run["protocol"],
                 "profile": run["profile"],
                 "seed": str(run["seed"]),
@@ -289,12 +289,8 @@ def _finished(part):
     return [run for run in part if run["finished"]]
 
 
-def _synthetic(runs):
-    return " (synthetic)" if any(run["phantom"] for run in runs) else ""
-
-
 def _head(protocol, runs):
-    return HEADS[protocol] + _synthetic(runs)
+    return HEADS[protocol] + kind_of_images(runs)
 
 
 def _listing(protocols):

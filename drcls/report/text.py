@@ -52,6 +52,13 @@ def listing(names):
     return f"{', '.join(others)} and {last}" if others else last
 
 
+def kind_of_images(runs):
+    """Return what stands in brackets after a data set: " (synthetic)", " (sample)" of real images, or nothing."""
+    if any(run["phantom"] for run in runs):
+        return " (synthetic)"
+    return " (sample)" if any(run["sample"] for run in runs) else ""
+
+
 def synthetic_label(runs):
     """Return the label that captions of synthetic data start with, or nothing."""
     return SYNTHETIC if any(run["phantom"] for run in runs) else ""

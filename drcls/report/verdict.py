@@ -25,6 +25,7 @@ def verdict(runs, reported, variant, measures, expected=()):
     finished = select_runs(runs, finished=True)
     paper, clean = (select_runs(finished, variant=variant, protocol=name) for name in ("paper", "clean"))
     images = " on synthetic images" if any(run["phantom"] for run in runs) else ""
+    images = images or (" on a sample of images" if any(run["sample"] for run in runs) else "")
     sentences = [
         reported,
         _of_protocol(f"The paper's protocol{images}", paper, variant, measures) + _leaked(paper),

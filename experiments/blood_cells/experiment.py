@@ -2,7 +2,8 @@
 
 Paper: "AN2DL - First Homework Report", Caridi, Girolami, Tas and Tang, 2024.
 
-    make reproduce-blood-cells                               synthetic cells, minutes on two CPU cores
+    make reproduce-blood-cells                               a sample of real cells, minutes on two CPU cores
+    make reproduce-blood-cells DATA=leukocytes_phantom       synthetic cells with injected outliers
     make reproduce-blood-cells DATA=blood_cells PROFILE=short
                                                              the shipped backbone on a CPU; BACKBONE=file.keras
     make reproduce-blood-cells DATA=blood_cells PROFILE=full  WEIGHTS=imagenet
@@ -22,6 +23,7 @@ import keras
 import numpy as np
 
 from data_prep.phantoms.leukocytes import write_leukocytes
+from data_prep.samples.data_sets import BLOOD_CELLS_SAMPLE, prepare_blood_cells_sample
 from drcls.data import (
     BATCH_AUGMENTATIONS,
     BatchAugmentation,
@@ -131,8 +133,10 @@ def main(arguments=None):
 
 
 def acquire(data):
-    """The images: what was prepared; the phantom is drawn where it is missing."""
+    """The images: what was prepared; the sample is unpacked and the phantom drawn where they are missing."""
     folder = ROOT / "data" / data
+    if data == BLOOD_CELLS_SAMPLE.name:
+        prepare_blood_cells_sample(folder)
     if data == "leukocytes_phantom":
         write_leukocytes(folder, **PHANTOM)
     return load_manifest(folder)
@@ -306,7 +310,7 @@ def plateaus(config):
 
 
 def parse(arguments):
-    parser = make_parser(__doc__, PROFILES, "leukocytes_phantom or blood_cells")
+    parser = make_parser(__doc__, PROFILES, f"{BLOOD_CELLS_SAMPLE.name}, leukocytes_phantom or blood_cells")
     parser.add_argument("--weights", type=named_weights, default="none", help="none or imagenet")
     parser.add_argument(
         "--backbone", type=backbone_file, help="a saved Keras feature extractor, instead of the profile's"
@@ -325,4 +329,6 @@ def parse(arguments):
     def all_models(options):
         return list({"quick": QUICK_MODELS, "short": SHORT_MODELS}.get(options.profile, VARIANTS))
 
-    return resolve_options(options, ROOT / "data" / "blood_cells", "leukocytes_phantom", all_models, VARIANTS)
+    return resolve_options(
+        options, ROOT / "data" / "blood_cells", BLOOD_CELLS_SAMPLE.name, all_models, VARIANTS
+    )

@@ -19,6 +19,7 @@ from drcls.report import (
     class_distribution,
     confusion_matrices,
     intervals_table,
+    kind_of_images,
     outlier_figure,
     read_history,
     results_table,
@@ -283,10 +284,9 @@ def sets_section(runs, printed):
         best = history.loc[history["val_accuracy"].idxmax()]
         clean = run["protocol"] == "clean"
         measured = read_robustness(run)
-        phantom = " (synthetic)" if run["phantom"] else ""
         rows.append(
             [
-                f"ours, {run['variant']}, {run['protocol']} protocol, seed {run['seed']}{phantom}",
+                f"ours, {run['variant']}, {run['protocol']} protocol, seed {run['seed']}{kind_of_images([run])}",
                 f"{100 * best['accuracy']:.2f}",
                 f"{100 * best['val_accuracy']:.2f}",
                 f"{100 * run['metrics']['accuracy']:.2f}" if clean else "is validation",

@@ -3,7 +3,8 @@
 Paper: "Convolutional Neural Networks based Focal Loss for Class Imbalance Problem: A Case Study of Canine Red
 Blood Cells Morphology Classification", Pasupa, Vatathanavaro and Tungjitnob.
 
-    make reproduce-canine-rbc                                 synthetic smears, minutes on two CPU cores
+    make reproduce-canine-rbc                                 cells of 12 human smears, minutes on two CPU cores
+    make reproduce-canine-rbc DATA=smear_phantom              synthetic smears
     make reproduce-canine-rbc DATA=chula_rbc PROFILE=short    human smears, an hour or two on two CPU cores
     make reproduce-canine-rbc DATA=canine_rbc PROFILE=full    the paper's networks; needs a GPU
 
@@ -26,6 +27,7 @@ import pandas as pd
 
 from data_prep.canine_rbc import prepare_cells
 from data_prep.phantoms.smear import write_smears
+from data_prep.samples.data_sets import RED_CELL_SIZE, RED_CELLS_SAMPLE, prepare_red_cells_sample
 from data_prep.sources import Source
 from drcls.cli.arguments import positive_int
 from drcls.data import load_manifest
@@ -71,7 +73,6 @@ PROFILES = {
     },
 }
 PHANTOM = {"num_smears": 20, "size": (360, 270), "seed": 0}
-CELL_SIZE = 64
 
 # Table 1: every alpha of the sweep, the baselines, and one row of ours.
 ALPHAS = (0.25, 0.50, 0.75, 1.00, 1.25, 1.50, 1.75)
@@ -101,11 +102,13 @@ def main(arguments=None):
 
 
 def acquire(data):
-    """Section 4.1: the cells that were cut from smears; the phantom's smears are drawn where they are missing."""
+    """Section 4.1: the cells that were cut from smears; those of the sample and the phantom are cut here."""
     folder = ROOT / "data" / data
+    if data == RED_CELLS_SAMPLE.name:
+        prepare_red_cells_sample(folder)
     if data == "smear_phantom":
         smears = write_smears(ROOT / "data" / "smear_phantom_smears", **PHANTOM)
-        prepare_cells(Source(smears), folder, size=CELL_SIZE)
+        prepare_cells(Source(smears), folder, size=RED_CELL_SIZE)
     return load_manifest(folder)
 
 
@@ -307,7 +310,9 @@ def run(options, trials):
 
 
 def parse(arguments):
-    parser = make_parser(__doc__, PROFILES, "smear_phantom, chula_rbc or canine_rbc")
+    parser = make_parser(
+        __doc__, PROFILES, f"{RED_CELLS_SAMPLE.name}, smear_phantom, chula_rbc or canine_rbc"
+    )
     parser.add_argument(
         "--seeds", type=int, nargs="+", default=[0, 1, 2], help="of Table 1; the first for the rest"
     )
@@ -320,7 +325,7 @@ def parse(arguments):
     if options.models != "all" or options.seed:
         parser.error("the rows of this study choose one another: --models must be all; seeds are --seeds")
     resolve_options(
-        options, ROOT / "data" / "canine_rbc", "smear_phantom", lambda _: list(METHODS), list(METHODS)
+        options, ROOT / "data" / "canine_rbc", RED_CELLS_SAMPLE.name, lambda _: list(METHODS), list(METHODS)
     )
     if options.engine == "auto":
         options.engine = "processes" if keras.distribution.list_devices("gpu") == [] else "sequential"

@@ -38,13 +38,13 @@ def make_parser(description, profiles, data_sets):
     return parser
 
 
-def resolve_options(options, prepared, phantom, models, known):
+def resolve_options(options, prepared, stand_in, models, known):
     """Replace auto, all and both by what they mean here, and print what every option became.
 
     Args:
         options: what the parser returned; changed in place, with `protocols` added and `models` a list.
         prepared: Path of the paper's own data set; `--data auto` is this one where it holds a manifest.
-        phantom: str, the data set that `--data auto` is otherwise.
+        stand_in: str, the data set that `--data auto` is otherwise: a phantom, or a sample of real images.
         models: function (options with data and profile resolved) -> list of str, what `--models all` means.
         known: list of str, all rows there are.
 
@@ -52,7 +52,7 @@ def resolve_options(options, prepared, phantom, models, known):
         SystemExit: where a row is unknown.
     """
     if options.data == "auto":
-        options.data = prepared.name if (prepared / "manifest.csv").is_file() else phantom
+        options.data = prepared.name if (prepared / "manifest.csv").is_file() else stand_in
     if options.profile == "auto":
         options.profile = "quick" if all("cpu" in name.lower() for name in devices()) else "full"
     options.protocols = ["paper", "clean"] if options.protocol == "both" else [options.protocol]

@@ -32,7 +32,7 @@ def run_variant(folder, config, parts, leakage, fit, force=False):
     Args:
         folder: Path of the run folder.
         config: dict of everything the row depends on, with the fields of `IDENTITY` but `phantom`, which is a fact of
-            the data set.
+            the data set, as `sample` is.
         parts: dict of `Manifest`, from `split`.
         leakage: dict, from `audit`.
         fit: function () -> (float (N, C) probabilities of the test part, str note).
@@ -41,7 +41,10 @@ def run_variant(folder, config, parts, leakage, fit, force=False):
     Raises:
         ValueError: where the folder holds a row of other settings.
     """
-    config = config | {"phantom": bool(parts["test"].info.get("phantom"))}
+    info = parts["test"].info
+    config = config | {"phantom": bool(info.get("phantom"))}
+    if "sample" in info:
+        config["sample"] = info["sample"]
     if force:
         shutil.rmtree(folder, ignore_errors=True)  # or the checkpoint would be found, and nothing trained
     if not is_current(folder, config):

@@ -8,9 +8,10 @@ import pytest
 from data_prep.canine_rbc import prepare_cells
 from data_prep.folder import prepare_folder
 from data_prep.samples import SAMPLES, sample_path, write_sample
+from data_prep.samples.data_sets import prepare_blood_cells_sample, prepare_red_cells_sample
 from data_prep.samples.draw import CELLS, main
 from data_prep.sources import PreparationError, Source
-from drcls.data import load_manifest, split
+from drcls.data import folds, load_manifest, split, subsample_to_majority_share
 from drcls.data.audit import audit
 
 
@@ -72,6 +73,42 @@ def test_red_cells_are_cut_and_can_be_split_by_smears(tmp_path):
     manifest = load_manifest(folder)
     assert info["cells"]["smears"] == 12 and manifest.frame["group"].nunique() == 12
     assert all(part.counts().all() for part in split(manifest, (0.7, 0.1, 0.2), 0, "grouped").values())
+
+
+def test_both_become_data_sets_that_say_what_they_are(tmp_path):
+    cells = prepare_blood_cells_sample(tmp_path / "cells")
+    assert cells["name"] == "blood_cells_sample" and not cells["phantom"] and "counts_check" not in cells
+    assert cells["injected"] == {"duplicate": 6, "overlay of boat": 7, "overlay of house": 53}
+    assert sum(cells["counts"].values()) == 402 + 66
+    assert cells["sample"].startswith("A sample of real images: 402 blood cells of Acevedo et al. 2020, six")
+    assert "CC BY 4.0" in cells["sample"] and "not comparable with the paper's" in cells["sample"]
+    assert prepare_blood_cells_sample(tmp_path / "cells") == cells
+    red = prepare_red_cells_sample(tmp_path / "red")
+    number = sum(red["counts"].values())
+    assert red["sample"].startswith(
+        f"A sample of real images: {number} red cells of humans, cut out of 12 smears"
+    )
+    assert "MIT" in red["sample"] and number == len(load_manifest(tmp_path / "red"))
+
+
+def test_a_whole_data_set_is_no_sample(tmp_path):
+    prepare_folder(write_sample("blood_cells", tmp_path / "sample"), tmp_path / "cells", size=96)
+    assert "sample" not in load_manifest(tmp_path / "cells").info
+
+
+def test_every_part_and_fold_of_the_red_cells_holds_every_class(tmp_path):
+    prepare_red_cells_sample(tmp_path / "red")
+    manifest = load_manifest(tmp_path / "red")
+    for share in (None, 0.5, 0.8, 0.95):  # of the quick profile
+        part = manifest if share is None else subsample_to_majority_share(manifest, share, 0)
+        for strategy in ("grouped", "random"):
+            divided = split(part, (0.7, 0.3), 0, strategy)
+            assert all(half.counts().all() for half in divided.values()), (share, strategy)
+    for strategy in ("grouped", "random"):
+        train = split(manifest, (0.7, 0.3), 0, strategy)["train"]
+        for number in (2, 5):
+            for fold in folds(train, number, 0, keep_groups=strategy == "grouped"):
+                assert all(half.counts().all() for half in fold), (strategy, number)
 
 
 @pytest.mark.slow

@@ -16,13 +16,16 @@ CLASSES = ["No_DR", "Mild", "Moderate", "Severe", "Proliferate_DR"]
 def fabricate(tmp_path):
     """Return a function that writes one made-up run folder, below `tmp_path / "runs"`, and returns it."""
 
-    def write(variant, protocol="clean", seed=0, data="fake", quality=0.7, finished=True, **fields):
+    def write(
+        variant, protocol="clean", seed=0, data="fake", quality=0.7, finished=True, sample="", **fields
+    ):
         set_name = f"{data}-{protocol}-quick-s{seed}"
         folder = tmp_path / "runs" / set_name / variant
         folder.mkdir(parents=True)
         identity = dict(data=data, protocol=protocol, profile="quick", seed=seed, variant=variant)
         env = dict(versions={"keras": "0.0-fake"}, backend="fake", device="fake CPU", wall_seconds=61.4)
-        (folder / "config.json").write_text(json.dumps(identity | {"phantom": data.startswith("phantom")}))
+        config = identity | {"phantom": data.startswith("phantom")} | ({"sample": sample} if sample else {})
+        (folder / "config.json").write_text(json.dumps(config))
         (folder / "env.json").write_text(json.dumps(env | {"git_commit": "0123456789abcdef"}))
         _history(folder, quality)
         if finished:

@@ -38,8 +38,8 @@ class Page(HTMLParser):
 def report(fabricate, tmp_path):
     """Return a function that writes a report of made-up runs and returns (Markdown, parsed HTML, folder)."""
 
-    def write(data="fake", title="A title", heading="Results", caption="Table 1", cell="x"):
-        fabricate("Best", data=data)
+    def write(data="fake", title="A title", heading="Results", caption="Table 1", cell="x", sample=""):
+        fabricate("Best", data=data, sample=sample)
         counts, info = {"all": {"cat": 3, "dog": 2}}, {"name": data, "phantom": data.startswith("phantom")}
         figure = class_distribution(tmp_path / "runs" / "figures" / "bars.png", counts, info, "Classes")
         frame = pd.DataFrame({"model": ["Best", "Best"], "note": [cell, cell], "value": ["1.00", "not run"]})
@@ -95,6 +95,13 @@ def test_synthetic_data_is_loud(report):
     assert markdown.index("SYNTHETIC DATA") < markdown.index("**Data**")
     assert "synthetic" in [attrs.get("class") for attrs in page.named("p")]
     assert "phantom-fundus (synthetic)" in markdown
+
+
+def test_a_sample_is_told_in_the_words_of_its_data_set(report):
+    said = "A sample of real images: 9 cells. They are not comparable with the paper's."
+    markdown, page, _ = report("cells", sample=said)
+    assert markdown.index(f"> **{said}**") < markdown.index("**Data**")
+    assert said in page.text and "cells (sample)" in markdown and "SYNTHETIC" not in markdown
 
 
 def test_odd_names_are_text_and_never_markup(report):

@@ -24,6 +24,13 @@ def test_signs_and_small_p_values():
     assert (text.p_value(0.00099), text.p_value(0.0321)) == ("< 0.001", "0.032")
 
 
+def test_what_the_images_are_stands_in_brackets():
+    whole, sample, drawn = ({"phantom": p, "sample": s} for p, s in ((False, ""), (False, "9"), (True, "")))
+    assert text.kind_of_images([whole]) == ""
+    assert text.kind_of_images([whole, sample]) == " (sample)"
+    assert text.kind_of_images([sample, drawn]) == " (synthetic)"
+
+
 def test_the_label_of_synthetic_data_is_in_capitals():
     assert text.synthetic_label([{"phantom": False}, {"phantom": True}]) == "SYNTHETIC DATA. "
     assert text.synthetic_label([{"phantom": False}]) == ""

@@ -30,6 +30,12 @@ def test_a_protocol_that_was_not_run_is_said(fabricate, tmp_path):
     assert len(found) == 3
 
 
+def test_a_sample_is_named(fabricate, tmp_path):
+    fabricate("Best", sample="A sample of real images.")
+    found = verdict(read_runs(tmp_path / "runs"), REPORTED, "Best", MEASURES)
+    assert found[2].startswith("A leak-free split on a sample of images gives accuracy ")
+
+
 def test_a_split_that_was_not_audited_is_said(fabricate, tmp_path):
     fabricate("Best", leakage=None)
     found = verdict(read_runs(tmp_path / "runs"), REPORTED, "Best", MEASURES)

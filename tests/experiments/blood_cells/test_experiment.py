@@ -184,6 +184,14 @@ def test_frozen_backbones_may_be_trained_on_augmented_images(setting, tmp_path):
     assert "embeddings" not in read_json(run / "metrics.json")["note"]
 
 
+def test_what_was_prepared_goes_before_the_sample(tmp_path, monkeypatch):
+    monkeypatch.setattr(experiment, "ROOT", tmp_path)
+    assert parse([]).data == "blood_cells_sample"
+    (tmp_path / "data" / "blood_cells").mkdir(parents=True)
+    (tmp_path / "data" / "blood_cells" / "manifest.csv").write_text("")
+    assert parse([]).data == "blood_cells"
+
+
 def test_rows_of_the_full_profile():
     options = parse(["--profile", "full", "--data", "leukocytes_phantom"])
     assert options.models == VARIANTS
@@ -224,6 +232,18 @@ def test_synthetic_cells_are_known_by_their_data_set_whatever_its_name(setting, 
     main([*setting, "--data", "cells", "--protocol", "clean", "--models", "transfer"])
     row = tmp_path / "runs" / "blood_cells" / "cells-clean-quick-s0" / "extractor"
     assert read_json(row / "metrics.json")["phantom"] and read_json(row / "config.json")["phantom"]
+
+
+def test_by_default_the_sample_is_prepared_and_every_page_says_so(setting, tmp_path, monkeypatch):
+    chosen = [*setting[2:], "--protocol", "clean", "--models", "transfer"]
+    main(chosen)
+    row = tmp_path / "runs" / "blood_cells" / "blood_cells_sample-clean-quick-s0" / "extractor"
+    said = load_manifest(tmp_path / "data" / "blood_cells_sample").info["sample"]
+    assert read_json(row / "config.json")["sample"] == said and not read_json(row / "config.json")["phantom"]
+    report = tmp_path / "runs" / "blood_cells" / "report-blood_cells_sample-quick"
+    assert f"> **{said}**" in (report / "report.md").read_text()
+    text = (report / "report.html").read_text()
+    assert "A sample of real images: 402 blood cells" in text and "SYNTHETIC" not in text
 
 
 @pytest.fixture

@@ -8,12 +8,14 @@ import tensorflow as tf
 from drcls.data import imbalance_ratio, load_manifest
 from drcls.losses import FocalCrossentropy
 from drcls.metrics import classification_metrics
+from drcls.report import read_runs, write_report
 from drcls.runs import read_json, write_json
 from experiments.canine_rbc_focal import experiment
 from experiments.canine_rbc_focal.experiment import (
     METHODS,
     PROFILES,
     SWEEP,
+    acquire,
     best_alphas,
     chosen_by_folds,
     main,
@@ -192,6 +194,18 @@ def test_the_whole_study_from_cells_to_page(study, tmp_path):
 def test_options_that_would_do_nothing_are_refused(study, option):
     with pytest.raises(SystemExit):
         parse([*study, *option])
+
+
+def test_by_default_the_cells_of_the_sample_are_cut_and_every_trial_says_so(study, tmp_path):
+    options = parse(study[2:])
+    assert options.data == "red_cells_sample"
+    manifest = acquire(options.data)
+    folder = tmp_path / "runs" / "red_cells_sample-clean-quick-s0" / "tiny_resnet+focal_0.25"
+    train_trial(settings(study[2:], majority_share=0.5), folder, manifest.root)
+    (run,) = read_runs(folder)
+    assert run["sample"] == manifest.info["sample"] and not run["phantom"]
+    report = write_report(tmp_path / "report", "Cells", [], [run])[0].read_text()
+    assert "> **A sample of real images: " in report and "the paper's are dogs'" in report
 
 
 def test_alphas_are_those_of_table_1():

@@ -6,6 +6,7 @@ RUN = {
     "variant": "net",
     "data": "squares",
     "phantom": False,
+    "sample": "",
     "protocol": "clean",
     "profile": "quick",
     "seed": 0,
