@@ -11,6 +11,7 @@ import json
 import os
 import sys
 
+from drcls import __version__
 from drcls.cli import (
     audit,
     check_tables,
@@ -37,7 +38,8 @@ def main(arguments=None):
         arguments: list of str, by default those of the process.
 
     Returns:
-        int, the exit status: 0, 1 where something failed, 2 on wrong arguments, 130 after Ctrl-C.
+        int, the exit status: 0, 1 where something failed, 2 on wrong arguments or a source that they do not fit, 130
+        after Ctrl-C.
     """
     options = build_parser().parse_args(arguments)
     command = options.command
@@ -68,6 +70,7 @@ def build_parser():
         description="From a folder of your own images to a model that a colleague can use.",
         epilog="drcls COMMAND --help shows examples.",
     )
+    parser.add_argument("--version", action="version", version=f"drcls {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands", parser_class=Parser)
     for module in COMMANDS:
         subparser = commands.add_parser(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class UsageError(Exception):
-    """Arguments that do not fit each other; the command ends with exit status 2."""
+    """Arguments that do not fit each other or their files; the command ends with exit status 2."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -74,7 +74,7 @@ def positive_float(text):
 
 
 def names(*allowed):
-    """Return a check of names parted by commas."""
+    """Return a check of names separated by commas."""
 
     def check(text):
         given = [name for name in text.split(",") if name]

@@ -17,7 +17,7 @@ AFTER_INTERRUPTION = "give the command again; nothing half-written is left"
 
 
 def add_arguments(parser):
-    parser.add_argument("model", metavar="RUN_OR_MODEL", type=model_file)
+    parser.add_argument("model", metavar="RUN_OR_MODEL", type=model_file, help="run folder or .keras file")
     parser.add_argument("data", metavar="DATA", type=prepared, help="prepared folder")
     parser.add_argument("--part", choices=["train", "validation", "test", "all"], help="default: see above")
     parser.add_argument(

@@ -26,8 +26,10 @@ METHODS = (
 
 
 def add_arguments(parser):
-    parser.add_argument("model", metavar="RUN_OR_MODEL", type=model_file)
-    parser.add_argument("images", metavar="IMAGES", type=existing, nargs="+", help="files or folders")
+    parser.add_argument("model", metavar="RUN_OR_MODEL", type=model_file, help="run folder or .keras file")
+    parser.add_argument(
+        "images", metavar="IMAGES", type=existing, nargs="+", help="image files, or folders of them"
+    )
     parser.add_argument("to", metavar="TO", type=Path, help="folder to write")
     parser.add_argument("--method", choices=METHODS, default="grad_cam", help="default: %(default)s")
     parser.add_argument(

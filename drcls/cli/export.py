@@ -17,7 +17,7 @@ FORMATS = ("keras", "saved_model", "onnx", "litert")
 
 
 def add_arguments(parser):
-    parser.add_argument("model", metavar="RUN_OR_MODEL", type=model_file)
+    parser.add_argument("model", metavar="RUN_OR_MODEL", type=model_file, help="run folder or .keras file")
     parser.add_argument("to", metavar="TO", type=Path, help="folder of the file and its card")
     parser.add_argument("--format", choices=FORMATS, default="onnx", help="default: %(default)s")
     parser.add_argument("--int8", action="store_true", help="quantise to 8 bits (onnx and litert)")

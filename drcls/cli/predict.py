@@ -17,8 +17,10 @@ AFTER_INTERRUPTION = "give the command again; nothing half-written is left"
 
 
 def add_arguments(parser):
-    parser.add_argument("model", metavar="RUN_OR_MODEL", type=model_file)
-    parser.add_argument("images", metavar="IMAGES", type=existing, nargs="+", help="files or folders")
+    parser.add_argument("model", metavar="RUN_OR_MODEL", type=model_file, help="run folder or .keras file")
+    parser.add_argument(
+        "images", metavar="IMAGES", type=existing, nargs="+", help="image files, or folders of them"
+    )
     parser.add_argument("to", metavar="TO.csv", type=Path, help="table to write")
 
 

@@ -20,21 +20,31 @@ COLUMNS = ("image_column", "label_column", "group_column", "split_column")
 def add_arguments(parser):
     parser.add_argument("source", metavar="SOURCE", type=existing, help="folder, zip or .npz")
     parser.add_argument("to", metavar="TO", type=Path, help="folder to write; its name is the data set's")
-    parser.add_argument("--table", help="CSV or TSV of labels, a file or one inside SOURCE")
+    parser.add_argument("--table", metavar="FILE", help="CSV or TSV of labels, a file or one inside SOURCE")
     parser.add_argument(
         "--image-column", help="column of file names or ids (default: the one that names images)"
     )
     parser.add_argument("--label-column", help="column of the classes (default: the only one left)")
     parser.add_argument("--group-column", help="column of what no split may tear apart, such as the patient")
     parser.add_argument("--split-column", help="column of train, val and test")
-    parser.add_argument("--classes", help="class names in their order, parted by commas (default: sorted)")
+    parser.add_argument("--classes", help="class names in their order, separated by commas (default: sorted)")
     parser.add_argument("--ordered", action="store_true", help="the classes are grades, from least to most")
-    parser.add_argument("--size", type=positive_int, help="side in pixels (default: 224; of an .npz its own)")
     parser.add_argument(
-        "--crop", choices=["none", "border", "centre"], default="none", help="before resizing"
+        "--size",
+        type=positive_int,
+        help="side in pixels of the square that every image is stretched to (default: 224; of an .npz its own)",
     )
     parser.add_argument(
-        "--filter", choices=["none", "gaussian", "ben_graham"], default="none", help="after resizing"
+        "--crop",
+        choices=["none", "border", "centre"],
+        default="none",
+        help="before resizing; border: without dark borders; centre: the largest square in the middle",
+    )
+    parser.add_argument(
+        "--filter",
+        choices=["none", "gaussian", "ben_graham"],
+        default="none",
+        help="after resizing; gaussian: blurred a little; ben_graham: minus the local mean colour",
     )
     parser.add_argument("--clahe", action="store_true", help="equalise contrast locally, last")
     parser.add_argument("--title", help="what tables and figures call the data (default: the name of TO)")
@@ -78,7 +88,7 @@ def run(options):
         else:
             info = prepare_folder(options.source, options.to, **described)
     except PreparationError as error:
-        raise ValueError(str(error)) from error
+        raise UsageError(str(error)) from error
     failed = 0 if options.allow_rejected else info["rejected"]
     return info | {"folder": str(options.to), "failed": failed}
 

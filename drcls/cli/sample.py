@@ -10,6 +10,8 @@ examples:
 
 from pathlib import Path
 
+from drcls.cli.arguments import UsageError
+
 AFTER_INTERRUPTION = "the same command goes on where it stopped"
 NAMES = ("blood_cells", "red_cells")
 
@@ -27,7 +29,7 @@ def run(options):
     try:
         folder = write_sample(options.name, options.to)
     except PreparationError as error:
-        raise ValueError(str(error)) from error
+        raise UsageError(str(error)) from error
     num_files = sum(path.is_file() for path in folder.rglob("*"))
     return {"folder": str(folder), "files": num_files, "content": SAMPLES[options.name]}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from drcls.cli.arguments import UsageError, names, positive_float, positive_int, prepared
 from drcls.cli.results import describe_metrics
-from drcls.own_images.options import HEADS, LOSSES, PARTS, PROTOCOLS, SAMPLERS, check_options
+from drcls.own_images.options import BACKBONES, HEADS, LOSSES, PARTS, PROTOCOLS, SAMPLERS, check_options
 
 AFTER_INTERRUPTION = "the same command goes on after the last finished epoch"
 
@@ -23,19 +23,54 @@ def add_arguments(parser):
     parser.add_argument(
         "--backbone",
         default="EfficientNetLite0",
-        help="name or .keras file (default: %(default)s, in the package)",
+        help="network to start from: a .keras file or one of "
+        + ", ".join(BACKBONES)
+        + " (default: %(default)s, "
+        "whose weights come with the package; Keras downloads the others)",
     )
-    parser.add_argument("--weights", help="imagenet, none or a file (default: imagenet for a named backbone)")
-    parser.add_argument("--parts", type=names(*PARTS), default=[], help="some of " + ",".join(PARTS))
-    parser.add_argument("--loss", choices=LOSSES, default="cross_entropy")
-    parser.add_argument("--sampler", choices=SAMPLERS, default="none", help="on the training part alone")
-    parser.add_argument("--frozen", action="store_true", help="train a head on the backbone's embeddings")
-    parser.add_argument("--head", choices=HEADS, default="dense", help="with --frozen")
-    parser.add_argument("--protocol", choices=PROTOCOLS, default="clean", help="how the data are divided")
+    parser.add_argument(
+        "--weights", help="imagenet, none (random) or a file (default: imagenet for a named backbone)"
+    )
+    parser.add_argument(
+        "--parts",
+        type=names(*PARTS),
+        default=[],
+        help="layers before the classifier, separated by commas: cbam (attention), drop_block (regions left out "
+        "while training), transformer (self-attention)",
+    )
+    parser.add_argument(
+        "--loss",
+        choices=LOSSES,
+        default="cross_entropy",
+        help="weighted: rare classes count more; balanced_softmax: corrected for the class frequencies; focal: images "
+        "that are easy count less (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--sampler",
+        choices=SAMPLERS,
+        default="none",
+        help="of the training part alone; over: repeat images of rare classes; under: leave out images of frequent "
+        "ones; smote: make features of rare classes, with --frozen (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--frozen",
+        action="store_true",
+        help="leave the backbone as it is and train a classifier on its features, which is much faster",
+    )
+    parser.add_argument(
+        "--head", choices=HEADS, default="dense", help="that classifier (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--protocol",
+        choices=PROTOCOLS,
+        default="clean",
+        help="how the images are divided; clean: identical images once, groups and near-copies in one part; random: "
+        "image by image, so copies leak; as-given: by the train and test folders of the source (default: %(default)s)",
+    )
     parser.add_argument("--image-size", type=positive_int, help="side in pixels (default: as prepared)")
     parser.add_argument("--epochs", type=positive_int, help="default: by the number of training images")
     parser.add_argument("--learning-rate", type=positive_float, help="default: by what is trained")
-    parser.add_argument("--batch-size", type=positive_int, default=32)
+    parser.add_argument("--batch-size", type=positive_int, default=32, help="default: %(default)s")
     parser.add_argument("--no-augmentation", action="store_true", help="show training images as they are")
     parser.add_argument("--seed", type=int, default=0, help="of everything random, the split too")
     parser.add_argument("--force", action="store_true", help="train anew where RUN holds a run")
@@ -49,8 +84,12 @@ def run(options):
         )
     except ValueError as error:
         raise UsageError(str(error)) from error
-    if options.backbone.endswith(".keras") and not Path(options.backbone).is_file():
-        raise UsageError(f"--backbone {options.backbone}: no such file")
+    if options.backbone not in BACKBONES and not Path(options.backbone).is_file():
+        raise UsageError(
+            f"--backbone {options.backbone}: no such file; expected a .keras file or one of {', '.join(BACKBONES)}"
+        )
+    if options.weights not in (None, "imagenet", "none") and not Path(options.weights).is_file():
+        raise UsageError(f"--weights {options.weights}: no such file; expected imagenet, none or a file")
     from drcls.own_images import train_classifier
 
     result = train_classifier(

@@ -3,6 +3,19 @@
 LOSSES = ("cross_entropy", "weighted", "balanced_softmax", "focal")
 SAMPLERS = ("none", "over", "under", "smote")
 PARTS = ("cbam", "drop_block", "transformer")
+BACKBONES = (
+    "EfficientNetLite0",
+    "MobileNet",
+    "MobileNetV2",
+    "ResNet50",
+    "DenseNet121",
+    "DenseNet201",
+    "CheXNet",
+    "InceptionV3",
+    "Xception",
+    "InceptionResNetV2",
+    "VGG19",
+)
 HEADS = ("dense", "logistic_regression")
 # The name of each split here and in `drcls.data.split`; `as-given` keeps the distributor's test part.
 PROTOCOLS = {"clean": "grouped", "random": "random", "as-given": "official"}

@@ -1,8 +1,11 @@
 """The frame of the command: help, wrong arguments, errors in one line, JSON and Ctrl-C."""
 
+import configparser
 import json
 import subprocess
 import sys
+from importlib.metadata import EntryPoint, version
+from pathlib import Path
 
 import pytest
 
@@ -51,6 +54,7 @@ EXAMPLE_FILES = [
     *(f"{name}/1.png" for name in ("new_images", "monday", "tuesday")),
     "eye.jpg",
     "model.keras",
+    "handed_over/model.keras",
     "numbers.json",
 ]
 
@@ -82,6 +86,8 @@ def test_without_a_command_the_answer_is_an_error(capsys):
         ),
         (["train", "DATA", "run", "--sampler", "smote"], "needs a frozen backbone"),
         (["train", "DATA", "run", "--backbone", "lost.keras"], "--backbone lost.keras: no such file"),
+        (["train", "DATA", "run", "--backbone", "ResNet5"], "a .keras file or one of EfficientNetLite0,"),
+        (["train", "DATA", "run", "--weights", "imagenett"], "--weights imagenett: no such file"),
         (["train", "DATA", "run", "--learning-rate", "nan"], "a number above 0; received 'nan'"),
         (["train", "HERE", "run"], "is not prepared: expected manifest.csv and dataset.json"),
         (["evaluate", "DATA", "DATA"], "expected a .keras file, or a run folder with model.keras"),
@@ -110,6 +116,25 @@ def test_arguments_are_checked_before_keras_is_imported(data):
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert answer.stdout.split() == ["2", "False", "False"], answer.stderr
+
+
+def test_the_version_is_told_without_keras():
+    code = (
+        "import sys\nfrom drcls.cli import main\ntry:\n    main(['--version'])\n"
+        "finally:\n    print([name for name in ('keras', 'pandas', 'numpy') if name in sys.modules])"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert answer.stdout.splitlines() == [f"drcls {version('drcls')}", "[]"], answer.stderr
+    answer = subprocess.run([sys.executable, "-m", "drcls", "--version"], capture_output=True, text=True)
+    assert (answer.returncode, answer.stdout) == (0, f"drcls {version('drcls')}\n")
+
+
+def test_the_console_script_is_the_command():
+    described = configparser.ConfigParser()
+    described.read(Path(__file__).resolve().parents[2] / "setup.cfg")
+    name, value = described["options.entry_points"]["console_scripts"].strip().split(" = ")
+    assert name == "drcls"
+    assert EntryPoint(name, value, "console_scripts").load() is main
 
 
 def test_the_module_is_the_command():

@@ -12,12 +12,14 @@ import cv2
 import numpy as np
 import pytest
 
-from data_prep.samples import SAMPLES
+from data_prep.samples import SAMPLES, write_sample
 from drcls.cli import COMMANDS, main, name_of
 from drcls.cli.sample import NAMES
 from tests.small_data import save_tiny_backbone
 
 ROOT = Path(__file__).resolve().parents[2]
+# Of 10,000 images of 64 pixels: their bytes are 123 MB.
+MOST_MEGABYTES = {"prepare": 700, "audit": 700, "train": 2500, "evaluate": 2500}
 WRITTEN = (
     "cells/LICENCE.txt",
     "prepared/manifest.csv",
@@ -79,7 +81,7 @@ def test_sample_says_what_it_wrote(tmp_path, capsys):
     assert "CC BY 4.0" in capsys.readouterr().out
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "mine.txt").write_text("mine")
-    assert main(["sample", "blood_cells", str(tmp_path / "other")]) == 1
+    assert main(["sample", "blood_cells", str(tmp_path / "other")]) == 2
     assert "drcls sample: error:" in capsys.readouterr().err
 
 
@@ -166,17 +168,58 @@ def test_the_documented_python_does_the_same(tmp_path):
     assert (tmp_path / "handed_over" / "model.onnx").is_file() and "'mcnemar'" in answer.stdout
 
 
-@pytest.mark.slow
-def test_ten_thousand_images(tmp_path):
-    write_class_folders(tmp_path / "images", 10_000, 16)
-    backbone = save_tiny_backbone(tmp_path / "tiny.keras")
-    for arguments in ten_commands(tmp_path / "images", tmp_path, backbone)[:-1]:
-        answer = subprocess.run(
+def write_many_cells(folder, num_images, size=64, seed=0):
+    """Write cells of the sample as class folders, each turned, moved, enlarged and coloured at random."""
+    rng = np.random.default_rng(seed)
+    source = write_sample("blood_cells", folder.with_name("sample"))
+    cells = [(path.parent.name, cv2.imread(str(path))) for path in sorted(source.rglob("*.jpg"))]
+    for number in range(num_images):
+        label, cell = cells[number % len(cells)]
+        matrix = cv2.getRotationMatrix2D((48, 48), rng.uniform(0, 360), rng.uniform(1.0, 1.4) * size / 96)
+        matrix[:, 2] += rng.uniform(-6, 6, 2) + (size - 96) / 2
+        turned = cv2.warpAffine(cell, matrix, (size, size), borderMode=cv2.BORDER_REFLECT)
+        coloured = turned * rng.uniform(0.8, 1.2, 3) + rng.normal(0, 4, turned.shape)
+        path = folder / label / f"{number:05d}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), np.clip(coloured, 0, 255).astype(np.uint8))
+
+
+def run_measured(arguments, folder):
+    """Run a command in a process of its own; return what it printed and its largest resident size in megabytes."""
+    with (folder / "out.txt").open("w") as out, (folder / "err.txt").open("w") as err:
+        process = subprocess.Popen(
             [sys.executable, "-m", "drcls", *map(str, arguments)],
             env=os.environ | {"PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
+            stdout=out,
+            stderr=err,
         )
-        assert answer.returncode == 0 and answer.stdout.strip(), (arguments, answer.stderr)
-    metrics = json.loads((tmp_path / "plain" / "metrics.json").read_text())
-    assert metrics["num_test"] == pytest.approx(1500, abs=100)
+        _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, (arguments, (folder / "err.txt").read_text()[-2000:])
+    return (folder / "out.txt").read_text(), usage.ru_maxrss / 1024
+
+
+@pytest.mark.slow
+def test_ten_thousand_images_in_bounded_memory(tmp_path):
+    write_many_cells(tmp_path / "images", 10_000)
+    data, run = tmp_path / "prepared", tmp_path / "run"
+    commands = [
+        ["prepare", tmp_path / "images", data, "--size", "64"],
+        ["audit", data, "--html", tmp_path / "audit.html"],
+        ["train", data, run, "--frozen", "--epochs", "2"],
+        ["evaluate", run, data, "--html", tmp_path / "test.html"],
+    ]
+    peaks = {}
+    for arguments in commands:
+        out, peaks[arguments[0]] = run_measured(arguments, tmp_path)
+        assert out.strip()
+    print(peaks)
+    assert all(peak < MOST_MEGABYTES[name] for name, peak in peaks.items()), peaks
+    info = json.loads((data / "dataset.json").read_text())
+    assert sum(info["counts"].values()) == 10_000 and info["rejected"] == 0
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["leakage"]["group"] == 0 and 1000 < metrics["num_test"] < 2000
+    # The largest class holds a quarter of the images.
+    assert metrics["metrics"]["accuracy"] > 0.5
+    evaluated = json.loads((run / "evaluation-test" / "metrics.json").read_text())
+    assert evaluated["metrics"]["accuracy"] == pytest.approx(metrics["metrics"]["accuracy"], abs=1e-3)

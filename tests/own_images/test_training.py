@@ -9,7 +9,8 @@ import pytest
 
 import drcls.own_images.training as training
 from drcls.data import load_manifest
-from drcls.own_images import train_classifier
+from drcls.models import BACKBONES
+from drcls.own_images import options, train_classifier
 from tests.small_data import save_tiny_backbone
 
 
@@ -174,3 +175,7 @@ def test_epochs_and_learning_rate_go_by_the_number_of_images(num_images, options
     chosen = training._schedule(config, num_images, None, None)
     assert chosen == {"epochs": epochs, "learning_rate": learning_rate}
     assert training._schedule(config, num_images, 3, 0.5) == {"epochs": 3, "learning_rate": 0.5}
+
+
+def test_the_backbones_that_can_be_asked_for_are_those_there_are():
+    assert set(options.BACKBONES) == set(BACKBONES) and len(options.BACKBONES) == len(BACKBONES)
