@@ -26,7 +26,7 @@ HOW_TO_LOAD = {
     ),
     "saved_model": (
         "TensorFlow",
-        'import tensorflow as tf\n\nprobabilities = tf.saved_model.load("{file}").serve(images).numpy()',
+        'import tensorflow as tf\n\nmodel = tf.saved_model.load("{file}")\nprobabilities = model.serve(images).numpy()',
     ),
     "onnx": (
         "onnxruntime",

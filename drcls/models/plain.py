@@ -90,8 +90,9 @@ def _with_output(model, replace):
     if len(model.outputs) != 1:
         return model
     last, node, _ = model.outputs[0]._keras_history
-    inputs = last._inbound_nodes[node].input_tensors
+    before = last._inbound_nodes[node].input_tensors
     new = _with_output(last, replace) if isinstance(last, keras.Model) else replace(last)
-    if new is None or new is last or len(inputs) != 1:
+    if new is None or new is last or len(before) != 1:
         return model
-    return keras.Model(model.input, new(inputs[0]), name=model.name)
+    inputs = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
+    return keras.Model(inputs, new(before[0]), name=model.name)
