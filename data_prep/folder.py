@@ -76,8 +76,8 @@ def list_class_folders(source):
     folders = {path for path in inner if len(path.parts) == depth}
     if not folders:
         raise PreparationError(
-            f"{source.path}: no class folders among {len(source.names)} files; CLASS/NAME.jpg or "
-            "train/CLASS/NAME.jpg expected"
+            f"{source.path}: no two class folders among {len(source.names)} files; CLASS/NAME.jpg or "
+            "train/CLASS/NAME.jpg expected, or a table of labels (--table)"
         )
     filled = {path.parts[:depth] for path in images if len(path.parts) > depth}
     empty = sorted(str(path) for path in folders if path.parts not in filled)

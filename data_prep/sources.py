@@ -222,7 +222,9 @@ class Source:
         try:
             archive = zipfile.ZipFile(file)
         except (zipfile.BadZipFile, OSError, ValueError) as error:
-            raise PreparationError(f"{parts[0]} is not a readable zip archive ({error})") from error
+            raise PreparationError(
+                f"{parts[0]} is not a readable zip archive ({error}); name a folder or a zip"
+            ) from error
         self._open.append(archive)
         entries = [entry for entry in archive.infolist() if not entry.is_dir()]
         unsafe = [entry.filename for entry in entries if _is_unsafe(entry.filename)]

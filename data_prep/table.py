@@ -110,8 +110,8 @@ def _read(source, table):
     wanted = [name for name in tables if table is None or str(table) in (name, PurePosixPath(name).name)]
     if len(wanted) != 1:
         raise PreparationError(
-            f"{source.path}: {table or 'one table of labels'} expected, on the disk or in the source; "
-            f"tables in it, {shorten(tables)}"
+            f"{source.path}: {table or 'one table of labels'} expected, on the disk or in the source; tables in "
+            f"it: {shorten(tables) if tables else 'none'}"
         )
     return wanted[0], parse_table(read_text(source, wanted[0]), wanted[0])
 
@@ -159,7 +159,9 @@ def _label_column(rows, others, name):
     """Return the only column besides others."""
     left = [column for column in rows.columns if column not in others]
     if len(left) != 1:
-        raise PreparationError(f"{name}: which of the columns {left} holds the label? name it")
+        raise PreparationError(
+            f"{name}: which of the columns {left} holds the label? name it (--label-column)"
+        )
     return left[0]
 
 

@@ -90,6 +90,12 @@ def run(options):
         )
     if options.weights not in (None, "imagenet", "none") and not Path(options.weights).is_file():
         raise UsageError(f"--weights {options.weights}: no such file; expected imagenet, none or a file")
+    from drcls.own_images.dividing import check_training
+
+    try:
+        check_training(options.data, options.run_folder, options.protocol, options.seed, options.image_size)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
     from drcls.own_images import train_classifier
 
     result = train_classifier(

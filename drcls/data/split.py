@@ -242,7 +242,8 @@ def _split_groups(manifest, fractions, seed, names):
     ]
     raise ValueError(
         f"{manifest.root}: no split of whole groups into {fractions.tolist()} gives every part an image of "
-        f"every class; images in groups: {', '.join(sizes)}"
+        f"every class, which takes {len(fractions)} groups of each; add images or leave a class out. Images in "
+        f"groups: {', '.join(sizes)}"
     )
 
 

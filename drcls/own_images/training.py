@@ -5,11 +5,12 @@ import math
 import time
 from pathlib import Path
 
-from drcls.data import audit_leakage, load_manifest, split
+from drcls.data import audit_leakage, load_manifest
 from drcls.data.audit import audit
+from drcls.own_images.dividing import check_size, divide, prepared_size
 from drcls.own_images.fitting import fit
 from drcls.own_images.measuring import measure_classifier
-from drcls.own_images.options import PROTOCOLS, check_options
+from drcls.own_images.options import check_options
 from drcls.own_images.predictions import write_predictions
 from drcls.runs import (
     check_run_folder,
@@ -22,7 +23,6 @@ from drcls.runs import (
     write_split,
 )
 
-FRACTIONS = (0.7, 0.15, 0.15)
 BATCH_SIZE = 32
 AUGMENTATION = {"rotation_range": 20, "zoom_range": 0.1, "horizontal_flip": True}
 # Optimizer steps that a training makes where the number of epochs is left open, and the fewest and most epochs.
@@ -108,16 +108,16 @@ def train_classifier(
         "sampler": sampler,
         "frozen": frozen,
         "head": head,
-        "image_size": image_size or _prepared_size(manifest),
+        "image_size": image_size or prepared_size(manifest),
         "batch_size": batch_size,
         "augmentation": AUGMENTATION if augment and not frozen else None,
     }
-    divided = split(manifest, FRACTIONS, seed, PROTOCOLS[protocol])
+    divided = divide(manifest, protocol, seed)
     config |= _schedule(config, len(divided["train"]), epochs, learning_rate)
     if force:
         discard_run(folder)
     if not is_current(folder, config):
-        _check_size(manifest, config["image_size"])
+        check_size(manifest, config["image_size"])
         _train(manifest, config, divided, folder)
     return read_json(folder / "metrics.json")
 
@@ -172,19 +172,6 @@ def _schedule(config, num_images, epochs, learning_rate):
         "epochs": epochs or min(max(chosen, fewest), most),
         "learning_rate": learning_rate or LEARNING_RATE[kind],
     }
-
-
-def _prepared_size(manifest):
-    return int(manifest.frame[["width", "height"]].to_numpy().max())
-
-
-def _check_size(manifest, image_size):
-    prepared = _prepared_size(manifest)
-    if prepared < image_size:
-        raise ValueError(
-            f"{manifest.root} holds images of {prepared} pixels, and {image_size} are asked for; prepare them anew "
-            f"with --size {image_size}, or train with --image-size {prepared}"
-        )
 
 
 def _fingerprint(folder):

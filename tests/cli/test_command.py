@@ -118,6 +118,21 @@ def test_arguments_are_checked_before_keras_is_imported(data):
     assert answer.stdout.split() == ["2", "False", "False"], answer.stderr
 
 
+def test_what_cannot_be_trained_is_told_before_keras_is_imported(tmp_path):
+    manifest = write_squares(tmp_path / "data", per_class=8)
+    rare = manifest.frame[(manifest.frame["label"] != "blue") | (manifest.frame["group"] == "2")]
+    rare.to_csv(tmp_path / "data" / "manifest.csv", index=False)
+    code = (
+        "import sys; from drcls.cli import main\n"
+        f"status = main(['train', {str(tmp_path / 'data')!r}, {str(tmp_path / 'run')!r}])\n"
+        "print(status, 'keras' in sys.modules)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert answer.stdout.split() == ["2", "False"], answer.stderr
+    assert "add images or leave a class out" in answer.stderr and "blue 1 in 1" in answer.stderr
+    assert len(answer.stderr.splitlines()) == 1 and not (tmp_path / "run").exists()
+
+
 def test_the_version_is_told_without_keras():
     code = (
         "import sys\nfrom drcls.cli import main\ntry:\n    main(['--version'])\n"

@@ -145,8 +145,8 @@ def test_classes_in_the_order_that_is_asked_for(tmp_path):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["a.png", "b.png"], "no class folders among 2 files"),
-        (["x/a.png"], "no class folders among 1 files"),
+        (["a.png", "b.png"], "no two class folders among 2 files"),
+        (["x/a.png"], "no two class folders among 1 files; .*table of labels"),
         (["x/a.png", "y/notes.txt"], "class folders without an image.*1: y"),
         (["train/x/a.png", "train/y/b.png", "test/x/c.png", "more/x/d.png"], r"\['more'\] are not"),
         (["train/x/a.png", "test/x/b.png"], r"at least two classes expected, \['x'\] found"),

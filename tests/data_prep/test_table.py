@@ -117,6 +117,8 @@ def test_which_table_must_be_clear(tmp_path):
         prepare_table(source, tmp_path / "out")
     with pytest.raises(PreparationError, match="c.csv expected.*a.csv"):
         prepare_table(source, tmp_path / "out", "c.csv")
+    with pytest.raises(PreparationError, match="tables in it: none"):
+        prepare_table(write_zip(tmp_path / "bare.zip", FILES), tmp_path / "out")
     assert prepare_table(source, tmp_path / "out", "a.csv")["counts"] == {"0": 2, "1": 2}
 
 
