@@ -140,6 +140,8 @@ def test_the_documented_script_runs_to_the_served_model(tmp_path):
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell starts what runs in its background deaf to Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     out = []
     for line in process.stdout:
