@@ -12,5 +12,5 @@ drcls compare runs/plain runs/balanced                    # paired: McNemar, dif
 drcls evaluate runs/balanced prepared --html test.html    # every measure with its interval, one page
 drcls predict runs/balanced cells/basophil predictions.csv   # new images, any folders
 drcls explain runs/balanced cells/basophil explained         # Grad-CAM beside each image
-drcls export runs/balanced handed_over --format onnx      # with a model card
+drcls export runs/balanced handed_over --format onnx      # a model card says how to load it
 drcls serve runs/balanced --trained-on prepared --port "${PORT:-8000}"   # the screening application, until Ctrl-C
