@@ -50,18 +50,21 @@ def measure(part, probabilities, seed=0):
 
     Returns:
         dict with `metrics` (see `drcls.metrics.classification_metrics`) and `intervals`: accuracy by Wald
-        (Eq. 25), Wilson and group bootstrap; macro recall, specificity and F1 and quadratic kappa by group
-        bootstrap.
+        (Eq. 25), Wilson and group bootstrap; macro recall, specificity and F1 by group bootstrap. Classes without an
+        order have None as quadratic kappa, grades have it and its group bootstrap.
     """
     y_true, groups = part.labels, part.frame["group"].to_numpy()
     metrics = classification_metrics(y_true, probabilities, part.classes)
-    return {
-        "metrics": metrics,
-        "intervals": _intervals(metrics, y_true, probabilities.argmax(axis=1), groups, seed),
-    }
+    statistics = [macro_recall, macro_specificity, macro_f1]
+    if part.ordered:
+        statistics.append(quadratic_kappa)
+    else:
+        metrics["quadratic_kappa"] = None
+    intervals = _intervals(metrics, statistics, y_true, probabilities.argmax(axis=1), groups, seed)
+    return {"metrics": metrics, "intervals": intervals}
 
 
-def _intervals(metrics, y_true, y_pred, groups, seed):
+def _intervals(metrics, statistics, y_true, y_pred, groups, seed):
     num_right, num_images = int((y_true == y_pred).sum()), len(y_true)
     num_classes = len(metrics["per_class"])
 
@@ -74,8 +77,5 @@ def _intervals(metrics, y_true, y_pred, groups, seed):
             "wilson": wilson_interval(num_right, num_images),
             "bootstrap": bootstrap(accuracy),
         },
-        **{
-            statistic.__name__: {"bootstrap": bootstrap(statistic)}
-            for statistic in (macro_recall, macro_specificity, macro_f1, quadratic_kappa)
-        },
+        **{statistic.__name__: {"bootstrap": bootstrap(statistic)} for statistic in statistics},
     }

@@ -41,7 +41,9 @@ def write_squares(folder, per_class=8, size=16, seed=0):
     columns = ["path", "label", "group", "sha256", "phash", "width", "height", "source_split"]
     pd.DataFrame(rows, columns=columns).to_csv(folder / "manifest.csv", index=False)
     (folder / "dataset.json").write_text(
-        json.dumps({"name": "squares", "title": "squares", "classes": CLASSES, "phantom": True})
+        json.dumps(
+            {"name": "squares", "title": "squares", "classes": CLASSES, "ordered": False, "phantom": True}
+        )
     )
     return load_manifest(folder)
 

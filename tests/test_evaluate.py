@@ -5,13 +5,14 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
-from drcls.evaluate import evaluate
+from drcls.evaluate import evaluate, measure
 from tests.data.tables import table
 
 
 @pytest.fixture
 def measured(tmp_path):
     part = table({"a": 6, "b": 4}, images_per_group=2)
+    part.info["ordered"] = True
     right = np.array([1, 1, 1, 1, 0, 1, 1, 1, 0, 1], dtype=bool)
     predicted = np.where(right, part.labels, 1 - part.labels)
     probabilities = np.where(np.eye(2)[predicted] == 1, 0.75, 0.25)
@@ -41,3 +42,11 @@ def test_accuracy_and_its_intervals_by_hand(measured):
     for name in others:
         low, high = result["intervals"][name]["bootstrap"]
         assert low < result["metrics"][name] < high
+
+
+def test_classes_without_an_order_have_no_quadratic_kappa(measured):
+    part = measured[1]
+    part.info["ordered"] = False
+    probabilities = np.where(np.eye(2)[part.labels] == 1, 0.75, 0.25)
+    result = measure(part, probabilities)
+    assert result["metrics"]["quadratic_kappa"] is None and "quadratic_kappa" not in result["intervals"]

@@ -63,6 +63,7 @@ def write_brain(folder, num_images=600, size=64, seed=0, progress=True, force=Fa
         "name": NAME,
         "title": "Synthetic MR slices of heads in Brain Tumor MRI proportions (drawn, not real)",
         "classes": CLASSES,
+        "ordered": False,
         "source": "data_prep.phantoms.brain",
         "preparation": options,
         "injected": {

@@ -61,6 +61,8 @@ def is_finished(folder, name, options, force):
             f"{folder} holds a phantom of {info['preparation']}, asked for was {options}; "
             "name another folder or use --force"
         )
+    if "ordered" not in info:
+        return False  # drawn by an earlier version: the same images, and a description that says less
     numbers = range(options["num_images"])
     names = [f"{kind}/{number:05d}.png" for kind in ("images", "masks") for number in numbers]
     return all((folder / name).is_file() for name in ["manifest.csv", *names])
@@ -74,8 +76,8 @@ def write_phantom(folder, info, plan, draw, progress=True):
 
     Args:
         folder: where to write; what is there is replaced.
-        info: the content of `dataset.json` that the phantom knows: name, title, classes, source, preparation
-            options, what was injected.
+        info: the content of `dataset.json` that the phantom knows: name, title, classes, whether they are
+            ordered, source, preparation options, what was injected.
         plan: DataFrame, one row an image: `label` (number of its class), `patient` (number), and where the
             phantom has them, `source_split` and `kind` (of what was injected, "" for the rest), which makes
             `injected.csv`.
@@ -128,6 +130,7 @@ def _write_tables(folder, info, plan, digests, hashes):
         "name": info["name"],
         "title": info["title"],
         "classes": info["classes"],
+        "ordered": info["ordered"],
         "counts": {name: labels.count(name) for name in info["classes"]},
         "source": info["source"],
         "licence": "CC0-1.0",

@@ -60,6 +60,7 @@ def write_fundus(folder, num_images=600, size=96, seed=0, progress=True, force=F
         "name": NAME,
         "title": "Synthetic fundus photographs in APTOS 2019 proportions (drawn, not real)",
         "classes": CLASSES,
+        "ordered": True,
         "source": "data_prep.phantoms.fundus",
         "preparation": options,
         "injected": {

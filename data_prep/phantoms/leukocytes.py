@@ -61,6 +61,7 @@ def write_leukocytes(folder, num_images=600, size=64, seed=0, progress=True, for
         "name": NAME,
         "title": "Synthetic blood cells in the proportions of Acevedo et al. (drawn, not real)",
         "classes": CLASSES,
+        "ordered": False,
         "source": "data_prep.phantoms.leukocytes",
         "preparation": options,
         "injected": plan["kind"][plan["kind"] != ""].value_counts().sort_index().to_dict(),

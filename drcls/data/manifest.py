@@ -54,7 +54,7 @@ class Manifest:
         root: folder that `path` is relative to.
         frame: one row an image with the columns `path, label, group, sha256, phash, width, height,
             source_split`. `group` is what a split must never tear apart.
-        info: the content of `dataset.json`: title, classes in order, counts, preparation options.
+        info: the content of `dataset.json`: title, classes, whether these are ordered, counts, preparation options.
     """
 
     root: Path
@@ -68,6 +68,21 @@ class Manifest:
     def classes(self):
         """Class names in the order of the network's outputs."""
         return self.info["classes"]
+
+    @property
+    def ordered(self):
+        """Whether the classes are grades, from least to most, bool.
+
+        Raises:
+            ValueError: where `dataset.json` does not say it.
+        """
+        ordered = self.info.get("ordered")
+        if not isinstance(ordered, bool):
+            raise ValueError(
+                f"{self.root / 'dataset.json'} must say under 'ordered' whether the classes are grades, from least "
+                f"to most; it has {ordered}: add true or false, or prepare the data anew"
+            )
+        return ordered
 
     @property
     def labels(self):

@@ -59,7 +59,7 @@ def evaluate_classifier(run_or_model, data, part=None, folder=None, positive=Non
         "part": part,
         "num_test": len(chosen),
         "class_names": manifest.classes,
-        "ordered": bool(manifest.info.get("ordered", False)),
+        "ordered": manifest.ordered,
         "seen_in_training": None if table is None else _count_seen(table, chosen),
         "reliability": reliability(chosen.labels, probabilities),
         "folder": str(folder),

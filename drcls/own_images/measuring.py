@@ -33,8 +33,7 @@ def measure_classifier(part, probabilities, validation=None, seed=0, positive=No
     """Measure predictions on a part.
 
     Args:
-        part: `Manifest` of the part. Its `info["ordered"]` says whether the classes are grades: only then is there
-            a quadratic kappa.
+        part: `Manifest` of the part.
         probabilities: float (N, C), rows in the part's order.
         validation: (`Manifest`, probabilities) of the validation part, where two classes have their threshold
             chosen; None: no threshold.
@@ -52,9 +51,6 @@ def measure_classifier(part, probabilities, validation=None, seed=0, positive=No
     """
     measured = measure(part, probabilities, seed)
     metrics, intervals = measured["metrics"], measured["intervals"]
-    if not part.info.get("ordered", False):
-        metrics["quadratic_kappa"] = None
-        del intervals["quadratic_kappa"]
     y_true, groups = part.labels, part.frame["group"].to_numpy()
     macro_precision = partial(_macro, precision)
     statistics = BY_CLASS | {"macro_precision": macro_precision, "mean_ovr_accuracy": mean_ovr_accuracy}

@@ -148,7 +148,7 @@ def _train(manifest, config, parts, folder):
         "part": "test",
         "num_test": len(parts["test"]),
         "class_names": manifest.classes,
-        "ordered": bool(manifest.info.get("ordered", False)),
+        "ordered": manifest.ordered,
         "leakage": leakage,
         "note": note,
     }

@@ -39,9 +39,10 @@ def run_variant(folder, config, parts, leakage, fit, force=False):
         force: bool, remove what is in the folder and train anew.
 
     Raises:
-        ValueError: where the folder holds a row of other settings.
+        ValueError: where the folder holds a row of other settings, or the data set does not say whether its
+            classes are ordered.
     """
-    info = parts["test"].info
+    info, ordered = parts["test"].info, parts["test"].ordered
     config = config | {"phantom": bool(info.get("phantom"))}
     if "sample" in info:
         config["sample"] = info["sample"]
@@ -62,6 +63,7 @@ def run_variant(folder, config, parts, leakage, fit, force=False):
         row = {key: config[key] for key in IDENTITY} | {
             "num_test": len(parts["test"]),
             "class_names": parts["test"].classes,
+            "ordered": ordered,
         }
         learned = read_json(folder / "training.json") if (folder / "training.json").is_file() else None
         write_json(
@@ -106,15 +108,16 @@ def prior_corrected(parts, probabilities):
         probabilities: float (N, C) of the test part.
 
     Returns:
-        dict from `times_prior` and `over_prior` to accuracy, macro recall, macro F1 and quadratic kappa.
+        dict from `times_prior` and `over_prior` to accuracy, macro recall, macro F1 and, of grades, quadratic kappa.
     """
     prior = parts["train"].counts() / len(parts["train"])
     decisions = {"times_prior": probabilities * prior, "over_prior": probabilities / prior}
+    statistics = (accuracy, macro_recall, macro_f1, *((quadratic_kappa,) if parts["test"].ordered else ()))
     measured = {}
     for name, scores in decisions.items():
         confusion = confusion_matrix(parts["test"].labels, scores.argmax(axis=1), len(prior))
         measured[name] = {
             statistic.__name__: None if np.isnan(value := float(statistic(confusion))) else value
-            for statistic in (accuracy, macro_recall, macro_f1, quadratic_kappa)
+            for statistic in statistics
         }
     return measured

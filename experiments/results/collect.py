@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from drcls.runs import read_record, write_json, write_text
+from drcls.runs import read_json, read_record, write_json, write_text
 from experiments.results.ledger import LEDGER, PAPERS, counts_sentence, counts_table, entries, ledger_page
 from experiments.results.predictions import history, read_run
 from experiments.results.tables import (
@@ -47,7 +47,7 @@ def collect(run_set):
         )
     for metrics in finished:
         folder = metrics.parent
-        content = read_record(metrics) | {
+        content = with_order(read_record(metrics), metrics) | {
             "env": environment_without_folders(folder / "env.json"),
             "config": config_without_folders(folder / "config.json"),
             "split_sha256": hashlib.sha256((folder / "split.csv").read_bytes()).hexdigest(),
@@ -71,6 +71,26 @@ def collect(run_set):
         if (folder / "leaked.csv").is_file():
             read_run(folder).save(target.with_suffix(".npz"))
         print(target.relative_to(ROOT))
+
+
+def with_order(run, metrics):
+    """Return a run that says whether its classes are ordered; an older run's prepared data set is asked.
+
+    Args:
+        run: dict, the content of `metrics.json`.
+        metrics: Path of that file, for the message.
+
+    Raises:
+        SystemExit: neither of them says it.
+    """
+    described = ROOT / "data" / run["data"] / "dataset.json"
+    known = run if "ordered" in run or not described.is_file() else read_json(described)
+    if "ordered" not in known:
+        raise SystemExit(
+            f"{metrics} does not say whether the classes are ordered, and {described} does not either; add "
+            '"ordered": true to one of them where the classes are grades, from least to most, else false'
+        )
+    return run | {"ordered": known["ordered"]}
 
 
 def environment_without_folders(path):

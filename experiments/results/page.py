@@ -76,8 +76,7 @@ class Measured:
     @property
     def kappa(self):
         """Quadratic weighted kappa where the classes are ordered, as text."""
-        # Results that do not say whether their classes are ordered: the grades of retinopathy are.
-        if not all(run.get("ordered", "No_DR" in run["class_names"]) for run in self.runs):
+        if not all(run["ordered"] for run in self.runs):
             return "classes not ordered"
         return _spread([run["metrics"]["quadratic_kappa"] for run in self.runs], 1, 3)
 

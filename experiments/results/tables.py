@@ -235,8 +235,9 @@ def bounds(runs):
 
 def kappa_of(runs):
     """Return the quadratic kappa; tumours and cells are in no order and have none."""
-    graded = not runs or "No_DR" in runs[0]["class_names"]
-    return spread(runs, "quadratic_kappa", 1, 3) if graded else "no grades"
+    if not all(run["ordered"] for run in runs):
+        return "no grades"
+    return spread(runs, "quadratic_kappa", 1, 3)
 
 
 def table(results):

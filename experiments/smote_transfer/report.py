@@ -85,7 +85,7 @@ def write_smote_transfer_report(run_set, manifest, data, profile):
     folder = run_set / f"report-{data}-{profile}"
     published = read_json(PUBLISHED)
     reported = reported_gains(published)
-    ordered = is_ordered(manifest)
+    ordered = manifest.ordered
     measures = [MEASURES[0], KAPPA, *MEASURES[1:]] if ordered else MEASURES
     counts = dict(zip(manifest.classes, manifest.counts().tolist(), strict=True))
     chart = class_distribution(
@@ -123,11 +123,6 @@ def first_words(runs, deltas, measures):
             if measure.metric in ("accuracy", "quadratic_kappa", "macro_recall")
         ],
     )
-
-
-def is_ordered(manifest):
-    """Whether the classes are grades in an order, as retinopathy's are and kinds of tumour are not."""
-    return manifest.info.get("ordered", "No_DR" in manifest.classes)  # older data sets do not say
 
 
 def reported_gains(published):

@@ -27,4 +27,4 @@ def table(counts, images_per_group=1):
             "source_split": "",
         }
     )
-    return Manifest(Path("nowhere"), frame, {"classes": list(counts)})
+    return Manifest(Path("nowhere"), frame, {"classes": list(counts), "ordered": False})

@@ -191,3 +191,14 @@ def test_selecting_leaves_the_whole_alone(folder):
     part = manifest.select([1])
     part.frame.loc[0, "label"] = "blue"
     assert manifest.frame["label"][1] == "green"
+
+
+@pytest.mark.parametrize("ordered", [None, "yes", 1])
+def test_whether_classes_are_ordered_is_said_and_never_guessed(folder, ordered):
+    file = folder / "dataset.json"
+    for said in (True, False):
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"ordered": said}))
+        assert load_manifest(folder).ordered is said
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"ordered": ordered}))
+    with pytest.raises(ValueError, match=f"dataset.json must say under 'ordered'.*it has {ordered}"):
+        _ = load_manifest(folder).ordered

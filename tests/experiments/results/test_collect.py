@@ -11,6 +11,7 @@ from experiments.results.collect import (
     collect,
     collect_findings,
     config_without_folders,
+    with_order,
 )
 from experiments.results.tables import (
     CLAIMS,
@@ -136,7 +137,7 @@ def write_run(folder, seed, accuracy):
     }
     metrics = {"accuracy": accuracy, "macro_f1": 0.5, "quadratic_kappa": 0.25}
     measured = {"seed": seed, "num_test": 10, "metrics": metrics, "leakage": {"overall": 0.125}}
-    measured["class_names"] = ["No_DR", "Mild"]
+    measured |= {"class_names": ["No_DR", "Mild"], "ordered": True}
     write_json(run / "env.json", {"device": "cpu:0"})
     write_json(run / "config.json", {"epochs": 1})
     write_text(run / "split.csv", "path\n")
@@ -161,9 +162,22 @@ def test_classes_without_an_order_have_no_kappa(tmp_path, monkeypatch):
     monkeypatch.setattr(collecting, "ROOT", tmp_path)
     write_run(tmp_path / "runs" / "paper", 0, 0.6)
     file = tmp_path / "runs" / "paper" / "phantom-clean-quick-s0" / "small" / "metrics.json"
-    write_json(file, read_json(file) | {"class_names": ["glioma", "notumor"]})
+    write_json(file, read_json(file) | {"ordered": False})
     collect(tmp_path / "runs" / "paper")
     assert "| no grades | 0 |" in table(tmp_path / "results")
+
+
+def test_an_older_run_takes_the_order_of_its_classes_from_its_data_set(tmp_path, monkeypatch):
+    monkeypatch.setattr(collecting, "ROOT", tmp_path)
+    run = {"data": "eyes", "variant": "small"}
+    described = tmp_path / "data" / "eyes" / "dataset.json"
+    for missing in (lambda: None, lambda: write_json(described, {"classes": ["none", "mild"]})):
+        missing()
+        with pytest.raises(SystemExit, match="metrics.json does not say whether the classes are ordered"):
+            with_order(run, tmp_path / "metrics.json")
+    write_json(described, {"ordered": True})
+    assert with_order(run, tmp_path / "metrics.json")["ordered"] is True
+    assert with_order(run | {"ordered": False}, tmp_path / "metrics.json")["ordered"] is False
 
 
 def test_many_learners_are_kept_without_their_classes(tmp_path, monkeypatch):
@@ -197,6 +211,13 @@ def test_contrasts_are_between_rows_of_one_split(tmp_path):
 def test_a_folder_without_runs_is_named(tmp_path):
     with pytest.raises(SystemExit, match="holds no finished run"):
         collect(tmp_path)
+
+
+def test_only_ordered_classes_have_a_kappa_among_the_committed_results():
+    for path in RESULTS.glob("*/*/*.json"):
+        run = read_json(path)
+        assert isinstance(run["ordered"], bool), path
+        assert run["ordered"] or run["metrics"]["quadratic_kappa"] is None, path
 
 
 def test_no_committed_result_names_a_folder_of_a_machine():
