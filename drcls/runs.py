@@ -1,5 +1,6 @@
 """Run folders: what a finished training leaves behind, written so that a cut leaves nothing half-done."""
 
+import hashlib
 import json
 import os
 import platform
@@ -47,6 +48,7 @@ RUN_FILES = (
 RUN_FOLDERS = ("checkpoint", "figures", "tensorboard")
 
 
+FILE_KEYS = ("backbone", "weights")  # of a configuration that may name a file of weights
 # What earlier versions of drcls called some keys, networks and rows of their run folders.
 FORMER_NAMES = {
     "averaged": "tta",
@@ -59,8 +61,23 @@ FORMER_NAMES = {
 
 
 def read_record(path):
-    """Read the JSON of a run folder; what an earlier version called otherwise gets today's name (`FORMER_NAMES`)."""
+    """Read the JSON of a run folder; what an earlier version called otherwise gets today's name (`FORMER_NAMES`).
+
+    A backbone file that was recorded with its folder is known by its name.
+    """
     return _with_current_names(read_json(path))
+
+
+def with_file_digests(config):
+    """Return a configuration as it is recorded: a file of weights by name and SHA-256, never by its folder.
+
+    Args:
+        config: dict whose `backbone` and `weights`, where it has them, may be paths of files.
+    """
+    files = {key: Path(config[key]) for key in FILE_KEYS if config.get(key) and Path(config[key]).is_file()}
+    names = {key: file.name for key, file in files.items()}
+    digests = {f"{key}_sha256": hashlib.sha256(file.read_bytes()).hexdigest() for key, file in files.items()}
+    return config | names | digests
 
 
 def save_model(model, path):
@@ -94,7 +111,7 @@ def is_current(folder, config):
         raise ValueError(
             f"{folder / 'config.json'} holds a {type(found).__name__}, expected a JSON object; train anew with --force"
         )
-    different = sorted(key for key in wanted if found.get(key) != wanted[key])
+    different = sorted(key for key in wanted if not _agree(key, found, wanted))
     if different and not is_finished(folder) and not (folder / "checkpoint" / "state.json").is_file():
         return False
     if different:
@@ -211,6 +228,15 @@ def devices():
     return keras.distribution.list_devices("gpu") or keras.distribution.list_devices("cpu")
 
 
+def _agree(key, found, wanted):
+    """Whether two configurations agree in a key; earlier versions recorded files by path or stem, without digests."""
+    if key.endswith("_sha256"):
+        return found.get(key, wanted[key]) == wanted[key]
+    if key in FILE_KEYS and found.get(key) and wanted[key]:
+        return Path(str(found[key])).stem == Path(wanted[key]).stem
+    return found.get(key) == wanted[key]
+
+
 def _with_current_names(content):
     if isinstance(content, list):
         return [_with_current_names(item) for item in content]
@@ -219,6 +245,8 @@ def _with_current_names(content):
     if not isinstance(content, dict):
         return content
     named = {FORMER_NAMES.get(key, key): _with_current_names(value) for key, value in content.items()}
+    if isinstance(named.get("backbone"), str) and Path(named["backbone"]).is_absolute():
+        named["backbone"] = Path(named["backbone"]).name
     return named | {"profile": "full"} if named.get("profile") == "paper" else named
 
 

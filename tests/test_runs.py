@@ -1,5 +1,6 @@
 """Run folders: files that are whole or absent, and what an environment records."""
 
+import hashlib
 import json
 import sys
 
@@ -17,6 +18,7 @@ from drcls.runs import (
     read_record,
     remove_partial,
     save_model,
+    with_file_digests,
     write_json,
     write_split,
     write_text,
@@ -130,3 +132,52 @@ def test_a_recorded_command_names_no_folder_of_the_machine():
     assert command_line(["tool.py", "--runs", "/somewhere/else/runs", "--data", "data/x"]) == (
         "tool.py --runs runs --data data/x"
     )
+
+
+@pytest.fixture
+def backbone(tmp_path):
+    path = tmp_path / "weights" / "squeezenet.keras"
+    write_text(path, "weights")
+    return path
+
+
+def test_a_backbone_file_is_recorded_by_its_name_and_digest(backbone):
+    config = {"seed": 0, "backbone": str(backbone), "weights": "file"}
+    digest = hashlib.sha256(b"weights").hexdigest()
+    assert with_file_digests(config) == {
+        "seed": 0,
+        "backbone": "squeezenet.keras",
+        "backbone_sha256": digest,
+        "weights": "file",
+    }
+    for known in ({"backbone": "ResNet50", "weights": "none"}, {"backbone": None}, {}):
+        assert with_file_digests(known) == known
+
+
+@pytest.mark.parametrize("earlier", ["/home/ann/squeezenet.keras", "data/squeezenet.keras", "squeezenet"])
+def test_a_run_that_recorded_its_backbone_file_otherwise_is_the_same_run(tmp_path, backbone, earlier):
+    config = with_file_digests({"seed": 0, "backbone": str(backbone)})
+    run = tmp_path / "run"
+    write_json(run / "config.json", {"seed": 0, "backbone": earlier})
+    write_json(run / "metrics.json", {})
+    assert is_current(run, config)
+
+
+def test_another_backbone_file_is_another_run(tmp_path, backbone):
+    run = tmp_path / "run"
+    write_json(run / "config.json", with_file_digests({"backbone": str(backbone)}))
+    write_json(run / "metrics.json", {})
+    write_text(backbone, "other weights")
+    with pytest.raises(ValueError, match=r"made with other settings \(backbone_sha256: "):
+        is_current(run, with_file_digests({"backbone": str(backbone)}))
+    with pytest.raises(ValueError, match=r"\(backbone: squeezenet.keras there, ResNet50 now\)"):
+        is_current(run, {"backbone": "ResNet50"})
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [("/home/ann/squeezenet.keras", "squeezenet.keras"), ("data/net.keras", "data/net.keras"), (None, None)],
+)
+def test_a_backbone_file_is_read_without_the_folders_of_a_machine(tmp_path, given, read):
+    write_json(tmp_path / "config.json", {"variant": "row", "backbone": given})
+    assert read_record(tmp_path / "config.json") == {"variant": "row", "backbone": read}

@@ -19,6 +19,7 @@ from drcls.runs import (
     is_current,
     read_json,
     remove_partial,
+    with_file_digests,
     write_json,
     write_split,
 )
@@ -116,7 +117,7 @@ def train_classifier(
     config |= _schedule(config, len(divided["train"]), epochs, learning_rate)
     if force:
         discard_run(folder)
-    if not is_current(folder, config):
+    if not is_current(folder, with_file_digests(config)):
         check_size(manifest, config["image_size"])
         _train(manifest, config, divided, folder)
     return read_json(folder / "metrics.json")
@@ -133,7 +134,7 @@ def _train(manifest, config, parts, folder):
     if config["protocol"] == "clean" and leakage["group"] > 0:
         raise RuntimeError(f"the clean split must not leak, but {leakage['group']:.2%} of the test images do")
     remove_partial(folder)
-    write_json(folder / "config.json", config)
+    write_json(folder / "config.json", with_file_digests(config))
     write_json(folder / "dataset.json", manifest.info)
     write_json(folder / "audit.json", found)
     write_split(folder, parts)

@@ -35,7 +35,6 @@ from drcls.data import (
 from drcls.losses import WeightedCategoricalCrossentropy
 from drcls.models import (
     attach_head,
-    build_backbone,
     build_dense_head,
     build_five_conv_blocks,
     build_four_inception_blocks,
@@ -48,14 +47,14 @@ from drcls.runs import save_model
 from experiments.blood_cells.corruptions import measure_corrupted
 from experiments.blood_cells.report import write_blood_cells_report
 from experiments.blood_cells.splits import make_parts
-from experiments.common.options import (
+from experiments.common.backbone import (
     SHIPPED_BACKBONE,
     backbone_file,
-    make_parser,
     named_weights,
-    resolve_options,
+    open_backbone,
     starting_weights,
 )
+from experiments.common.options import make_parser, resolve_options
 from experiments.common.run import audit, run_variant
 from experiments.common.training import train_and_predict
 
@@ -277,8 +276,7 @@ def begin(config):
 def load_backbone(config):
     """The backbone; random weights too are the same for every row and seed."""
     keras.utils.set_random_seed(0)
-    weights = "none" if config["weights"] == "file" else config["weights"]
-    backbone = build_backbone(config["backbone"], config["image_size"], weights)
+    backbone = open_backbone(config, config["image_size"])
     keras.utils.set_random_seed(config["seed"])
     return backbone
 

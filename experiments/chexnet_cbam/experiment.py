@@ -29,23 +29,22 @@ from data_prep.phantoms.fundus import write_fundus
 from drcls.data import ImageCache, class_weights, load_manifest, split
 from drcls.losses import WeightedCategoricalCrossentropy
 from drcls.models import (
-    build_backbone,
     build_chexnet_cbam,
     build_transfer_classifier,
     cached_embeddings,
     pool_several_layers,
 )
 from experiments.chexnet_cbam.report import write_chexnet_cbam_report
-from experiments.common.controls import CONTROLS, control
-from experiments.common.frozen import fit_frozen
-from experiments.common.options import (
+from experiments.common.backbone import (
     SHIPPED_BACKBONE,
     backbone_file,
-    make_parser,
-    resolve_options,
+    open_backbone,
     starting_weights,
     weights_or_file,
 )
+from experiments.common.controls import CONTROLS, control
+from experiments.common.frozen import fit_frozen
+from experiments.common.options import make_parser, resolve_options
 from experiments.common.run import audit, run_variant
 from experiments.common.training import train_and_predict
 
@@ -189,16 +188,15 @@ def recipe(variant, profile, protocol):
 def run(variant, options, protocol, manifest, parts, leakage, folder):
     """One row of the table: a network, a learner on frozen features, or a control."""
     config = make_config(variant, options, protocol)
-    backbone_file = options.backbone if config.get("weights") == "file" else None
 
     def fit():
         if variant in CONTROLS:
             return control(variant, parts)
         cache = ImageCache(manifest, config["image_size"])
         if variant in (FOREST, FROZEN_HEAD):
-            return learn_from_frozen_features(config, cache, parts, backbone_file)
+            return learn_from_frozen_features(config, cache, parts)
         watch = [keras.callbacks.TensorBoard(folder / "tensorboard")] if options.tensorboard else []
-        return train_network(config, cache, parts, folder, watch, backbone_file)
+        return train_network(config, cache, parts, folder, watch)
 
     run_variant(folder, config, parts, leakage, fit, options.force)
 
@@ -225,7 +223,7 @@ def make_config(variant, options, protocol):
         backbone, weights = options.backbone, starting_weights(options.backbone, "imagenet")
         parts = design_rows(options.backbone).get(variant, ())
     return config | {
-        "backbone": Path(backbone).stem,
+        "backbone": str(backbone),
         "parts": list(parts),
         "weights": weights,
         "paper_steps": PAPER_STEPS if protocol == "paper" else None,
@@ -244,12 +242,12 @@ def weights_of(backbone, weights):
     return "imagenet"
 
 
-def train_network(config, cache, parts, folder, callbacks=(), backbone_file=None):
+def train_network(config, cache, parts, folder, callbacks=()):
     """Sections 2.3.2-2.3.5: the network, its loss, and training with augmentation."""
     keras.utils.set_random_seed(config["seed"])
     keras.config.set_dtype_policy(config["policy"])
     steps = config["epochs"] * math.ceil(len(parts["train"]) / config["batch_size"])
-    backbone = open_backbone(config, config["image_size"], backbone_file)
+    backbone = open_backbone(config, config["image_size"])
     model = build(config, backbone, parts["train"].classes, steps)
     smoothing = config.get("label_smoothing", 0.0)
     if config["loss"] == "weighted":
@@ -281,27 +279,20 @@ def build(config, backbone, classes, steps):
     )
 
 
-def open_backbone(config, image_size, backbone_file):
-    """Build the backbone of a row: one by name, or a saved feature extractor."""
-    if backbone_file:
-        return build_backbone(backbone_file, image_size)
-    return build_backbone(config["backbone"], image_size, config["weights"])
-
-
 def has_batch_norm(backbone):
     """Whether a backbone normalises its features: SqueezeNet and VGG19 do not."""
     return any(isinstance(layer, keras.layers.BatchNormalization) for layer in backbone.layers)
 
 
-def learn_from_frozen_features(config, cache, parts, backbone_file=None):
+def learn_from_frozen_features(config, cache, parts):
     """Fit a learner on the features of a network that never saw a retina."""
-    backbone = open_backbone(config, cache.size, backbone_file)
-    features = cached_embeddings(cache, pool_several_layers(backbone), f"{config['backbone']}_layers")
+    backbone, name = open_backbone(config, cache.size), Path(config["backbone"]).stem
+    features = cached_embeddings(cache, pool_several_layers(backbone), f"{name}_layers")
     rows = features[cache.rows(parts["train"])]
     learner, what = frozen_learner(config, num_components=min(256, *rows.shape))
     learner.fit(rows, parts["train"].labels)
     probabilities = learner.predict_proba(features[cache.rows(parts["test"])])
-    return probabilities.astype(np.float32), f"{what} on frozen features of {config['backbone']}"
+    return probabilities.astype(np.float32), f"{what} on frozen features of {name}"
 
 
 def frozen_learner(config, num_components):

@@ -9,7 +9,16 @@ import pandas as pd
 from drcls.data import audit_leakage, leaked_images
 from drcls.evaluate import evaluate
 from drcls.metrics import accuracy, confusion_matrix, macro_f1, macro_recall, quadratic_kappa
-from drcls.runs import environment, is_current, read_json, remove_partial, write_csv, write_json, write_split
+from drcls.runs import (
+    environment,
+    is_current,
+    read_json,
+    remove_partial,
+    with_file_digests,
+    write_csv,
+    write_json,
+    write_split,
+)
 
 IDENTITY = ("variant", "data", "phantom", "protocol", "profile", "seed")
 
@@ -32,7 +41,7 @@ def run_variant(folder, config, parts, leakage, fit, force=False):
     Args:
         folder: Path of the run folder.
         config: dict of everything the row depends on, with the fields of `IDENTITY` but `phantom`, which is a fact of
-            the data set, as `sample` is.
+            the data set, as `sample` is. A backbone file is recorded by its name and SHA-256.
         parts: dict of `Manifest`, from `split`.
         leakage: dict, from `audit`.
         fit: function () -> (float (N, C) probabilities of the test part, str note).
@@ -43,7 +52,7 @@ def run_variant(folder, config, parts, leakage, fit, force=False):
             classes are ordered.
     """
     info, ordered = parts["test"].info, parts["test"].ordered
-    config = config | {"phantom": bool(info.get("phantom"))}
+    config = with_file_digests(config) | {"phantom": bool(info.get("phantom"))}
     if "sample" in info:
         config["sample"] = info["sample"]
     if force:

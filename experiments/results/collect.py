@@ -49,7 +49,7 @@ def collect(run_set):
         folder = metrics.parent
         content = with_order(read_record(metrics), metrics) | {
             "env": environment_without_folders(folder / "env.json"),
-            "config": config_without_folders(folder / "config.json"),
+            "config": read_record(folder / "config.json"),
             "split_sha256": hashlib.sha256((folder / "split.csv").read_bytes()).hexdigest(),
         }
         if (folder / "predictions.csv").is_file():
@@ -100,13 +100,6 @@ def environment_without_folders(path):
         Path(text).name if Path(text).is_absolute() else text for text in env.get("command", "").split(" ")
     ]
     return env | {"command": " ".join(shown)}
-
-
-def config_without_folders(path):
-    """Read `config.json`; a backbone given as a file of this machine is recorded by its name."""
-    config = read_record(path)
-    backbone = config.get("backbone")
-    return config | {"backbone": Path(backbone).name} if backbone and Path(backbone).is_absolute() else config
 
 
 def collect_findings(run_set):

@@ -35,7 +35,6 @@ from drcls.export import onnx_function
 from drcls.models import (
     LEARNERS,
     RESAMPLERS,
-    build_backbone,
     build_embedding_classifier,
     build_embedding_model,
     build_transfer_classifier,
@@ -44,15 +43,15 @@ from drcls.models import (
 )
 from drcls.models.embedding_classifier import VOTERS, WITHOUT_CLASS_WEIGHTS, check_training_rows
 from drcls.models.saved import load_saved_model
-from drcls.runs import is_current, read_json, write_csv, write_json, write_text
-from experiments.common.options import (
+from drcls.runs import is_current, read_json, with_file_digests, write_csv, write_json, write_text
+from experiments.common.backbone import (
     SHIPPED_BACKBONE,
     backbone_file,
-    make_parser,
     named_weights,
-    resolve_options,
+    open_backbone,
     starting_weights,
 )
+from experiments.common.options import make_parser, resolve_options
 from experiments.common.run import audit, run_variant
 from experiments.common.training import train_and_predict
 from experiments.smote_transfer.before_split import smote_before_split
@@ -206,11 +205,7 @@ def fit_on_embeddings(config, cache, parts, folder):
 def fine_tune(config, cache, parts, folder, tensorboard=False):
     """The baseline of transfer learning: the backbone trained to the end on the training part."""
     keras.utils.set_random_seed(config["seed"])
-    backbone = build_backbone(
-        config["backbone"],
-        config["image_size"],
-        "none" if config["weights"] == "file" else config["weights"],
-    )
+    backbone = open_backbone(config, config["image_size"])
     model = build_transfer_classifier(backbone, parts["train"].classes)
     run_folder = folder / config["variant"]
     watch = [keras.callbacks.TensorBoard(run_folder / "tensorboard")] if tensorboard else []
@@ -232,8 +227,7 @@ def embeddings(config, cache, folder):
         name = f"{name}-{FINE_TUNED}"
     else:
         keras.utils.set_random_seed(0)  # random weights too are the same for every row
-        weights = "none" if config["weights"] == "file" else config["weights"]
-        backbone = build_backbone(config["backbone"], config["image_size"], weights)
+        backbone = open_backbone(config, config["image_size"])
     if config["engine"] == "keras":
         return cached_embeddings(cache, backbone, name)
     forward = onnx_function(build_embedding_model(backbone))
@@ -299,7 +293,7 @@ def keep_learners(folder, part, probabilities, seed):
 
 def run_before_split(config, cache, manifest, folder, force):
     """SMOTE on the whole data set and a split afterwards: the classic leak, in a row of its own."""
-    if not force and is_current(folder / config["variant"], config):
+    if not force and is_current(folder / config["variant"], with_file_digests(config)):
         print(f"{config['variant']} is finished")
         return
     features = embeddings(config, cache, folder)[cache.rows(manifest)]

@@ -10,7 +10,6 @@ from experiments.results.collect import (
     RESULTS,
     collect,
     collect_findings,
-    config_without_folders,
     with_order,
 )
 from experiments.results.tables import (
@@ -86,15 +85,6 @@ def test_seeds_that_share_a_split_are_named():
 
 def test_every_row_stands_beside_the_results():
     assert ALL_RESULTS.read_text(encoding="utf-8") == all_results(RESULTS)
-
-
-@pytest.mark.parametrize(
-    ("given", "recorded"),
-    [("/home/ann/squeezenet.keras", "squeezenet.keras"), ("data/net.keras", "data/net.keras"), (None, None)],
-)
-def test_a_backbone_file_is_recorded_without_the_folders_of_a_machine(tmp_path, given, recorded):
-    write_json(tmp_path / "config.json", {"variant": "row", "backbone": given})
-    assert config_without_folders(tmp_path / "config.json") == {"variant": "row", "backbone": recorded}
 
 
 def test_gains_of_soft_voting_are_shown(tmp_path, monkeypatch):
