@@ -40,7 +40,7 @@ from drcls.report.tables import (
     runs_table,
     to_markdown,
 )
-from drcls.report.text import interval, kind_of_images, listing, mean_sd, p_value, synthetic_label
+from drcls.report.text import difference, interval, kind_of_images, listing, mean_sd, p_value, synthetic_label
 from drcls.report.verdict import verdict
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "class_table",
     "confusion_matrices",
     "describe",
+    "difference",
     "example_grid",
     "embedding_map",
     "explainer_grid",

@@ -37,6 +37,19 @@ def interval(bounds, scale=100, digits=1, sign=""):
     return f"{low} to {high}"
 
 
+def difference(found, scale=100, digits=1):
+    """Write a difference and its interval.
+
+    Args:
+        found: dict of numbers, `difference` and `interval`.
+        scale, digits: as for `mean_sd`.
+
+    >>> difference({"difference": 0.01, "interval": [-0.005, 0.025]})
+    '+1.0 (-0.5 to +2.5)'
+    """
+    return f"{scale * found['difference']:+.{digits}f} ({interval(found['interval'], scale, digits, '+')})"
+
+
 def p_value(p):
     """Write a p-value with three decimals, the smallest as a bound."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"

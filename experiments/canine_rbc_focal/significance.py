@@ -6,7 +6,7 @@ from drcls.metrics import group_bootstrap_difference, macro_f1
 from drcls.report import (
     Section,
     Table,
-    interval,
+    difference,
     p_over_seeds,
     p_value,
     read_predictions,
@@ -127,13 +127,13 @@ def compare(runs, network, method, protocol):
         column.map(index).to_numpy() for column in (base["label"], base["predicted"], other["predicted"])
     )
     found = group_bootstrap_difference(macro_f1, labels, pred_a, pred_b, base["group"].to_numpy(), len(names))
-    difference, low, high = map(float, found)
+    change, low, high = map(float, found)
     pairs = [(right_by_image(a), right_by_image(b), seed) for a, b, seed in pairs]
     return {
         "protocol": protocol,
         "network": network,
         "method": method,
-        "macro_f1": {"difference": difference, "interval": [low, high]},
+        "macro_f1": {"difference": change, "interval": [low, high]},
         "p_by_seed": [p_over_seeds([(a, b)]) for a, b, _ in pairs],
         "p_value": p_over_seeds([(a, b) for a, b, _ in pairs]),
         "seeds": [seed for *_, seed in pairs],
@@ -142,12 +142,11 @@ def compare(runs, network, method, protocol):
 
 def compared_cells(row):
     """Return one comparison as cells of a table."""
-    bounds = interval(row["macro_f1"]["interval"], 100, 1, "+")
     return {
         "protocol": row["protocol"],
         "network": row["network"],
         "method": row["method"],
-        "macro F1": f"{100 * row['macro_f1']['difference']:+.1f} ({bounds})",
+        "macro F1": difference(row["macro_f1"]),
         "p by seed": ", ".join(map(p_value, row["p_by_seed"])),
         "p, all seeds": p_value(row["p_value"]),
         "seeds": ", ".join(map(str, row["seeds"])),

@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from drcls.metrics import wilson_interval
+from drcls.report import mean_sd
 from drcls.runs import read_json, write_text
 from experiments.results import ledger
 from experiments.results.figures import EXPERIMENTS, FOLDER
@@ -63,7 +64,7 @@ class Measured:
     @property
     def accuracy(self):
         """Mean and standard deviation over the seeds in percent, as text."""
-        return _spread([run["metrics"]["accuracy"] for run in self.runs], 100, 1)
+        return mean_sd([run["metrics"]["accuracy"] for run in self.runs], 100, 1)
 
     @property
     def interval(self):
@@ -78,7 +79,7 @@ class Measured:
         """Quadratic weighted kappa where the classes are ordered, as text."""
         if not all(run["ordered"] for run in self.runs):
             return "classes not ordered"
-        return _spread([run["metrics"]["quadratic_kappa"] for run in self.runs], 1, 3)
+        return mean_sd([run["metrics"]["quadratic_kappa"] for run in self.runs], 1, 3)
 
     @property
     def leaked(self):
@@ -97,12 +98,6 @@ class Measured:
     @property
     def machines(self):
         return ", ".join(sorted({str(run["env"].get("device", "not recorded")) for run in self.runs}))
-
-
-def _spread(values, scale, digits):
-    values = scale * np.array(values)
-    mean = f"{values.mean():.{digits}f}"
-    return mean if len(values) == 1 else f"{mean} ± {values.std(ddof=1):.{digits}f}"
 
 
 def claim_rows(runs):

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from drcls.report import interval, p_over_seeds, p_value
+from drcls.report import mean_sd
 from drcls.runs import read_json
+from experiments.smote_transfer.report import gain_cells
 
 # The learner whose gains the README shows: the vote of several; the others stand in the result files.
 SHOWN_LEARNER = "soft_voting"
@@ -285,54 +285,11 @@ def gains_table(results, with_phantoms=True):
         label = label_of(content)
         for gain in content["gains"]:
             if gain["learner"] == SHOWN_LEARNER:
-                rows.append(
-                    {"data, profile": label} | gain_cells(gain) | p_of_gain(path.parent, content, gain)
-                )
-    columns = list(dict.fromkeys(name for row in rows for name in row))
+                rows.append({"data, profile": label} | gain_cells(gain))
+    columns = [name for name in dict.fromkeys(name for row in rows for name in row) if name != "learner"]
     lines = [columns, ["---"] * len(columns)]
     lines += [[row.get(name, "no grades") for name in columns] for row in rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines) if rows else "None measured yet.\n"
-
-
-def gain_cells(gain):
-    """Return one gain as cells of a table; older result files hold them as text already."""
-    if "differences" not in gain:
-        left_out = ("learner", "McNemar exact p", "seeds")
-        return {name.split(" (printed")[0]: value for name, value in gain.items() if name not in left_out}
-    cells = {key: gain[key] for key in ("protocol", "backbone")}
-    for measure, found in gain["differences"].items():
-        scale, digits = (1, 3) if measure == "quadratic_kappa" else (100, 2)
-        bounds = interval(found["interval"], scale, digits, "+")
-        cells[measure.replace("_", " ")] = f"{scale * found['difference']:+.{digits}f} ({bounds})"
-    return cells
-
-
-def p_of_gain(folder, content, gain):
-    """Return the paired exact p-value of a gain in accuracy over all seeds, and the seeds.
-
-    Seeds of one split are summed image by image, different splits are combined by Fisher's method.
-
-    Args:
-        folder: Path of the experiment's result files, which say of each test image whether it was classified rightly.
-        content: dict of the gains file, which names data and profile.
-        gain: dict, one of its gains.
-    """
-    seeds = gain["seeds"] if isinstance(gain["seeds"], list) else gain["seeds"].split(", ")
-    pairs = []
-    for seed in seeds:
-        run_set = folder / f"{content['data']}-{gain['protocol']}-{content['profile']}-s{seed}"
-        files = [run_set / f"{gain['backbone']}+{resampling}.json" for resampling in ("none", "SMOTE")]
-        if not all(file.is_file() and "right" in read_json(file) for file in files):
-            return {"paired exact p, all seeds": "not recorded", "seeds": ", ".join(map(str, seeds))}
-        pairs.append(tuple(right_of(read_json(file)) for file in files))
-    return {"paired exact p, all seeds": p_value(p_over_seeds(pairs)), "seeds": ", ".join(map(str, seeds))}
-
-
-def right_of(run):
-    """Return which test images a committed run classifies rightly, bool Series indexed by split and place in it."""
-    bits = np.unpackbits(np.frombuffer(bytes.fromhex(run["right"]), dtype="uint8"))[: run["num_test"]]
-    index = pd.MultiIndex.from_product([[run["split_sha256"]], range(run["num_test"])])
-    return pd.Series(bits == 1, index=index)
 
 
 # From the network alone to learners on its frozen embeddings, and from those to the same learners with SMOTE. The
@@ -447,15 +404,7 @@ def label_of(content):
 
 def spread(runs, metric, scale, digits):
     """Return the figure of one seed, or mean and standard deviation over several."""
-    if not runs:
-        return "not run"
-    values = [run["metrics"][metric] for run in runs]
-    if None in values:
-        return "undefined"
-    values = [scale * value for value in values]
-    if len(values) == 1:
-        return f"{values[0]:.{digits}f}"
-    return f"{np.mean(values):.{digits}f} ± {np.std(values, ddof=1):.{digits}f}"
+    return mean_sd([run["metrics"][metric] for run in runs], scale, digits) if runs else "not run"
 
 
 def all_results(results):

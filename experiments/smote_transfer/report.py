@@ -25,8 +25,8 @@ from drcls.report import (
     Table,
     class_distribution,
     confusion_matrices,
+    difference,
     embedding_map,
-    interval,
     intervals_table,
     mean_sd,
     p_over_seeds,
@@ -222,22 +222,21 @@ def gain(pairs, learner, compared):
         found = group_bootstrap_difference(
             statistic, labels, pred_a, pred_b, without["group"].to_numpy(), len(class_names)
         )
-        difference, low, high = map(float, found)
-        differences[statistic.__name__] = {"difference": difference, "interval": [low, high]}
+        change, low, high = map(float, found)
+        differences[statistic.__name__] = {"difference": change, "interval": [low, high]}
     right = [tuple(right_by_image(frame, learner) for frame in pair) for pair in frames]
     seeds = [pair[0]["seed"] for pair in pairs]
     return {"differences": differences, "p_value": p_over_seeds(right), "seeds": seeds}
 
 
-def gain_cells(row, reported):
+def gain_cells(row, reported=()):
     """Return one gain as cells of a table, with the reported gains in its heads."""
     cells = {key: row[key] for key in ("protocol", "backbone", "learner")}
     for measure, found in row["differences"].items():
         name = measure.replace("_", " ")
         head = f"{name} (reported {reported[measure]:+.2f})" if measure in reported else name
         scale, digits = (1, 3) if measure == "quadratic_kappa" else (100, 2)
-        bounds = interval(found["interval"], scale, digits, "+")
-        cells[head] = f"{scale * found['difference']:+.{digits}f} ({bounds})"
+        cells[head] = difference(found, scale, digits)
     return cells | {
         "paired exact p, all seeds": p_value(row["p_value"]),
         "seeds": ", ".join(map(str, row["seeds"])),
