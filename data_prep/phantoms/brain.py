@@ -1,6 +1,6 @@
 """Writes a data set of synthetic MR slices of heads, the stand-in for Brain Tumor MRI that needs no download.
 
-    python -m data_prep.phantoms.brain --output data/brain_phantom --num-images 600 --size 64 --seed 0
+    python -m data_prep.phantoms.brain --output data/brain_phantom --seed 0
 
 It has what makes Brain Tumor MRI hard to use honestly: the proportions of its classes and of its two parts,
 several slices of one patient, and files stored twice, more than half of them once in Training and once in
@@ -9,70 +9,22 @@ on it say how software behaves, nothing about the disease.
 """
 
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from data_prep.brain_tumor_mri import SPLIT_COUNTS
-from data_prep.phantoms.folder import check_options, is_finished, run_command, write_phantom
+from data_prep.phantoms.folder import Phantom, run_command
 from data_prep.phantoms.head import CLASSES, MIN_SIZE, Head, draw_slice
 from data_prep.phantoms.plan import cut_into_patients, share_out, shuffle, spread
 
 __all__ = ["draw_slice", "write_brain"]
 
-NAME = "brain_phantom"
 SPLITS = list(SPLIT_COUNTS)
 COUNTS = np.array([[SPLIT_COUNTS[split][name] for name in CLASSES] for split in SPLITS])  # (2, C)
 DUPLICATES, STRADDLING = 300, 189  # groups of identical files in the original; those in both parts
 SMALLEST_CLASS = 3  # of either part
 MIN_IMAGES = 80
-DRAWING = 1  # raise it with every change of the pictures: an older phantom is then not taken for this one
-
-
-def write_brain(folder, num_images=600, size=64, seed=0, progress=True, force=False):
-    """Write a phantom data set: images, tumour masks, `manifest.csv`, `rejected.csv` and `dataset.json`.
-
-    Every image has a generator of its own, seeded by `(seed, its number)`, so the same arguments and library
-    versions give the same bytes. A folder that was finished with the same arguments is left alone, and an
-    interrupted run leaves nothing half done.
-
-    Args:
-        folder: where to write; its images are in `images/`, the masks under the same names in `masks/`.
-        num_images: how many images, injected duplicates included; at least 80.
-        size: side of the images in pixels, at least 32.
-        seed: non-negative integer.
-        progress: whether to show a progress bar.
-        force: whether to replace a finished phantom, whatever its arguments were.
-
-    Returns:
-        Path of the folder.
-
-    Raises:
-        ValueError: for too few images, too small a size or a negative seed.
-        FileExistsError: where `folder` holds something else, or a phantom of other arguments without `force`.
-    """
-    folder = Path(folder)
-    options = {"num_images": num_images, "size": size, "seed": seed, "drawing": DRAWING}
-    check_options(options, {"num_images": MIN_IMAGES, "size": MIN_SIZE})
-    if is_finished(folder, NAME, options, force):
-        return folder
-    plan = plan_images(num_images, seed)
-    copies = plan["source"] >= 0
-    info = {
-        "name": NAME,
-        "title": "Synthetic MR slices of heads in Brain Tumor MRI proportions (drawn, not real)",
-        "classes": CLASSES,
-        "ordered": False,
-        "source": "data_prep.phantoms.brain",
-        "preparation": options,
-        "injected": {
-            "copies": int(copies.sum()),
-            "straddling_copies": int((copies & (plan["source_split"] == "Testing")).sum()),
-        },
-    }
-    write_phantom(folder, info, plan, lambda index: _draw_planned(plan, index, size, seed), progress)
-    return folder
 
 
 def split_counts(num_images):
@@ -124,10 +76,35 @@ def _draw_planned(plan, index, size, seed):
     return draw_slice(int(row["label"]), np.random.default_rng([seed, 2, index]), size, head)
 
 
+def count_injected(plan):
+    """Count the copies, and those that are in the other part than their source."""
+    copies = plan["source"] >= 0
+    return {
+        "copies": int(copies.sum()),
+        "straddling_copies": int((copies & (plan["source_split"] == "Testing")).sum()),
+    }
+
+
+BRAIN = Phantom(
+    name="brain_phantom",
+    title="Synthetic MR slices of heads in Brain Tumor MRI proportions (drawn, not real)",
+    classes=CLASSES,
+    ordered=False,
+    num_images=480,
+    size=64,
+    min_images=MIN_IMAGES,
+    min_size=MIN_SIZE,
+    drawing=1,
+    plan=plan_images,
+    draw=_draw_planned,
+    count_injected=count_injected,
+)
+write_brain = BRAIN.write
+
+
 def main(arguments=None):
     """Run the command line."""
-    description = "Write a data set of synthetic MR slices of heads."
-    run_command(write_brain, "data/brain_phantom", description, arguments)
+    run_command(BRAIN, "Write a data set of synthetic MR slices of heads.", arguments)
 
 
 if __name__ == "__main__":

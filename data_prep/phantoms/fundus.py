@@ -1,6 +1,6 @@
 """Writes a data set of synthetic fundus photographs, the stand-in for APTOS 2019 that needs no download.
 
-    python -m data_prep.phantoms.fundus --output data/fundus_phantom --num-images 600 --size 64 --seed 0
+    python -m data_prep.phantoms.fundus --output data/fundus_phantom --seed 0
 
 It has what makes APTOS hard to use honestly: the class proportions of its 3662 images, several photographs
 of one patient, files stored twice, some of them under two different labels, and graders who disagree. The
@@ -8,68 +8,21 @@ lesions are drawn, not real: figures measured on it say how software behaves, no
 """
 
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from data_prep.phantoms.folder import check_options, is_finished, run_command, write_phantom
+from data_prep.phantoms.folder import Phantom, run_command
 from data_prep.phantoms.plan import cut_into_patients, share_out, shuffle, spread
 from data_prep.phantoms.retina import CAMERAS, CLASSES, MIN_SIZE, Eye, draw_fundus
 
 __all__ = ["draw_fundus", "write_fundus"]
 
-NAME = "fundus_phantom"
 APTOS_COUNTS = np.array([1805, 370, 999, 193, 295])
 APTOS_DUPLICATES, APTOS_CONFLICTING = 123, 30  # groups of identical files; those with two labels among them
 SMALLEST_CLASS = 5
 MIN_IMAGES = 40
-DRAWING = 1  # raise it with every change of the pictures: an older phantom is then not taken for this one
 LABEL_NOISE = 0.04  # share of the images with lesions whose label is one grade beside what was drawn
-
-
-def write_fundus(folder, num_images=600, size=96, seed=0, progress=True, force=False):
-    """Write a phantom data set: images, lesion masks, `manifest.csv`, `rejected.csv` and `dataset.json`.
-
-    Every image has a generator of its own, seeded by `(seed, its number)`, so the same arguments and library
-    versions give the same bytes. A folder that was finished with the same arguments is left alone, and an
-    interrupted run leaves nothing half done.
-
-    Args:
-        folder: where to write; its images are in `images/`, the masks under the same names in `masks/`.
-        num_images: how many images, injected duplicates included; at least 40.
-        size: side of the images in pixels, at least 32.
-        seed: non-negative integer.
-        progress: whether to show a progress bar.
-        force: whether to replace a finished phantom, whatever its arguments were.
-
-    Returns:
-        Path of the folder.
-
-    Raises:
-        ValueError: for too few images, too small a size or a negative seed.
-        FileExistsError: where `folder` holds something else, or a phantom of other arguments without `force`.
-    """
-    folder = Path(folder)
-    options = {"num_images": num_images, "size": size, "seed": seed, "drawing": DRAWING}
-    check_options(options, {"num_images": MIN_IMAGES, "size": MIN_SIZE})
-    if is_finished(folder, NAME, options, force):
-        return folder
-    plan = plan_images(num_images, seed)
-    info = {
-        "name": NAME,
-        "title": "Synthetic fundus photographs in APTOS 2019 proportions (drawn, not real)",
-        "classes": CLASSES,
-        "ordered": True,
-        "source": "data_prep.phantoms.fundus",
-        "preparation": options,
-        "injected": {
-            "copies": int((plan["source"] >= 0).sum()),
-            "misjudged_images": int((plan["label"] != plan["drawn"])[plan["source"] < 0].sum()),
-        },
-    }
-    write_phantom(folder, info, plan, lambda index: _draw_planned(plan, index, size, seed), progress)
-    return folder
 
 
 # --- What to draw
@@ -156,10 +109,34 @@ def _draw_planned(plan, index, size, seed):
     return draw_fundus(int(row["drawn"]), np.random.default_rng([seed, 2, index]), size, eye)
 
 
+def count_injected(plan):
+    """Count the copies, and the images labelled one grade beside what was drawn."""
+    return {
+        "copies": int((plan["source"] >= 0).sum()),
+        "misjudged_images": int((plan["label"] != plan["drawn"])[plan["source"] < 0].sum()),
+    }
+
+
+FUNDUS = Phantom(
+    name="fundus_phantom",
+    title="Synthetic fundus photographs in APTOS 2019 proportions (drawn, not real)",
+    classes=CLASSES,
+    ordered=True,
+    num_images=480,
+    size=128,
+    min_images=MIN_IMAGES,
+    min_size=MIN_SIZE,
+    drawing=1,
+    plan=plan_images,
+    draw=_draw_planned,
+    count_injected=count_injected,
+)
+write_fundus = FUNDUS.write
+
+
 def main(arguments=None):
     """Run the command line."""
-    description = "Write a data set of synthetic fundus photographs."
-    run_command(write_fundus, "data/fundus_phantom", description, arguments)
+    run_command(FUNDUS, "Write a data set of synthetic fundus photographs.", arguments)
 
 
 if __name__ == "__main__":

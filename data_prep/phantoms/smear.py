@@ -11,8 +11,6 @@ them say how software behaves, nothing about blood.
 """
 
 import argparse
-import json
-import shutil
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,7 +19,9 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from data_prep.phantoms.folder import check_least, is_finished, replaced_when_whole
 from data_prep.smears import CELL_TYPES, CLASSES, DESCRIPTION
+from drcls.files import read_json, write_json
 
 NAME = "smear_phantom"
 COUNTS = np.array([2691, 345, 356])  # normal, codocyte, hypochromia in the paper, Section 4.1
@@ -64,30 +64,28 @@ def write_smears(folder, num_smears=22, size=(480, 360), seed=0, progress=True, 
         "seed": seed,
         "drawing": DRAWING,
     }
-    _check_options(options)
-    if _is_finished(folder, options, force):
+    check_least(options, {"num_smears": 3, "width": MIN_WIDTH, "height": MIN_HEIGHT, "seed": 0})
+    names = [f"{number:03d}" for number in range(num_smears)]
+    files = [file for name in names for file in (f"Dataset/{name}.jpg", f"Label/{name}.txt")]
+    if is_finished(folder, NAME, options, ["cells.csv", *files], force, DESCRIPTION):
         return folder
-    partial = folder.with_name(folder.name + ".partial")
-    if partial.exists():
-        shutil.rmtree(partial)
-    for name in ("Dataset", "Label"):
-        (partial / name).mkdir(parents=True)
-    tables = []
-    for number in tqdm(range(num_smears), desc=f"Drawing {folder.name}", unit="smear", disable=not progress):
-        image, cells = draw_smear(np.random.default_rng([seed, number]), size)
-        jpeg = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes()
-        (partial / "Dataset" / f"{number:03d}.jpg").write_bytes(jpeg)
-        lines = [
-            f"{round(cell.x)} {round(cell.y)} {CELL_TYPES.index(cell.label)}\n" for cell in cells.itertuples()
-        ]
-        (partial / "Label" / f"{number:03d}.txt").write_text("".join(lines))
-        tables.append(cells.assign(smear=f"{number:03d}"))
-    table = pd.concat(tables, ignore_index=True)[["smear", "label", "x", "y", "radius"]]
-    table.to_csv(partial / "cells.csv", index=False, float_format="%.2f")
-    (partial / DESCRIPTION).write_text(json.dumps(_describe(options, table), indent=2) + "\n")
-    if folder.exists():
-        shutil.rmtree(folder)
-    partial.replace(folder)
+    with replaced_when_whole(folder) as partial:
+        for name in ("Dataset", "Label"):
+            (partial / name).mkdir()
+        tables = []
+        for name in tqdm(names, desc=f"Drawing {folder.name}", unit="smear", disable=not progress):
+            image, cells = draw_smear(np.random.default_rng([seed, int(name)]), size)
+            jpeg = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes()
+            (partial / "Dataset" / f"{name}.jpg").write_bytes(jpeg)
+            lines = [
+                f"{round(cell.x)} {round(cell.y)} {CELL_TYPES.index(cell.label)}\n"
+                for cell in cells.itertuples()
+            ]
+            (partial / "Label" / f"{name}.txt").write_text("".join(lines))
+            tables.append(cells.assign(smear=name))
+        table = pd.concat(tables, ignore_index=True)[["smear", "label", "x", "y", "radius"]]
+        table.to_csv(partial / "cells.csv", index=False, float_format="%.2f")
+        write_json(partial / DESCRIPTION, _describe(options, table))
     return folder
 
 
@@ -212,33 +210,6 @@ def _uneven_light(rng, shape):
     return 1 + slope * (x * np.cos(angle) + y * np.sin(angle)) - vignette * (x**2 + y**2) / 2
 
 
-def _check_options(options):
-    smallest = {"num_smears": 3, "width": MIN_WIDTH, "height": MIN_HEIGHT, "seed": 0}
-    for name, least in smallest.items():
-        if options[name] < least:
-            raise ValueError(f"{name} must be at least {least}, got {options[name]}")
-
-
-def _is_finished(folder, options, force):
-    """Tell whether a folder holds the phantom that is asked for; refuse one that holds something else."""
-    if not folder.exists() or not any(folder.iterdir()):
-        return False
-    description = folder / DESCRIPTION
-    info = json.loads(description.read_text()) if description.is_file() else {}
-    if info.get("name") != NAME:
-        raise FileExistsError(f"{folder} is not empty and holds no smear phantom; name another folder")
-    if force:
-        return False
-    if info["options"] != options:
-        raise FileExistsError(
-            f"{folder} holds a phantom of {info['options']}, asked for was {options}; "
-            "name another folder or use --force"
-        )
-    numbers = range(options["num_smears"])
-    names = [name for n in numbers for name in (f"Dataset/{n:03d}.jpg", f"Label/{n:03d}.txt")]
-    return all((folder / name).is_file() for name in ["cells.csv", *names])
-
-
 def _describe(options, table):
     return {
         "name": NAME,
@@ -268,7 +239,7 @@ def main(arguments=None):
         parser.error(str(error))
     except KeyboardInterrupt:
         parser.exit(130, f"interrupted; {args.output} is as it was\n")
-    print(f"{folder}: {json.loads((folder / DESCRIPTION).read_text())['counts']}")
+    print(f"{folder}: {read_json(folder / DESCRIPTION)['counts']}")
 
 
 if __name__ == "__main__":

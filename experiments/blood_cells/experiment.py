@@ -29,7 +29,6 @@ from drcls.data import (
     BatchAugmentation,
     ImageCache,
     class_weights,
-    load_manifest,
     undersample,
 )
 from drcls.losses import WeightedCategoricalCrossentropy
@@ -54,11 +53,16 @@ from experiments.common.backbone import (
     open_backbone,
     starting_weights,
 )
+from experiments.common.data import acquire
 from experiments.common.options import make_parser, resolve_options
 from experiments.common.run import audit, run_variant
 from experiments.common.training import train_and_predict
 
 ROOT = Path(__file__).resolve().parents[2]
+STAND_INS = {
+    BLOOD_CELLS_SAMPLE.name: prepare_blood_cells_sample,
+    "leukocytes_phantom": write_leukocytes,
+}
 
 CONFIG = {
     "fractions": {"paper": (0.8, 0.2), "clean": (0.7, 0.1, 0.2)},
@@ -105,7 +109,6 @@ PROFILES = {
         "num_corrupted": 10_000,
     },
 }
-PHANTOM = {"num_images": 720, "size": 64, "seed": 0}
 
 OWN = {
     "five_conv_blocks": build_five_conv_blocks,
@@ -124,21 +127,11 @@ QUICK_MODELS = ["transfer", "downsampling", FINE_TUNED, f"{FINE_TUNED}+MixUp", *
 def main(arguments=None):
     options = parse(arguments)
     run_set = ROOT / options.runs / "blood_cells"
-    manifest = acquire(options.data)
+    manifest = acquire(ROOT / "data" / options.data, STAND_INS)
     if not options.report_only:
         run_all(options, manifest, run_set)
     page = write_blood_cells_report(run_set, manifest, options.data, options.profile)
     print(f"report: {page}")
-
-
-def acquire(data):
-    """The images: what was prepared; the sample is unpacked and the phantom drawn where they are missing."""
-    folder = ROOT / "data" / data
-    if data == BLOOD_CELLS_SAMPLE.name:
-        prepare_blood_cells_sample(folder)
-    if data == "leukocytes_phantom":
-        write_leukocytes(folder, **PHANTOM)
-    return load_manifest(folder)
 
 
 def run_all(options, manifest, run_set):

@@ -30,14 +30,23 @@ from data_prep.phantoms.smear import write_smears
 from data_prep.samples.data_sets import RED_CELL_SIZE, RED_CELLS_SAMPLE, prepare_red_cells_sample
 from data_prep.sources import Source
 from drcls.cli.arguments import positive_int
-from drcls.data import load_manifest
 from drcls.grid import ENGINES, Trial, run_trials
 from drcls.runs import read_json, write_json
 from experiments.canine_rbc_focal.report import write_canine_rbc_focal_report
 from experiments.canine_rbc_focal.trial import train_trial
+from experiments.common.data import acquire
 from experiments.common.options import make_parser, resolve_options
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def cut_smear_phantom(folder):
+    """Draw smears beside the folder, and cut their cells out as those of real smears are."""
+    smears = write_smears(folder.with_name(f"{folder.name}_smears"), num_smears=20, size=(360, 270), seed=0)
+    prepare_cells(Source(smears), folder, size=RED_CELL_SIZE)
+
+
+STAND_INS = {RED_CELLS_SAMPLE.name: prepare_red_cells_sample, "smear_phantom": cut_smear_phantom}
 
 CONFIG = {
     "fractions": (0.7, 0.3),
@@ -72,7 +81,6 @@ PROFILES = {
         "policy": "mixed_bfloat16",
     },
 }
-PHANTOM = {"num_smears": 20, "size": (360, 270), "seed": 0}
 
 # Table 1: every alpha of the sweep, the baselines, and one row of ours.
 ALPHAS = (0.25, 0.50, 0.75, 1.00, 1.25, 1.50, 1.75)
@@ -94,22 +102,11 @@ DEMONSTRATED = {"Adam": 1e-3, "SGD": 1e-2}
 def main(arguments=None):
     options = parse(arguments)
     run_set = ROOT / options.runs / "canine_rbc_focal"
-    manifest = acquire(options.data)
+    manifest = acquire(ROOT / "data" / options.data, STAND_INS)
     if not options.report_only:
         run_all(options, run_set)
     page = write_canine_rbc_focal_report(run_set, manifest, options.data, options.profile)
     print(f"report: {page}")
-
-
-def acquire(data):
-    """Section 4.1: the cells that were cut from smears; those of the sample and the phantom are cut here."""
-    folder = ROOT / "data" / data
-    if data == RED_CELLS_SAMPLE.name:
-        prepare_red_cells_sample(folder)
-    if data == "smear_phantom":
-        smears = write_smears(ROOT / "data" / "smear_phantom_smears", **PHANTOM)
-        prepare_cells(Source(smears), folder, size=RED_CELL_SIZE)
-    return load_manifest(folder)
 
 
 def run_all(options, run_set):

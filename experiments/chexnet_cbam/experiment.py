@@ -26,7 +26,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from data_prep.phantoms.fundus import write_fundus
-from drcls.data import ImageCache, class_weights, load_manifest, split
+from drcls.data import ImageCache, class_weights, split
 from drcls.losses import WeightedCategoricalCrossentropy
 from drcls.models import (
     build_chexnet_cbam,
@@ -43,12 +43,14 @@ from experiments.common.backbone import (
     weights_or_file,
 )
 from experiments.common.controls import CONTROLS, control
+from experiments.common.data import acquire
 from experiments.common.frozen import fit_frozen
 from experiments.common.options import make_parser, resolve_options
 from experiments.common.run import audit, run_variant
 from experiments.common.training import train_and_predict
 
 ROOT = Path(__file__).resolve().parents[2]
+STAND_INS = {"fundus_phantom": write_fundus}
 
 STRATEGIES = {"paper": "oversample_first", "clean": "grouped"}
 CONFIG = {"fractions": {"paper": (0.8, 0.1, 0.1), "clean": (0.7, 0.1, 0.2)}, "split_seed": 2}
@@ -109,7 +111,6 @@ FROZEN_TRAINING = {
 }
 
 PROFILES = ("quick", "short", "full")
-PHANTOM = {"num_images": 480, "size": 128, "seed": 0}
 
 # Table 4 and 6, row by row: backbone and the parts on top of it.
 VARIANTS = {
@@ -138,7 +139,7 @@ QUICK_MODELS = (FOREST, SHIPPED_BACKBONE, f"{SHIPPED_BACKBONE}_CBAM_DropBlock_Tr
 def main(arguments=None):
     options = parse(arguments)
     run_set = ROOT / options.runs / "chexnet_cbam"
-    manifest = acquire(options)
+    manifest = acquire(ROOT / "data" / options.data, STAND_INS)
     if not options.report_only:
         for protocol in options.protocols:
             parts = split(manifest, CONFIG["fractions"][protocol], CONFIG["split_seed"], STRATEGIES[protocol])
@@ -148,14 +149,6 @@ def main(arguments=None):
                 run(variant, options, protocol, manifest, parts, leakage, run_set / name / variant)
     page = write_chexnet_cbam_report(run_set, manifest, options.data, options.profile)
     print(f"report: {page}")
-
-
-def acquire(options):
-    """Section 2.1, dataset acquisition: read what was prepared; the phantom is drawn where it is missing."""
-    folder = ROOT / "data" / options.data
-    if options.data == "fundus_phantom":
-        write_fundus(folder, **PHANTOM)
-    return load_manifest(folder)
 
 
 def recipe(variant, profile, protocol):

@@ -20,19 +20,21 @@ from pathlib import Path
 import keras
 
 from data_prep.phantoms.fundus import write_fundus
-from drcls.data import Batches, ImageCache, load_manifest, split
+from drcls.data import Batches, ImageCache, split
 from drcls.evaluate import evaluate, predict
 from drcls.losses import BalancedSoftmaxCrossentropy
 from drcls.models import build_multiscale_attention
 from drcls.models.saved import load_saved_model
 from drcls.runs import read_json, write_json
 from experiments.common.controls import CONTROLS, control
+from experiments.common.data import acquire
 from experiments.common.options import make_parser, resolve_options
 from experiments.common.run import audit, run_variant
 from experiments.common.training import train_and_predict
 from experiments.multiscale_attention.report import write_multiscale_attention_report
 
 ROOT = Path(__file__).resolve().parents[2]
+STAND_INS = {"fundus_phantom": write_fundus}
 
 CONFIG = {
     "fractions": (0.7, 0.1, 0.2),
@@ -54,7 +56,6 @@ PROFILES = {
     "short": {"image_size": 96, "epochs": 10, "learning_rate": 1e-3, "policy": "float32"},
     "full": {"image_size": 224, "epochs": 60, "learning_rate": 1e-3, "policy": "mixed_bfloat16"},
 }
-PHANTOM = {"num_images": 480, "size": 128, "seed": 0}
 STRATEGIES = {"paper": "random", "clean": "grouped"}
 # Five classes become four.
 MERGED, MERGED_NAME = ["Severe", "Proliferate_DR"], "Severe_or_Proliferate_DR"
@@ -77,21 +78,13 @@ QUICK_MODELS = (*CONTROLS, NETWORK, "without_balanced_softmax", "lightweight")
 def main(arguments=None):
     options = parse(arguments)
     run_set = ROOT / options.runs / "multiscale_attention"
-    manifest = acquire(options.data)
+    manifest = acquire(ROOT / "data" / options.data, STAND_INS)
     if not options.report_only:
         for num_classes in options.classes:
             graded = manifest if num_classes == 5 else merge(manifest)
             run_all(options, graded, run_set)
     page = write_multiscale_attention_report(run_set, manifest, options.data, options.profile)
     print(f"report: {page}")
-
-
-def acquire(data):
-    """The images: what was prepared; the phantom is drawn where it is missing."""
-    folder = ROOT / "data" / data
-    if data == "fundus_phantom":
-        write_fundus(folder, **PHANTOM)
-    return load_manifest(folder)
 
 
 def merge(manifest):
@@ -161,7 +154,7 @@ def measure_elsewhere(folder, data, trained_on, size):
     target = folder / f"external-{data}.json"
     if target.is_file():
         return
-    other = acquire(data)
+    other = acquire(ROOT / "data" / data, STAND_INS)
     if len(trained_on.classes) == 4:
         other = merge(other)
     if other.classes != trained_on.classes:

@@ -28,7 +28,7 @@ import pandas as pd
 
 from data_prep.phantoms.brain import write_brain
 from data_prep.phantoms.fundus import write_fundus
-from drcls.data import ImageCache, load_manifest, split
+from drcls.data import ImageCache, split
 from drcls.data.holdout_guard import row_fingerprints
 from drcls.evaluate import measure
 from drcls.export import onnx_function
@@ -51,6 +51,7 @@ from experiments.common.backbone import (
     open_backbone,
     starting_weights,
 )
+from experiments.common.data import acquire
 from experiments.common.options import make_parser, resolve_options
 from experiments.common.run import audit, run_variant
 from experiments.common.training import train_and_predict
@@ -59,6 +60,7 @@ from experiments.smote_transfer.embedding_map import smote_map
 from experiments.smote_transfer.report import write_smote_transfer_report
 
 ROOT = Path(__file__).resolve().parents[2]
+STAND_INS = {"fundus_phantom": write_fundus, "brain_phantom": write_brain}
 
 CONFIG = {
     "fractions": (0.7, 0.1, 0.2),
@@ -78,10 +80,6 @@ PROFILES = {
         "backbones": ["MobileNet", "Xception", "InceptionV3", "ResNet50", "DenseNet201"],
     },
 }
-PHANTOMS = {
-    "fundus_phantom": (write_fundus, {"num_images": 480, "size": 128, "seed": 0}),
-    "brain_phantom": (write_brain, {"num_images": 480, "size": 64, "seed": 0}),
-}
 # The paper's data sets, and what stands in for each.
 DATA_SETS = {"aptos2019": "fundus_phantom", "brain_tumor_mri": "brain_phantom"}
 
@@ -95,20 +93,11 @@ VARIANTS = [*RESAMPLERS, LEAKY, FINE_TUNED, "fine_tuned+none", "fine_tuned+SMOTE
 def main(arguments=None):
     for options in parse(arguments):
         run_set = ROOT / options.runs / "smote_transfer"
-        manifest = acquire(options.data)
+        manifest = acquire(ROOT / "data" / options.data, STAND_INS)
         if not options.report_only:
             run_all(options, manifest, run_set)
         page = write_smote_transfer_report(run_set, manifest, options.data, options.profile)
         print(f"report: {page}")
-
-
-def acquire(data):
-    """The images: what was prepared; a phantom is drawn where it is missing."""
-    folder = ROOT / "data" / data
-    if data in PHANTOMS:
-        write, arguments = PHANTOMS[data]
-        write(folder, **arguments)
-    return load_manifest(folder)
 
 
 def run_all(options, manifest, run_set):
@@ -313,7 +302,7 @@ def run_before_split(config, cache, manifest, folder, force):
 
 def parse(arguments):
     """Return the options of one data set after the other."""
-    parser = make_parser(__doc__, PROFILES, ", ".join([*DATA_SETS, *PHANTOMS]))
+    parser = make_parser(__doc__, PROFILES, ", ".join([*DATA_SETS, *DATA_SETS.values()]))
     parser.add_argument("--weights", type=named_weights, default="none", help="none or imagenet")
     parser.add_argument(
         "--backbone", type=backbone_file, help="a saved Keras feature extractor, instead of the profile's"

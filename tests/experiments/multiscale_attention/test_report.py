@@ -1,12 +1,14 @@
 """The multi-scale attention report: from phantom rows to its page, tables and explainers."""
 
 import re
+from functools import partial
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
 
+from data_prep.phantoms.fundus import write_fundus
 from drcls.explain import METHODS
 from drcls.runs import read_json
 from experiments.multiscale_attention import experiment, explainers
@@ -29,7 +31,9 @@ def few_methods(monkeypatch):
 
 def test_from_the_phantom_to_the_page(few_methods, tmp_path, monkeypatch):
     monkeypatch.setattr(experiment, "ROOT", tmp_path)
-    monkeypatch.setattr(experiment, "PHANTOM", {"num_images": 400, "size": 32, "seed": 0})
+    monkeypatch.setitem(
+        experiment.STAND_INS, "fundus_phantom", partial(write_fundus, num_images=400, size=32)
+    )
     monkeypatch.setitem(PROFILES["quick"], "image_size", 32)
     monkeypatch.setitem(VARIANTS, NETWORK, TINY)
     arguments = ["--data", "fundus_phantom", "--profile", "quick", "--epochs", "1", "--protocol", "clean"]
