@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from drcls.layers.feature_map import FeatureMapLayer
+from drcls.layers.feature_map import FeatureMapLayer, check_reduction_ratio, hidden_units, mean_in_float32
 
 OPEN_SCORE = 2.1972245773362196  # its sigmoid is 0.9: nearly open, with a third of the largest gradient
 
@@ -73,34 +73,23 @@ class ChannelAttention(FeatureMapLayer):
 
     def __init__(self, reduction_ratio=16, near_identity=False, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(reduction_ratio, int) or reduction_ratio < 1:
-            raise ValueError(
-                f"reduction_ratio must be a positive integer. Received: reduction_ratio={reduction_ratio!r}"
-            )
+        check_reduction_ratio(reduction_ratio)
         _check_near_identity(near_identity)
         self.reduction_ratio = reduction_ratio
         self.near_identity = near_identity
 
     def build_map(self, shape):
         channels = shape[-1]
-        if self.reduction_ratio > channels:
-            raise ValueError(
-                f"reduction_ratio must not exceed the number of channels ({channels}): it would leave no "
-                f"hidden unit. Received: reduction_ratio={self.reduction_ratio}"
-            )
-        self.hidden = keras.layers.Dense(
-            channels // self.reduction_ratio, activation="relu", dtype=self.dtype_policy, name="hidden"
-        )
+        units = hidden_units(channels, self.reduction_ratio)
+        self.hidden = keras.layers.Dense(units, activation="relu", dtype=self.dtype_policy, name="hidden")
         self.hidden.build((shape[0], channels))
         # Eq. 7 adds two outputs of the perceptron.
         start = _gate_initializers(self.near_identity, num_terms=2)
         self.score = keras.layers.Dense(channels, **start, dtype=self.dtype_policy, name="score")
-        self.score.build((shape[0], channels // self.reduction_ratio))
+        self.score.build((shape[0], units))
 
     def call_map(self, maps, training):
-        # A half-precision sum over all places overflows at 65504, so the mean is taken in float32.
-        mean_dtype = keras.backend.result_type(self.compute_dtype, "float32")
-        average = ops.mean(ops.cast(maps, mean_dtype), axis=(1, 2), keepdims=True)  # (N, 1, 1, C)
+        average = mean_in_float32(maps, (1, 2))  # (N, 1, 1, C)
         maximum = ops.max(maps, axis=(1, 2), keepdims=True)  # (N, 1, 1, C)
         attention = ops.sigmoid(self.score(self.hidden(average)) + self.score(self.hidden(maximum)))  # Eq. 7
         return attention * maps  # Eq. 8
@@ -186,9 +175,7 @@ class SpatialAttention(FeatureMapLayer):
         self.convolution.build((*shape[:-1], 2))
 
     def call_map(self, maps, training):
-        # A half-precision sum over all channels overflows at 65504, so the mean is taken in float32.
-        mean_dtype = keras.backend.result_type(self.compute_dtype, "float32")
-        average = ops.mean(ops.cast(maps, mean_dtype), axis=-1, keepdims=True)  # (N, H, W, 1)
+        average = mean_in_float32(maps, -1)  # (N, H, W, 1)
         maximum = ops.max(maps, axis=-1, keepdims=True)  # (N, H, W, 1)
         pooled = ops.concatenate([ops.cast(average, maps.dtype), maximum], axis=-1)  # (N, H, W, 2)
         return self.convolution(pooled) * maps  # Eq. 9 and 10

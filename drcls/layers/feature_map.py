@@ -75,3 +75,27 @@ class FeatureMapLayer(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "data_format": self.data_format}
+
+
+def check_reduction_ratio(reduction_ratio):
+    """Refuse what is no positive integer."""
+    if not isinstance(reduction_ratio, int) or reduction_ratio < 1:
+        raise ValueError(
+            f"reduction_ratio must be a positive integer. Received: reduction_ratio={reduction_ratio!r}"
+        )
+
+
+def hidden_units(channels, reduction_ratio):
+    """Return the units of a perceptron that narrows the channels; a ratio that leaves none is an error."""
+    if reduction_ratio > channels:
+        raise ValueError(
+            f"reduction_ratio must not exceed the number of channels ({channels}): it would leave no "
+            f"hidden unit. Received: reduction_ratio={reduction_ratio}"
+        )
+    return channels // reduction_ratio
+
+
+def mean_in_float32(maps, axis):
+    """Return the mean over axes, which stay: the sum that a half-precision mean makes overflows at 65504."""
+    wide = ops.cast(maps, keras.backend.result_type(maps.dtype, "float32"))
+    return ops.mean(wide, axis=axis, keepdims=True)

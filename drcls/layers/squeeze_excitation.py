@@ -1,9 +1,8 @@
 """Squeeze and excitation: how much each channel matters, read off the whole image."""
 
 import keras
-from keras import ops
 
-from drcls.layers.feature_map import FeatureMapLayer
+from drcls.layers.feature_map import FeatureMapLayer, check_reduction_ratio, hidden_units, mean_in_float32
 
 
 @keras.saving.register_keras_serializable(package="drcls")
@@ -52,32 +51,21 @@ class SqueezeExcitation(FeatureMapLayer):
 
     def __init__(self, reduction_ratio=16, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(reduction_ratio, int) or reduction_ratio < 1:
-            raise ValueError(
-                f"reduction_ratio must be a positive integer. Received: reduction_ratio={reduction_ratio!r}"
-            )
+        check_reduction_ratio(reduction_ratio)
         self.reduction_ratio = reduction_ratio
 
     def build_map(self, shape):
         channels = shape[-1]
-        if self.reduction_ratio > channels:
-            raise ValueError(
-                f"reduction_ratio must not exceed the number of channels ({channels}): it would leave no "
-                f"hidden unit. Received: reduction_ratio={self.reduction_ratio}"
-            )
-        self.squeeze = keras.layers.Dense(
-            channels // self.reduction_ratio, activation="relu", dtype=self.dtype_policy, name="squeeze"
-        )
+        units = hidden_units(channels, self.reduction_ratio)
+        self.squeeze = keras.layers.Dense(units, activation="relu", dtype=self.dtype_policy, name="squeeze")
         self.squeeze.build((shape[0], channels))
         self.excite = keras.layers.Dense(
             channels, activation="sigmoid", dtype=self.dtype_policy, name="excite"
         )
-        self.excite.build((shape[0], channels // self.reduction_ratio))
+        self.excite.build((shape[0], units))
 
     def call_map(self, maps, training):
-        # A half-precision sum over all places overflows at 65504, so the mean is taken in float32.
-        mean_dtype = keras.backend.result_type(self.compute_dtype, "float32")
-        mean = ops.mean(ops.cast(maps, mean_dtype), axis=(1, 2), keepdims=True)  # (N, 1, 1, C)
+        mean = mean_in_float32(maps, (1, 2))  # (N, 1, 1, C)
         return self.excite(self.squeeze(mean)) * maps
 
     def get_config(self):

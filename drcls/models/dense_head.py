@@ -6,8 +6,7 @@ Paper: "AN2DL - First Homework Report", Caridi, Girolami, Tas and Tang, 2024.
 import keras
 from keras import layers
 
-from drcls.layers import ClassProbabilities
-from drcls.models.transfer_head import EXPLAINED, name_explained_layer
+from drcls.models.transfer_head import name_explained_layer, probabilities_of
 
 UNITS = (512, 256)
 DROPOUT_RATE = 0.5
@@ -38,8 +37,7 @@ def build_dense_head(num_features, class_names, seed=None, l2=L2):
         dense = layers.Dense(units, activation="relu", kernel_regularizer=penalty, name=f"dense_{units}")
         dropout_seed = None if seed is None else seed + number
         features = layers.Dropout(DROPOUT_RATE, seed=dropout_seed, name=f"dropout_{units}")(dense(features))
-    scores = layers.Dense(len(class_names), name="scores")(features)
-    probabilities = ClassProbabilities(class_names, explain_layer=EXPLAINED, name="probabilities")(scores)
+    probabilities = probabilities_of(features, class_names)
     return keras.Model(pooled, probabilities, name="dense_head")
 
 

@@ -6,8 +6,7 @@ images -> 0..1 -> 5 x (convolution 3 x 3, ReLU, max pooling 2) -> Dense 512, 256
 import keras
 from keras import layers
 
-from drcls.layers import ClassProbabilities
-from drcls.models.transfer_head import EXPLAINED, name_explained_layer
+from drcls.models.transfer_head import name_explained_layer, probabilities_of
 
 DENSE_UNITS = (512, 256, 128, 64, 32)
 
@@ -55,6 +54,5 @@ def build_five_conv_blocks(image_size, class_names, widths=(16, 32, 64, 128, 128
         features = layers.Dense(units, activation="relu", kernel_regularizer=penalty, name=f"dense_{units}")(
             features
         )
-    scores = layers.Dense(len(class_names), name="scores")(features)
-    probabilities = ClassProbabilities(class_names, explain_layer=EXPLAINED, name="probabilities")(scores)
+    probabilities = probabilities_of(features, class_names)
     return keras.Model(images, probabilities, name="five_conv_blocks")

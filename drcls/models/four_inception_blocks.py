@@ -6,8 +6,8 @@ images -> 0..1 -> 4 x (1 x 1 | 3 x 3 | 5 x 5 | pooling, concatenated, max poolin
 import keras
 from keras import layers
 
-from drcls.layers import ClassProbabilities
-from drcls.models.transfer_head import EXPLAINED, name_explained_layer
+from drcls.models.blocks import convolve
+from drcls.models.transfer_head import name_explained_layer, probabilities_of
 
 DENSE_UNITS = (128, 64, 32)
 
@@ -36,7 +36,7 @@ def build_four_inception_blocks(image_size, class_names, widths=(8, 16, 24, 32))
         )
     images = keras.Input((image_size, image_size, 3), name="images")
     features = layers.Rescaling(1 / 255, name="rescaling")(images)
-    features = _convolve(features, 16, 3, "stem", strides=2)
+    features = convolve(features, 16, 3, strides=2, name="stem")
     for number, filters in enumerate(widths, start=1):
         features = _inception(features, filters, f"block{number}")
         if number == len(widths):
@@ -45,19 +45,8 @@ def build_four_inception_blocks(image_size, class_names, widths=(8, 16, 24, 32))
     features = layers.GlobalAveragePooling2D(name="pooling")(features)
     for units in DENSE_UNITS:
         features = layers.Dense(units, activation="relu", name=f"dense_{units}")(features)
-    scores = layers.Dense(len(class_names), name="scores")(features)
-    probabilities = ClassProbabilities(class_names, explain_layer=EXPLAINED, name="probabilities")(scores)
+    probabilities = probabilities_of(features, class_names)
     return keras.Model(images, probabilities, name="four_inception_blocks")
-
-
-def _convolve(features, filters, kernel_size, name, strides=1):
-    """Convolution, batch normalisation, ReLU: (N, h, w, C) -> (N, h/strides, w/strides, filters)."""
-    convolution = layers.Conv2D(
-        filters, kernel_size, strides, padding="same", use_bias=False, name=f"{name}_convolution"
-    )
-    # Keras' momentum of 0.99 needs hundreds of steps to forget its initial values.
-    features = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(convolution(features))
-    return layers.ReLU(name=name)(features)
 
 
 def _inception(features, filters, name):
@@ -65,9 +54,9 @@ def _inception(features, filters, name):
     reduced = max(1, filters // 2)
     pooled = layers.MaxPooling2D(3, strides=1, padding="same", name=f"{name}_path_pooled")(features)
     paths = [
-        _convolve(features, filters, 1, f"{name}_1x1"),
-        _convolve(_convolve(features, reduced, 1, f"{name}_3x3_reduce"), filters, 3, f"{name}_3x3"),
-        _convolve(_convolve(features, reduced, 1, f"{name}_5x5_reduce"), filters, 5, f"{name}_5x5"),
-        _convolve(pooled, filters, 1, f"{name}_pool"),
+        convolve(features, filters, 1, name=f"{name}_1x1"),
+        convolve(convolve(features, reduced, 1, name=f"{name}_3x3_reduce"), filters, 3, name=f"{name}_3x3"),
+        convolve(convolve(features, reduced, 1, name=f"{name}_5x5_reduce"), filters, 5, name=f"{name}_5x5"),
+        convolve(pooled, filters, 1, name=f"{name}_pool"),
     ]
     return layers.Concatenate(name=f"{name}_paths")(paths)

@@ -6,7 +6,7 @@ images -> -1..1 -> convolution, stride 2 -> 3 x (halving, residual block) -> Den
 import keras
 from keras import layers
 
-from drcls.models.multiscale_attention import convolve, residual_block
+from drcls.models.blocks import convolve, residual_block
 from drcls.models.transfer_head import classification_head, name_explained_layer
 
 

@@ -21,6 +21,14 @@ def normalised(features):
     return keras.layers.LayerNormalization(epsilon=1e-6, name="normalisation")(features)
 
 
+def probabilities_of(features, class_names, kernel_initializer="glorot_uniform"):
+    """Turn features (N, D) into named probabilities (N, C): one score per class, softmax."""
+    scores = keras.layers.Dense(len(class_names), kernel_initializer=kernel_initializer, name="scores")(
+        features
+    )
+    return ClassProbabilities(class_names, explain_layer=EXPLAINED, name="probabilities")(scores)
+
+
 def classification_head(pooled, class_names, dropout_rate):
     """Turn pooled features into named probabilities: dropout, one score per class, softmax.
 
@@ -28,8 +36,7 @@ def classification_head(pooled, class_names, dropout_rate):
     do not undo confident guesses in random classes.
     """
     pooled = keras.layers.Dropout(dropout_rate, name="dropout")(pooled)
-    scores = keras.layers.Dense(len(class_names), kernel_initializer="zeros", name="scores")(pooled)
-    return ClassProbabilities(class_names, explain_layer=EXPLAINED, name="probabilities")(scores)
+    return probabilities_of(pooled, class_names, "zeros")
 
 
 def build_transfer_classifier(backbone, class_names, dropout_rate=0.3, normalise=False):
@@ -39,7 +46,6 @@ def build_transfer_classifier(backbone, class_names, dropout_rate=0.3, normalise
         backbone: keras.Model from `build_backbone`.
         class_names: list of str.
         dropout_rate: float in [0, 1). The paper names dropout without its rate.
-
         normalise: bool, whether to normalise the feature map over its channels (see `normalised`), for a
             backbone that does not end in a normalisation. No part of a paper.
 
