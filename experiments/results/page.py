@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import ChoiceLoader, FileSystemLoader
 from PIL import Image
 
 from drcls.metrics import wilson_interval
 from drcls.report import mean_sd
+from drcls.report.page import TEMPLATES
 from drcls.runs import read_json, write_text
 from experiments.results import ledger
 from experiments.results.figures import EXPERIMENTS, FOLDER
@@ -38,12 +39,8 @@ ABOUT = {
     "blood_cells": "A network with a frozen backbone, then with its last block trained, tells eight kinds of blood "
     "cell apart after duplicates and outliers were removed from the images.",
 }
-_TEMPLATES = Environment(
-    loader=FileSystemLoader([Path(__file__).with_name("templates"), ROOT / "drcls" / "report" / "templates"]),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=StrictUndefined,
+_TEMPLATES = TEMPLATES.overlay(
+    loader=ChoiceLoader([FileSystemLoader(Path(__file__).with_name("templates")), TEMPLATES.loader])
 )
 
 
