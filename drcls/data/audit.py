@@ -70,8 +70,8 @@ def _describe(manifest):
         "images": len(manifest),
         "groups": int(frame["group"].nunique()),
         "classes": {
-            name: {"images": int(count), "groups": int(groups.get(name, 0))}
-            for name, count in zip(manifest.classes, manifest.counts(), strict=True)
+            name: {"images": count, "groups": int(groups.get(name, 0))}
+            for name, count in manifest.counts_by_class().items()
         },
         "parts": {
             part: {name: int(counts.get(name, 0)) for name in manifest.classes}
@@ -154,7 +154,7 @@ def _torn_groups(frame):
 def _rare_classes(manifest):
     """List the classes that cannot be split, or of which a test part holds next to nothing."""
     groups, rare = manifest.frame.groupby("label")["group"].nunique(), []
-    for name, count in zip(manifest.classes, manifest.counts().tolist(), strict=True):
+    for name, count in manifest.counts_by_class().items():
         num_groups = int(groups.get(name, 0))
         if num_groups < LEAST_GROUPS:
             reason = f"{num_groups} groups cannot be divided among training, validation and test"

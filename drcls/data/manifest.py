@@ -98,6 +98,10 @@ class Manifest:
         """Return images per class, int64 (C,), in the order of `classes`."""
         return np.bincount(self.labels, minlength=len(self.classes))
 
+    def counts_by_class(self):
+        """Return images per class by its name: dict of int, in the order of `classes`."""
+        return dict(zip(self.classes, self.counts().tolist(), strict=True))
+
     def select(self, rows):
         """Return the manifest of these rows (positions, with repeats allowed), in this order."""
         return replace(self, frame=self.frame.iloc[np.asarray(rows, dtype=np.int64)].reset_index(drop=True))

@@ -78,12 +78,12 @@ def split(manifest, fractions, seed, strategy):
 def _check_classes(manifest, parts, division):
     """Refuse parts without a class: its sensitivity would be undefined, or it would never be learnt."""
     lacking = {
-        name: [label for label, count in zip(part.classes, part.counts(), strict=True) if not count]
+        name: [label for label, count in part.counts_by_class().items() if not count]
         for name, part in parts.items()
     }
     lacking = {name: labels for name, labels in lacking.items() if labels}
     if lacking:
-        counts = dict(zip(manifest.classes, manifest.counts().tolist(), strict=True))
+        counts = manifest.counts_by_class()
         raise ValueError(
             f"{manifest.root}: {division} leaves parts without a class: {lacking}; images in all: {counts}. "
             "Merge or drop the rare classes, or choose larger fractions or fewer folds"
@@ -237,8 +237,7 @@ def _split_groups(manifest, fractions, seed, names):
             return parts
     groups_of = manifest.frame.groupby("label")["group"].nunique()
     sizes = [
-        f"{name} {count} in {groups_of.get(name, 0)}"
-        for name, count in zip(manifest.classes, manifest.counts(), strict=True)
+        f"{name} {count} in {groups_of.get(name, 0)}" for name, count in manifest.counts_by_class().items()
     ]
     raise ValueError(
         f"{manifest.root}: no split of whole groups into {fractions.tolist()} gives every part an image of "

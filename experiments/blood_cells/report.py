@@ -133,7 +133,7 @@ def searches(runs):
 
 def data_section(folder, runs, manifest, printed):
     """Section 2.1: classes as found and after each removal, beside the three counts that are printed."""
-    steps = {"as found": dict(zip(manifest.classes, manifest.counts().tolist(), strict=True))}
+    steps = {"as found": manifest.counts_by_class()}
     for (protocol, _), place in list(searches(runs).items())[:1]:
         counts = read_json(place / "outliers.json")["counts"]
         steps["duplicates removed"] = counts["duplicates removed"]

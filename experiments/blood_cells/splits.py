@@ -70,22 +70,19 @@ def _write_down(manifest, kept, searched, found, parts, protocol, folder):
     """Write what was removed and how well that fits what was injected."""
     everything, injected = read_injected(manifest), read_overlays(searched)
 
-    def counts(part):
-        return dict(zip(part.classes, part.counts().tolist(), strict=True))
-
     described = {
         "data": manifest.root.name,
         "phantom": bool(manifest.info.get("phantom")),
         "protocol": protocol,
         "threshold": found.threshold,
         "counts": {
-            "as found": counts(manifest),
-            "duplicates removed": counts(kept),
-            "searched for outliers": counts(searched),
-            "train": counts(parts["train"]),
-            "validation": counts(parts["validation"]),
+            "as found": manifest.counts_by_class(),
+            "duplicates removed": kept.counts_by_class(),
+            "searched for outliers": searched.counts_by_class(),
+            "train": parts["train"].counts_by_class(),
+            "validation": parts["validation"].counts_by_class(),
         }
-        | ({} if protocol == "paper" else {"test": counts(parts["test"])}),
+        | ({} if protocol == "paper" else {"test": parts["test"].counts_by_class()}),
         "duplicates_removed": len(manifest) - len(kept),
         "num_searched": len(searched),
         "num_removed": int(found.flagged.sum()),

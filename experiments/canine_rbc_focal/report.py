@@ -137,7 +137,7 @@ def as_words(method):
 
 def data_section(folder, manifest, published):
     """Section 4.1: the classes, cells of each, and the five stages of Figure 7."""
-    counts = dict(zip(manifest.classes, manifest.counts().tolist(), strict=True))
+    counts = manifest.counts_by_class()
     printed = dict(
         zip(map(str.lower, published["classes"]), published["tables"]["2"]["rows"][3]["counts"], strict=True)
     )

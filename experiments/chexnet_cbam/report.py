@@ -117,7 +117,7 @@ def write_chexnet_cbam_report(run_set, manifest, data, profile):
 
 def data_section(folder, manifest, tables, data):
     """Section 2.1: the data set and its classes."""
-    counts = dict(zip(manifest.classes, manifest.counts().tolist(), strict=True))
+    counts = manifest.counts_by_class()
     printed = {row["class"]: row["images"] for row in tables["counts"]["rows"]}
     frame = pd.DataFrame(
         {

@@ -103,7 +103,7 @@ def write_multiscale_attention_report(run_set, manifest, data, profile):
 
 
 def data_section(folder, manifest):
-    counts = dict(zip(manifest.classes, manifest.counts().tolist(), strict=True))
+    counts = manifest.counts_by_class()
     chart = class_distribution(
         folder / "figures" / "classes.png", {"all": counts}, manifest.info, "Images per class"
     )

@@ -148,18 +148,28 @@ def findings_table(results):
     Args:
         results: Path of the folder with the committed JSON files.
     """
-    lines = [
-        "| paper, row | reported | ours, paper's protocol | ours, leak-free | leaked, paper's protocol |",
-        "|---|---|---|---|---|",
+    columns = [
+        "paper, row",
+        "reported",
+        "ours, paper's protocol",
+        "ours, leak-free",
+        "leaked, paper's protocol",
     ]
+    rows = []
     for name in EXPERIMENTS:
         claim = next(claim for claim in CLAIMS if claim.experiment == name)
         paper, clean = (runs_of(results, claim, protocol) for protocol in ("paper", "clean"))
-        lines.append(
-            f"| [{claim.what}](experiments/{name}/README.md) | {claim.printed or 'not reported'} | "
-            f"{spread(paper, 'accuracy', 100, 1)} | {spread(clean, 'accuracy', 100, 1)} | {leaked(paper)} |"
-        )
-    return "\n".join(lines) + "\n"
+        accuracies = [spread(runs, "accuracy", 100, 1) for runs in (paper, clean)]
+        link = f"[{claim.what}](experiments/{name}/README.md)"
+        rows.append([link, claim.printed or "not reported", *accuracies, leaked(paper)])
+    return markdown(columns, rows)
+
+
+def markdown(columns, rows):
+    """Return a Markdown table of text; where there is no row, the words that say so."""
+    if not rows:
+        return "None measured yet.\n"
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in [columns, ["---"] * len(columns), *rows])
 
 
 def leaked(runs):
@@ -174,11 +184,19 @@ def claims_table(results, experiment=None):
         results: Path of the folder with the committed JSON files.
         experiment: str, of which paper; None for all.
     """
-    lines = [
-        "| the paper's row | reported accuracy % | our row | data, profile | leaked test images | ours, paper's "
-        "protocol: accuracy % | ours, clean: accuracy % | clean: macro F1 % | clean: quadratic kappa | seeds |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+    columns = [
+        "the paper's row",
+        "reported accuracy %",
+        "our row",
+        "data, profile",
+        "leaked test images",
+        "ours, paper's protocol: accuracy %",
+        "ours, clean: accuracy %",
+        "clean: macro F1 %",
+        "clean: quadratic kappa",
+        "seeds",
     ]
+    rows = []
     for claim in CLAIMS:
         if experiment not in (None, claim.experiment):
             continue
@@ -196,8 +214,8 @@ def claims_table(results, experiment=None):
             *(to_file(spread(runs, "accuracy", 100, 1), runs) + bounds(runs) for runs in (paper, clean)),
         ]
         cells += [spread(clean, "macro_f1", 100, 1), kappa_of(clean), seeds_of(paper, clean)]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        rows.append(cells)
+    return markdown(columns, rows)
 
 
 def runs_of(results, claim, protocol):
@@ -251,23 +269,28 @@ def table(results):
         run = read_json(path)
         key = (path.parts[-3], run["data"], run["profile"], run["variant"], run["protocol"])
         groups.setdefault(key, []).append(run)
-    lines = [
-        "| experiment | data, profile | row | protocol | leaked test images | test images | accuracy % | "
-        "macro F1 % | quadratic kappa | seeds |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+    columns = [
+        "experiment",
+        "data, profile",
+        "row",
+        "protocol",
+        "leaked test images",
+        "test images",
+        "accuracy %",
+        "macro F1 %",
+        "quadratic kappa",
+        "seeds",
     ]
+    rows = []
     for (experiment, _, _, variant, protocol), runs in sorted(groups.items()):
-        label = label_of(runs[0])
-        leaked = np.mean([run["leakage"]["overall"] for run in runs])
-        cells = [experiment, label, f"`{variant}`", protocol, f"{100 * leaked:.1f} %"]
+        cells = [experiment, label_of(runs[0]), f"`{variant}`", protocol, leaked(runs)]
         cells += [
             extent(run["num_test"] for run in runs),
             spread(runs, "accuracy", 100, 1),
             spread(runs, "macro_f1", 100, 1),
         ]
-        cells += [kappa_of(runs), named_seeds(runs)]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        rows.append([*cells, kappa_of(runs), named_seeds(runs)])
+    return markdown(columns, rows)
 
 
 def gains_table(results, with_phantoms=True):
@@ -287,9 +310,7 @@ def gains_table(results, with_phantoms=True):
             if gain["learner"] == SHOWN_LEARNER:
                 rows.append({"data, profile": label} | gain_cells(gain))
     columns = [name for name in dict.fromkeys(name for row in rows for name in row) if name != "learner"]
-    lines = [columns, ["---"] * len(columns)]
-    lines += [[row.get(name, "no grades") for name in columns] for row in rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines) if rows else "None measured yet.\n"
+    return markdown(columns, [[row.get(name, "no grades") for name in columns] for row in rows])
 
 
 # From the network alone to learners on its frozen embeddings, and from those to the same learners with SMOTE. The
@@ -323,14 +344,14 @@ def contrasts_table(results):
         *(name.replace("_", " ") for name in CONTRASTED),
         "seeds",
     ]
-    lines = [columns, ["---"] * len(columns)]
+    rows = []
     for key, pairs in gains.items():
         differences = [
             {"metrics": {m: b["metrics"][m] - a["metrics"][m] for m in CONTRASTED}} for _, a, b in pairs
         ]
         cells = [spread(differences, measure, 100, 2) for measure in CONTRASTED]
-        lines.append([*key, *cells, ", ".join(str(seed) for seed, *_ in pairs)])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines) if gains else "None measured yet.\n"
+        rows.append([*key, *cells, ", ".join(str(seed) for seed, *_ in pairs)])
+    return markdown(columns, rows)
 
 
 def outliers_table(results, with_phantoms=True):
@@ -345,17 +366,25 @@ def outliers_table(results, with_phantoms=True):
         found = read_json(path)
         if "detection" in found and (with_phantoms or not found["phantom"]):
             groups.setdefault((label_of(found), found["protocol"]), []).append(found)
-    lines = ["| data, profile | protocol | searched | injected | removed | precision % | recall % | seeds |"]
-    lines += ["|---|---|---|---|---|---|---|---|"]
+    columns = [
+        "data, profile",
+        "protocol",
+        "searched",
+        "injected",
+        "removed",
+        "precision %",
+        "recall %",
+        "seeds",
+    ]
+    rows = []
     for (label, protocol), found in sorted(groups.items()):
         cells = [label, protocol, extent(one["num_searched"] for one in found)]
         cells += [extent(one["detection"]["num_injected"] for one in found)]
         cells += [extent(one["num_removed"] for one in found)]
         scores = [{"metrics": one["detection"], "seed": one["seed"]} for one in found]
         cells += [spread(scores, name, 100, 1) for name in ("precision", "recall")]
-        cells += [", ".join(str(one["seed"]) for one in found)]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n" if groups else "None measured yet.\n"
+        rows.append([*cells, ", ".join(str(one["seed"]) for one in found)])
+    return markdown(columns, rows)
 
 
 def extent(numbers):
@@ -380,15 +409,15 @@ def robustness_table(results, with_phantoms=True):
         return "None measured yet.\n"
     names = list(next(iter(groups.values()))[0]["robustness"]["corrupted"])
     columns = ["data, profile", "row", "images", "clean", *names, "mean", "seeds"]
-    lines = [columns, ["---"] * len(columns)]
+    rows = []
     for (label, variant), runs in sorted(groups.items()):
         seeds = [shares_right(run["robustness"]) | {"seed": run["seed"]} for run in runs]
         cells = [label, f"`{variant}`", str(runs[0]["robustness"]["num_images"])]
         cells += [
             spread([{"metrics": one} for one in seeds], name, 100, 1) for name in ("clean", *names, "mean")
         ]
-        lines.append([*cells, ", ".join(str(run["seed"]) for run in runs)])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+        rows.append([*cells, ", ".join(str(run["seed"]) for run in runs)])
+    return markdown(columns, rows)
 
 
 def shares_right(robustness):

@@ -87,7 +87,7 @@ def write_smote_transfer_report(run_set, manifest, data, profile):
     reported = reported_gains(published)
     ordered = manifest.ordered
     measures = [MEASURES[0], KAPPA, *MEASURES[1:]] if ordered else MEASURES
-    counts = dict(zip(manifest.classes, manifest.counts().tolist(), strict=True))
+    counts = manifest.counts_by_class()
     chart = class_distribution(
         folder / "figures" / "classes.png", {"all": counts}, manifest.info, "Images per class"
     )
