@@ -26,7 +26,7 @@ from benchmarks.comparison import Comparison
 from data_prep.phantoms.fundus import write_fundus
 from data_prep.phantoms.retina import CLASSES
 from drcls.app.accounts import add_account, add_token
-from drcls.app.store import connect, create_folder
+from drcls.app.db import connect, create_folder
 from drcls.app.verification import verify
 from drcls.models import build_backbone, build_chexnet_cbam
 

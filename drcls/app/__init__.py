@@ -12,12 +12,12 @@ from pathlib import Path
 
 from flask import Flask
 
-from drcls.app import api, casework, faults, login, oversight
+from drcls.app import admin_views, api, case_views, errors, login
 from drcls.app.access import guard
+from drcls.app.db import secret_key
 from drcls.app.explanations import Explainer
+from drcls.app.image_decoding import MAX_BYTES
 from drcls.app.inference import Grader
-from drcls.app.pictures import MAX_BYTES
-from drcls.app.store import secret_key
 
 LOOPBACK = ["127.0.0.1", "localhost"]  # werkzeug cannot trust [::1]
 
@@ -35,7 +35,7 @@ def create_app(folder, grader, explainer, tls=False, hosts=None):
     """Make the Flask application.
 
     Args:
-        folder: Path of the data folder, from `store.create_folder`.
+        folder: Path of the data folder, from `db.create_folder`.
         grader: `Grader`.
         explainer: `Explainer`, started by the caller where heat maps are wanted.
         tls: bool, whether browsers reach it by HTTPS; cookies are then sent by HTTPS alone.
@@ -58,8 +58,8 @@ def create_app(folder, grader, explainer, tls=False, hosts=None):
     # Flask looks for a relative path beside the package, not where the server was started.
     app.extensions["drcls"] = Parts(Path(folder).resolve(), grader, explainer)
     guard(app)
-    faults.tell(app)
-    for blueprint in (login.pages, casework.pages, oversight.pages, api.api):
+    errors.register_error_handlers(app)
+    for blueprint in (login.pages, case_views.pages, admin_views.pages, api.api):
         app.register_blueprint(blueprint)
     app.jinja_env.globals.update(grader=grader, drcls_version=version("drcls"))
     app.jinja_env.filters.update(spoken=spoken, percent=percent)

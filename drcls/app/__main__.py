@@ -34,7 +34,7 @@ def main(arguments=None):
         raise SystemExit(
             f"{error.name} is not installed; the application needs: pip install 'drcls[app]'"
         ) from error
-    from drcls.app.store import create_folder, need_folder
+    from drcls.app.db import create_folder, need_folder
 
     try:
         (create_folder if options.begins else need_folder)(options.folder)
@@ -276,7 +276,7 @@ def read_heads(file):
 
 @contextlib.contextmanager
 def database(options):
-    from drcls.app.store import connect
+    from drcls.app.db import connect
 
     with contextlib.closing(connect(options.folder)) as connection:
         yield connection

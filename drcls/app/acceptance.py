@@ -5,7 +5,7 @@ import json
 
 from drcls.app import audit
 from drcls.app.calibration import calibrated, check_classes
-from drcls.app.store import now, transaction
+from drcls.app.db import now, transaction
 from drcls.data.image_ops import read_image
 from drcls.metrics import classification_metrics
 from drcls.runs import read_json, write_json

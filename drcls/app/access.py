@@ -7,7 +7,7 @@ import secrets
 from flask import abort, current_app, flash, g, redirect, request, session, url_for
 
 from drcls.app.accounts import session_account
-from drcls.app.store import connect
+from drcls.app.db import connect
 
 MAX_BYTES_OF_STRANGERS = 2**20
 HEADERS = {
@@ -32,7 +32,7 @@ def guard(app):
     app.jinja_env.globals.update(csrf_token=csrf_token, account=account)
 
 
-def database():
+def get_db():
     """Return this request's connection to the database."""
     if "database" not in g:
         g.database = connect(current_app.extensions["drcls"].folder)
@@ -43,11 +43,11 @@ def account():
     """Return the account that is logged in (row with `name` and `role`), or None."""
     if "account" not in g:
         secret = session.get("secret")
-        g.account = session_account(database(), secret) if secret else None
+        g.account = session_account(get_db(), secret) if secret else None
     return g.account
 
 
-def needs_login(view):
+def login_required(view):
     """Send a visitor who is not logged in to the login page."""
 
     @functools.wraps(view)
@@ -55,17 +55,17 @@ def needs_login(view):
         if account() is None:
             if request.method == "POST":
                 flash("Your session has ended. Nothing was recorded: log in and do it again.", "warning")
-            return redirect(url_for("login.form"))
+            return redirect(url_for("login.login_form"))
         return view(*args, **kwargs)
 
     return guarded
 
 
-def needs_admin(view):
+def admin_required(view):
     """Let admins pass and nobody else."""
 
     @functools.wraps(view)
-    @needs_login
+    @login_required
     def guarded(*args, **kwargs):
         if account()["role"] != "admin":
             abort(403, "This page is for accounts with the role admin.")

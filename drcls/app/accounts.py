@@ -9,8 +9,8 @@ import time
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from drcls.app import audit
+from drcls.app.db import now, transaction, write_unless_busy
 from drcls.app.replay import password_sha256
-from drcls.app.store import now, transaction, write_unless_busy
 
 ROLES = ("clinician", "admin")
 MIN_PASSWORD, MAX_PASSWORD = 12, 1024
@@ -53,8 +53,8 @@ def add_account(connection, name, password, role, actor="command line"):
             "INSERT INTO accounts (name, role, password, created) VALUES (?, ?, ?, ?)",
             (name, role, hashed, moment),
         )
-        told = {"name": name, "role": role, "password_sha256": password_sha256(hashed)}
-        audit.append(connection, actor, "account_created", at=moment, **told)
+        recorded = {"name": name, "role": role, "password_sha256": password_sha256(hashed)}
+        audit.append(connection, actor, "account_created", at=moment, **recorded)
 
 
 def set_password(connection, name, password, actor="command line"):

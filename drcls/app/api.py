@@ -6,12 +6,12 @@ from dataclasses import asdict
 from flask import Blueprint, abort, current_app, jsonify, request
 
 from drcls.app import audit
-from drcls.app.access import database
+from drcls.app.access import get_db
 from drcls.app.accounts import token_account
+from drcls.app.db import transaction
+from drcls.app.image_decoding import MAX_BYTES, RefusedImageError, opened_image
 from drcls.app.openapi import description
-from drcls.app.pictures import MAX_BYTES, RefusedImageError, opened_picture
 from drcls.app.quality import assess, is_gradable
-from drcls.app.store import transaction
 
 NOTICE = "Decision support, never a diagnosis: a clinician decides."
 TYPES = ("image/jpeg", "image/png", "application/dicom")
@@ -35,23 +35,23 @@ def predict():
     data = request.get_data(cache=False)
     grader, image_sha256 = current_app.extensions["drcls"].grader, _sha256(data)
     try:
-        with opened_picture(data) as image:
+        with opened_image(data) as image:
             quality = assess(image)
             graded = asdict(grader.grade(image)) if override or is_gradable(quality) else None
     except RefusedImageError as error:
         abort(422, str(error))
     answer = {"notice": NOTICE, "image_sha256": image_sha256, "quality": quality}
     if graded is None:
-        with transaction(database()):
+        with transaction(get_db()):
             entry = audit.append(
-                database(), name, "not_gradable", image_sha256=image_sha256, quality=quality, source="api"
+                get_db(), name, "not_gradable", image_sha256=image_sha256, quality=quality, source="api"
             )
         message = "The photograph does not pass the quality gate; quality says why. Retake it."
         return jsonify(answer | {"error": {"status": 422, "message": message}, "audit": entry}), 422
     prediction = graded | grader.description()
-    with transaction(database()):
+    with transaction(get_db()):
         entry = audit.append(
-            database(),
+            get_db(),
             name,
             "prediction",
             image_sha256=image_sha256,
@@ -65,7 +65,7 @@ def predict():
 
 def _authenticate():
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
-    account = token_account(database(), token.strip()) if kind.lower() == "bearer" else None
+    account = token_account(get_db(), token.strip()) if kind.lower() == "bearer" else None
     if account is None:
         abort(401, "A token is expected: Authorization: Bearer TOKEN.")
     return account

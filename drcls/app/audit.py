@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from drcls.app.store import now
+from drcls.app.db import now
 
 START = "0" * 64
 FIELDS = ("id", "at", "actor", "action", "case_id", "details", "previous")

@@ -13,9 +13,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from drcls.app import audit
-from drcls.app.pictures import encode_png, view
+from drcls.app.db import case_folder, now, sync_folder, transaction, write_bytes
+from drcls.app.image_decoding import encode_png, view
 from drcls.app.quality import assess, is_gradable
-from drcls.app.store import case_folder, now, sync_folder, transaction, write_bytes
 
 EYES = ("unknown", "left", "right")
 KINDS = ("confirmed", "overridden", "retake")
@@ -55,14 +55,14 @@ def create_case(connection, folder, grader, author, image, image_sha256, referen
     """Store a photograph as a case: assessed, graded where it can be, and logged, or not stored at all.
 
     The files are complete before the case is in the database; files without a case, which a killed server
-    leaves behind, are moved aside by `quarantine_strangers` at the next start.
+    leaves behind, are moved aside by `quarantine_unknown_files` at the next start.
 
     Args:
         connection: open database.
         folder: Path of the data folder.
         grader: `Grader`.
         author: str, name of the account.
-        image: uint8 (H, W, 3), from `read_picture`.
+        image: uint8 (H, W, 3), from `read_image`.
         image_sha256: str, of the bytes as sent.
         reference: str, what the clinic calls the patient or visit.
         eye: "unknown", "left" or "right".
@@ -268,7 +268,7 @@ def cases_csv(rows):
     return text.getvalue()
 
 
-def quarantine_strangers(connection, folder):
+def quarantine_unknown_files(connection, folder):
     """Move photographs of cases that the database does not know out of sight; call it before the server takes requests.
 
     A killed server leaves such photographs behind, and so does an older database that was put in place of the
@@ -287,8 +287,8 @@ def quarantine_strangers(connection, folder):
     for path in found:
         if path.name.startswith(".") and path.name.endswith(".partial"):
             shutil.rmtree(path)
-    strangers = [path for path in found if not path.name.startswith(".")]
-    if not strangers:
+    unknown = [path for path in found if not path.name.startswith(".")]
+    if not unknown:
         return []
     quarantine = folder / "quarantine" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
     quarantine.mkdir(parents=True, mode=0o700)
@@ -297,12 +297,12 @@ def quarantine_strangers(connection, folder):
             connection,
             "command line",
             "quarantine",
-            cases=[path.name for path in strangers],
+            cases=[path.name for path in unknown],
             folder=f"quarantine/{quarantine.name}",
         )
-        for path in strangers:
+        for path in unknown:
             path.rename(quarantine / path.name)
-    return [quarantine / path.name for path in strangers]
+    return [quarantine / path.name for path in unknown]
 
 
 def _write_files(folder, case_id, image, preparation):
@@ -326,17 +326,17 @@ def _write_files(folder, case_id, image, preparation):
 
 
 def _record_prediction(connection, grader, author, case_id, image_sha256, prediction):
-    told = prediction | grader.description()
+    record = prediction | grader.description()
     connection.execute(
         "UPDATE cases SET prediction = ?, grade = ?, confidence = ?, refer = ?, state = 'graded', "
         "version = version + 1 WHERE id = ?",
-        (json.dumps(told), told["grade"], told["confidence"], told["refer"], case_id),
+        (json.dumps(record), record["grade"], record["confidence"], record["refer"], case_id),
     )
     connection.execute(
         "INSERT OR REPLACE INTO explanations (case_id, method, state, queued) VALUES (?, 'grad_cam', 'queued', ?)",
         (case_id, time.time()),
     )
-    audit.append(connection, author, "prediction", case_id, image_sha256=image_sha256, prediction=told)
+    audit.append(connection, author, "prediction", case_id, image_sha256=image_sha256, prediction=record)
 
 
 def _need_unchanged(connection, case_id, version, states):

@@ -4,14 +4,9 @@ import json
 from pathlib import Path
 
 from drcls.app import audit
-from drcls.app.calibration import (
-    calibrate,
-    preparation_of,
-    save_calibration,
-    validation_part,
-)
+from drcls.app.calibration import calibrate, preparation_of, save_calibration, validation_part
+from drcls.app.db import transaction
 from drcls.app.inference import Grader
-from drcls.app.store import transaction
 from drcls.models.training_data import data_beside, recorded_preparation
 from drcls.runs import read_json
 

@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 
 from drcls.app import audit
-from drcls.app.pictures import VIEW_SIDE, encode_png
-from drcls.app.store import case_folder, connect, transaction, write_bytes
+from drcls.app.db import case_folder, connect, transaction, write_bytes
+from drcls.app.image_decoding import VIEW_SIDE, encode_png
 from drcls.data.image_ops import read_image
 from drcls.explain import GradCAM, lime, overlay, shap_partition
 
@@ -134,7 +134,9 @@ class Explainer:
         while not self._end.is_set():
             try:
                 with transaction(connection):
-                    self._record(connection, job, "failed" if error else "done", _told(error), sha256)
+                    self._record(
+                        connection, job, "failed" if error else "done", _error_message(error), sha256
+                    )
                 return
             except sqlite3.OperationalError:
                 self._end.wait(SECONDS_BETWEEN_LOOKS)
@@ -186,6 +188,6 @@ class Explainer:
         self.progress[key] = min(0.99, self.progress.get(key, 0.0) + num_images / total)
 
 
-def _told(error):
+def _error_message(error):
     """Say what went wrong; some errors, such as MemoryError, say nothing but their name."""
     return (str(error) or type(error).__name__) if error else None

@@ -8,10 +8,10 @@ import sys
 import waitress
 
 from drcls.app import LOOPBACK, create_app
-from drcls.app.cases import quarantine_strangers
+from drcls.app.cases import quarantine_unknown_files
+from drcls.app.db import DATABASE, connect
 from drcls.app.deployment import calibrate_once, describe, keep_grades
 from drcls.app.explanations import Explainer
-from drcls.app.store import DATABASE, connect
 
 # More than the network takes in one batch, so that a batch can fill while another runs.
 NUM_WORKERS = 40
@@ -50,7 +50,7 @@ def serve(folder, grader, host="127.0.0.1", port=8000, tls=False, names=(), trai
     """
     with contextlib.closing(connect(folder)) as connection:
         keep_grades(connection, grader, folder)
-        report_strangers(folder, quarantine_strangers(connection, folder))
+        report_unknown_files(folder, quarantine_unknown_files(connection, folder))
         calibrate_once(connection, grader, trained_on)
         if not connection.execute("SELECT 1 FROM accounts").fetchone():
             print(f"No account yet: {sys.executable} -m drcls.app add-account NAME --folder {folder}")
@@ -96,7 +96,7 @@ def make_server(app, host, port, tls=False):
         raise RuntimeError(f"--host {host} --port {port}: {error.strerror}") from error
 
 
-def report_strangers(folder, moved):
+def report_unknown_files(folder, moved):
     """Say which photographs were moved aside, and what to do with them."""
     if moved:
         print(

@@ -11,8 +11,8 @@ import json
 import sqlite3
 
 from drcls.app import audit
+from drcls.app.db import case_folder, expected_schema, schema
 from drcls.app.replay import Replay, password_sha256
-from drcls.app.store import case_folder, expected_schema, schema
 
 # What wrong content of a row can raise on its way.
 GARBAGE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
@@ -139,17 +139,17 @@ def _compare(connection, replay):
          dict(enumerate(replay.checks, start=1))),
     )  # fmt: skip
     problems = []
-    for kind, query, key_of, told in compared:
-        problems += _compare_table(connection, kind, query, key_of, dict(told))
+    for kind, query, key_of, logged in compared:
+        problems += _compare_table(connection, kind, query, key_of, dict(logged))
     return problems + _compare_sessions(connection, replay) + _compare_decisions(connection, replay)
 
 
-def _compare_table(connection, kind, query, key_of, told):
+def _compare_table(connection, kind, query, key_of, logged):
     problems = []
     try:
         for row in connection.execute(query):
             key = key_of(row)
-            columns, name = told.pop(key, None), f"{kind} {_named(key)}"
+            columns, name = logged.pop(key, None), f"{kind} {_named(key)}"
             if columns is None:
                 problems.append(f"{name} is in the database and not in the log")
                 continue
@@ -157,22 +157,22 @@ def _compare_table(connection, kind, query, key_of, told):
                 f"{name}: its {'password' if column == 'password_sha256' else column.replace('_', ' ')} "
                 "is not the one in the log"
                 for column, value in columns.items()
-                if not _is_as_told(row, column, value)
+                if not _is_as_logged(row, column, value)
             ]
     except sqlite3.DatabaseError as error:
         problems.append(f"the {kind}s cannot be read: {error}")
-    return problems + [f"{kind} {_named(key)} is in the log and not in the database" for key in told]
+    return problems + [f"{kind} {_named(key)} is in the log and not in the database" for key in logged]
 
 
-def _is_as_told(row, column, told):
+def _is_as_logged(row, column, logged):
     try:
         if column == "password_sha256":
-            return password_sha256(row["password"]) == told
-        if column == "state" and told == "queued":  # it runs, or an earlier server ended over it
+            return password_sha256(row["password"]) == logged
+        if column == "state" and logged == "queued":  # it runs, or an earlier server ended over it
             return row["state"] in ("queued", "running")
         if column in JSON_COLUMNS and row[column] is not None:
-            return json.loads(row[column]) == told
-        return row[column] == told
+            return json.loads(row[column]) == logged
+        return row[column] == logged
     except GARBAGE:
         return False
 
@@ -214,12 +214,12 @@ def _compare_decisions(connection, replay):
 def _compare_files(folder, replay):
     problems = []
     for case_id, files in replay.files.items():
-        for name, told in files.items():
+        for name, logged in files.items():
             what = {"image.png": "photograph", "view.png": "view"}.get(
                 name, f"{name.removesuffix('.png')} heat map"
             )
             problems += _compare_file(
-                case_folder(folder, case_id) / name, told, f"case {case_id}: its {what}"
+                case_folder(folder, case_id) / name, logged, f"case {case_id}: its {what}"
             )
         queued = {f"{method}.png" for case, method in replay.explanations if case == case_id}
         problems += _find_foreign(case_folder(folder, case_id), {*files, *queued}, case_id)
@@ -227,19 +227,19 @@ def _compare_files(folder, replay):
     settings += [
         (
             folder / "models" / model[:16] / "calibration.json",
-            told,
+            logged,
             f"the calibration of the model {model[:16]}",
         )
-        for model, told in replay.calibrations.items()
+        for model, logged in replay.calibrations.items()
     ]
     return problems + [problem for setting in settings for problem in _compare_setting(*setting)]
 
 
-def _compare_file(path, told, name):
+def _compare_file(path, logged, name):
     try:
         if not path.is_file():
             return [f"{name} is missing"]
-        if hashlib.sha256(path.read_bytes()).hexdigest() != told:
+        if hashlib.sha256(path.read_bytes()).hexdigest() != logged:
             return [f"{name} is not the one that was stored"]
     except (OSError, ValueError) as error:
         return [f"{name} cannot be read: {error}"]
@@ -258,11 +258,11 @@ def _find_foreign(folder, known, case_id):
     ]
 
 
-def _compare_setting(path, told, name):
+def _compare_setting(path, logged, name):
     try:
         content = json.loads(path.read_text()) if path.is_file() else None
     except (OSError, ValueError, RecursionError) as error:
         return [f"{name}, {path.name}, cannot be read: {error}"]
-    if content == told:
+    if content == logged:
         return []
     return [f"{name}, {path.name}, {'are not' if name.endswith('s') else 'is not'} what the log says"]

@@ -17,9 +17,9 @@ from data_prep.prepare import DataSet, LabelledFile, prepare
 from data_prep.sources import Source
 from drcls.app import create_app
 from drcls.app.accounts import add_account, add_token
+from drcls.app.db import connect, create_folder
 from drcls.app.explanations import Explainer
 from drcls.app.inference import Grader
-from drcls.app.store import connect, create_folder
 from drcls.data import load_manifest
 from drcls.layers import ClassProbabilities
 

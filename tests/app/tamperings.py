@@ -11,10 +11,10 @@ from drcls.app.acceptance import check, store_criteria
 from drcls.app.accounts import add_account, add_token, log_in, log_out, set_password
 from drcls.app.audit import entry_hash
 from drcls.app.cases import create_case, decide, grade_anyway
+from drcls.app.db import connect, create_folder, expected_schema
 from drcls.app.deployment import deploy_calibration, keep_grades
 from drcls.app.explanations import Explainer
 from drcls.app.inference import Grader
-from drcls.app.store import connect, create_folder, expected_schema
 
 
 def build_folder(folder, grader, data_set, draw, password):

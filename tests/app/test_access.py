@@ -20,7 +20,7 @@ def test_nothing_without_an_account(visitor, path):
 
 
 def test_every_route_is_guarded_or_named_here(app):
-    open_to_all = {"static", "login.form", "login.enter", "login.leave", "api.openapi", "api.predict"}
+    open_to_all = {"static", "login.login_form", "login.login", "login.logout", "api.openapi", "api.predict"}
     for rule in app.url_map.iter_rules():
         view = app.view_functions[rule.endpoint]
         assert rule.endpoint in open_to_all or hasattr(view, "__wrapped__"), rule

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from drcls.app import audit
-from drcls.app.store import case_folder, expected_schema, transaction
+from drcls.app.db import case_folder, expected_schema, transaction
 from drcls.app.verification import find_changes, verify
 
 

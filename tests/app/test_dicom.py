@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from drcls.app import pictures
-from drcls.app.pictures import RefusedImageError, read_picture
+from drcls.app import image_decoding
+from drcls.app.image_decoding import RefusedImageError, read_image
 from drcls.data import dicom as module
 from tests.app.conftest import draw, encode
 
@@ -49,13 +49,13 @@ def dicom(pixels, photometric, **attributes):
 
 def test_dicom_colour_is_read_as_it_is():
     image = draw(5, 64)
-    assert np.array_equal(read_picture(dicom(image, "RGB")), image)
+    assert np.array_equal(read_image(dicom(image, "RGB")), image)
 
 
 def test_dicom_grey_is_stretched_and_turned_the_right_way():
     ramp = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
-    bright = read_picture(dicom(ramp, "MONOCHROME2"))
-    dark = read_picture(dicom(ramp, "MONOCHROME1"))
+    bright = read_image(dicom(ramp, "MONOCHROME2"))
+    dark = read_image(dicom(ramp, "MONOCHROME1"))
     assert bright.shape == (64, 64, 3) and (bright.min(), bright.max()) == (0, 255)
     assert np.abs(bright.astype(int) + dark - 255).max() <= 1
 
@@ -63,12 +63,12 @@ def test_dicom_grey_is_stretched_and_turned_the_right_way():
 def test_dicom_of_another_kind_is_refused(monkeypatch):
     content = dicom(draw(5, 64), "RGB")
     with pytest.raises(RefusedImageError, match="several frames"):
-        read_picture(dicom(draw(5, 64), "RGB", NumberOfFrames=3))
+        read_image(dicom(draw(5, 64), "RGB", NumberOfFrames=3))
     with pytest.raises(RefusedImageError, match="7288 bytes of pixels, 12288 expected"):
-        read_picture(content[:-5000])
-    monkeypatch.setattr(pictures, "MAX_PIXELS", 1000)
+        read_image(content[:-5000])
+    monkeypatch.setattr(image_decoding, "MAX_PIXELS", 1000)
     with pytest.raises(RefusedImageError, match="at most 1000"):
-        read_picture(content)
+        read_image(content)
 
 
 def in_syntax(content, syntax, pixels=None):
@@ -118,25 +118,25 @@ def test_dicom_that_would_be_inflated_is_refused_before(monkeypatch):
     content = in_syntax(dicom(draw(5, 64), "RGB"), "1.2.840.10008.1.2.1.99")
     monkeypatch.setattr(zlib, "decompress", lambda *_: pytest.fail("it was inflated"))
     with pytest.raises(RefusedImageError, match="Deflated"):
-        read_picture(content)
+        read_image(content)
 
 
 def test_dicom_jpeg_is_read_and_its_own_size_counts(monkeypatch):
     image, baseline = draw(5, 64), "1.2.840.10008.1.2.4.50"
     content = in_syntax(dicom(image, "RGB"), baseline, encode(image, ".jpg"))
-    assert np.abs(read_picture(content).astype(int) - image).mean() < 8
+    assert np.abs(read_image(content).astype(int) - image).mean() < 8
     large = in_syntax(dicom(image, "RGB"), baseline, encode(draw(5, 200), ".jpg"))
-    monkeypatch.setattr(pictures, "MAX_PIXELS", 64 * 64)
+    monkeypatch.setattr(image_decoding, "MAX_PIXELS", 64 * 64)
     with pytest.raises(RefusedImageError, match="200 x 200 pixels, at most 4096"):
-        read_picture(large)
+        read_image(large)
 
 
 def test_dicom_numbers_that_are_no_brightness_are_refused():
     grey = draw(5, 64)[..., 1]
     with pytest.raises(RefusedImageError, match="PALETTE COLOR"):
-        read_picture(dicom(grey, "PALETTE COLOR"))
+        read_image(dicom(grey, "PALETTE COLOR"))
     with pytest.raises(RefusedImageError, match="samples of 32 bits"):
-        read_picture(dicom(grey.astype(np.uint32), "MONOCHROME2"))
+        read_image(dicom(grey.astype(np.uint32), "MONOCHROME2"))
 
 
 @settings(max_examples=100)
@@ -146,7 +146,7 @@ def test_a_damaged_dicom_file_is_refused_or_read(changes):
     for place, byte, is_added in changes:
         content[place : place + (not is_added)] = [byte]
     with contextlib.suppress(RefusedImageError):
-        assert read_picture(bytes(content)).dtype == np.uint8
+        assert read_image(bytes(content)).dtype == np.uint8
 
 
 def expected(pixels, content):
@@ -182,7 +182,7 @@ def test_grey_values_go_through_rescale_and_window_and_nothing_else(
     content = dicom(
         pixels, colours, WindowCenter=window[0], WindowWidth=window[1], VOILUTFunction=function, **rescale
     )
-    shown = read_picture(content)
+    shown = read_image(content)
     assert np.abs(shown[..., 1] - expected(pixels, content)).max() <= 1e-9
     assert (shown[..., 0] == shown[..., 2]).all()
 
@@ -190,13 +190,13 @@ def test_grey_values_go_through_rescale_and_window_and_nothing_else(
 def test_a_window_by_hand():
     """Centre 100.5 and width 101: 50 and below are black, 150 and above white, 100 is the middle."""
     pixels = np.repeat(np.array([0, 50, 75, 100, 125, 150, 250], np.uint8), 10)[None].repeat(40, 0)
-    shown = read_picture(dicom(pixels, "MONOCHROME2", WindowCenter=100.5, WindowWidth=101))
+    shown = read_image(dicom(pixels, "MONOCHROME2", WindowCenter=100.5, WindowWidth=101))
     assert shown[0, ::10, 0].tolist() == [0, 0, 64, 128, 191, 255, 255]
 
 
 def test_a_dark_photograph_of_eight_bits_stays_dark():
     pixels = (draw(1, 96)[..., 1] // 10).astype(np.uint8)
-    assert np.array_equal(read_picture(dicom(pixels, "MONOCHROME2"))[..., 0], pixels)
+    assert np.array_equal(read_image(dicom(pixels, "MONOCHROME2"))[..., 0], pixels)
 
 
 @pytest.mark.parametrize("colours", ["MONOCHROME1", "MONOCHROME2"])
@@ -204,14 +204,14 @@ def test_a_dark_photograph_of_eight_bits_stays_dark():
 def test_padding_is_black_and_no_brightness(colours, window):
     rng = np.random.default_rng(1)
     pixels = rng.integers(800, 1200, (64, 64)).astype(np.uint16)
-    whole = read_picture(dicom(pixels, colours, **window))
+    whole = read_image(dicom(pixels, colours, **window))
     padded = pixels.copy()
     padded[:20], padded[-20:] = 65500, 65535
     padded[20, 0], padded[40, 0] = 800, 1199  # what the stretch of the whole photograph goes by
     pixels[20, 0], pixels[40, 0] = 800, 1199
-    whole = read_picture(dicom(pixels, colours, **window))
+    whole = read_image(dicom(pixels, colours, **window))
     content = dicom(padded, colours, PixelPaddingValue=65500, PixelPaddingRangeLimit=65535, **window)
-    shown = read_picture(content)
+    shown = read_image(content)
     assert not shown[:20].any() and not shown[-20:].any()
     assert np.array_equal(shown[20:-20], whole[20:-20])
 
@@ -224,7 +224,7 @@ def test_lookup_tables_are_followed():
         item["LUTDescriptor"].VR = item["LUTData"].VR = "US"
         if name == "ModalityLUTSequence":
             item.ModalityLUTType = "US"
-        shown = read_picture(dicom(pixels, "MONOCHROME2", **{name: pydicom.Sequence([item])}))
+        shown = read_image(dicom(pixels, "MONOCHROME2", **{name: pydicom.Sequence([item])}))
         assert np.array_equal(shown[..., 0], 255 - pixels)
 
 
@@ -233,9 +233,9 @@ def test_half_a_jpeg_inside_is_refused():
     jpeg = encode(image, ".jpg")
     cut = jpeg[: int(0.6 * len(jpeg))] + b"\xff\xd9"
     with pytest.raises(RefusedImageError, match="truncated or damaged"):
-        read_picture(in_syntax(dicom(image, "RGB"), baseline, cut))
+        read_image(in_syntax(dicom(image, "RGB"), baseline, cut))
     with pytest.raises(RefusedImageError, match="64 x 64 pixels, 160 x 160 announced"):
-        read_picture(in_syntax(dicom(image, "RGB"), baseline, encode(draw(5, 64), ".jpg")))
+        read_image(in_syntax(dicom(image, "RGB"), baseline, encode(draw(5, 64), ".jpg")))
 
 
 def test_pixels_that_are_more_or_fewer_than_announced_are_refused():
@@ -246,7 +246,7 @@ def test_pixels_that_are_more_or_fewer_than_announced_are_refused():
         buffer = io.BytesIO()
         dataset.save_as(buffer)
         with pytest.raises(RefusedImageError, match="bytes of pixels"):
-            read_picture(buffer.getvalue())
+            read_image(buffer.getvalue())
 
 
 def with_elements(elements):
@@ -268,9 +268,9 @@ def test_a_file_of_very_many_pieces_is_refused_at_once():
     )
     for elements in (sequence + item * number + end, element * number, sequence + inside + end):
         with pytest.raises(RefusedImageError, match="more than 20000 elements and items"):
-            read_picture(with_elements(elements))
+            read_image(with_elements(elements))
     few = sequence + item * 10 + end + element * 10
-    assert np.array_equal(read_picture(with_elements(few)), draw(5, 64))
+    assert np.array_equal(read_image(with_elements(few)), draw(5, 64))
 
 
 def test_values_that_take_long_to_take_apart_are_refused():
@@ -281,7 +281,7 @@ def test_values_that_take_long_to_take_apart_are_refused():
     buffer = io.BytesIO()
     dataset.save_as(buffer)
     with pytest.raises(RefusedImageError, match="WindowCenter has 6000 bytes"):
-        read_picture(buffer.getvalue())
+        read_image(buffer.getvalue())
     image = draw(5, 64)
     dataset = pydicom.dcmread(
         io.BytesIO(in_syntax(dicom(image, "RGB"), "1.2.840.10008.1.2.4.50", encode(image, ".jpg")))
@@ -293,7 +293,7 @@ def test_values_that_take_long_to_take_apart_are_refused():
     buffer = io.BytesIO()
     dataset.save_as(buffer)
     with pytest.raises(RefusedImageError, match="more than 1000 fragments"):
-        read_picture(buffer.getvalue())
+        read_image(buffer.getvalue())
 
 
 def test_a_dicom_file_is_parsed_once(monkeypatch):
@@ -302,7 +302,7 @@ def test_a_dicom_file_is_parsed_once(monkeypatch):
         "pydicom.filereader.read_partial",
         lambda *args, **kwargs: parsed.append(1) or read_partial(*args, **kwargs),
     )
-    with pictures.opened_picture(dicom(draw(5, 64), "RGB")):
+    with image_decoding.opened_image(dicom(draw(5, 64), "RGB")):
         assert parsed == [1]
 
 
@@ -318,6 +318,6 @@ def test_jpeg_2000_is_read_and_its_tiles_are_not_too_small():
         made.save_as(buffer)
         return buffer.getvalue()
 
-    assert np.array_equal(read_picture(content(mct=0)), image)
+    assert np.array_equal(read_image(content(mct=0)), image)
     with pytest.raises(RefusedImageError, match="tiles of 16 x 16"):
-        read_picture(content(mct=0, tile_size=(16, 16)))
+        read_image(content(mct=0, tile_size=(16, 16)))

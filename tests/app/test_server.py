@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from drcls.app.accounts import add_token
-from drcls.app.store import connect
+from drcls.app.db import connect
 from drcls.app.verification import verify
 from drcls.data.image_ops import read_image
 from tests.app.conftest import PASSWORD

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from drcls.app.accounts import add_token
+from drcls.app.db import connect
 from drcls.app.inference import Grader
-from drcls.app.store import connect
 from drcls.app.verification import find_changes
 from tests.app.conftest import PASSWORD, PREPARATION, Visitor
 from tests.app.tamperings import TAMPERINGS

@@ -10,8 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from drcls.app import pictures
-from drcls.app.pictures import PixelBudget, RefusedImageError, encode_png, opened_picture, read_picture, view
+from drcls.app import image_decoding
+from drcls.app.image_decoding import (
+    PixelBudget,
+    RefusedImageError,
+    encode_png,
+    opened_image,
+    read_image,
+    view,
+)
 from drcls.data.image_ops import decode_image
 from tests.app.conftest import PREPARATION, draw, encode
 from tests.data_prep.imitations import bad_files
@@ -19,9 +26,9 @@ from tests.data_prep.imitations import bad_files
 
 def test_pixels_come_through_unchanged():
     image = draw(3, 64)
-    assert np.array_equal(read_picture(encode(image)), image)
+    assert np.array_equal(read_image(encode(image)), image)
     jpeg = encode(image, ".jpg")
-    assert np.array_equal(read_picture(jpeg), decode_image(jpeg))
+    assert np.array_equal(read_image(jpeg), decode_image(jpeg))
     assert np.array_equal(decode_image(encode_png(image)), image)
 
 
@@ -31,7 +38,7 @@ def test_exif_turns_the_picture_and_is_dropped():
     exif[0x0112], exif[0x010F] = 6, "Patient Nobody"
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "PNG", exif=exif)
-    turned = read_picture(buffer.getvalue())
+    turned = read_image(buffer.getvalue())
     assert np.array_equal(turned, np.rot90(image, -1))
     stored = encode_png(turned)
     assert b"Nobody" in buffer.getvalue() and b"Nobody" not in stored
@@ -41,10 +48,10 @@ def test_exif_turns_the_picture_and_is_dropped():
 @pytest.mark.parametrize("name, content", [(name, data) for name, (data, _) in bad_files().items()])
 def test_bad_files(name, content):
     if name in ("jpeg_inside.png", "png_inside.jpg"):  # the content counts, not the name
-        assert read_picture(content).shape[-1] == 3
+        assert read_image(content).shape[-1] == 3
         return
     with pytest.raises(RefusedImageError):
-        read_picture(content)
+        read_image(content)
 
 
 @settings(max_examples=40)
@@ -52,7 +59,7 @@ def test_bad_files(name, content):
 def test_noise_is_refused_and_nothing_else_happens(data):
     for start in (b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"\0" * 128 + b"DICM"):
         with pytest.raises(RefusedImageError):
-            read_picture(start + data)
+            read_image(start + data)
 
 
 WHOLE = [encode(draw(4, 48), suffix) for suffix in (".png", ".jpg")]
@@ -67,19 +74,19 @@ def test_a_damaged_photograph_is_refused_or_read(whole, changes):
     for place, byte in changes:
         content[int(place * len(content))] = byte
     with contextlib.suppress(RefusedImageError):
-        assert read_picture(bytes(content)).dtype == np.uint8
+        assert read_image(bytes(content)).dtype == np.uint8
 
 
 def test_photographs_wait_while_others_hold_the_pixels(monkeypatch):
     content, opened = encode(draw(3, 64)), threading.Event()
-    monkeypatch.setattr(pictures, "_budget", PixelBudget(64 * 64 + 1))
+    monkeypatch.setattr(image_decoding, "_budget", PixelBudget(64 * 64 + 1))
 
     def open_another():
-        with opened_picture(content):
+        with opened_image(content):
             opened.set()
 
     another = threading.Thread(target=open_another)
-    with pytest.raises(KeyError), opened_picture(content) as image:
+    with pytest.raises(KeyError), opened_image(content) as image:
         assert image.shape == (64, 64, 3)
         another.start()
         assert not opened.wait(0.3)
@@ -98,18 +105,18 @@ def test_half_a_photograph_is_refused_however_it_is_closed(share):
         content[:cut] + bytes(400) + content[cut + 400 :],
     ):
         with pytest.raises(RefusedImageError, match="truncated or damaged"):
-            read_picture(half)
-    assert read_picture(content + b"bytes after the end").shape == (200, 200, 3)
+            read_image(half)
+    assert read_image(content + b"bytes after the end").shape == (200, 200, 3)
 
 
 def test_limits(monkeypatch):
     content = encode(draw(3, 64))
-    monkeypatch.setattr(pictures, "MAX_PIXELS", 64 * 64 - 1)
+    monkeypatch.setattr(image_decoding, "MAX_PIXELS", 64 * 64 - 1)
     with pytest.raises(RefusedImageError, match="64 x 64 pixels, at most 4095"):
-        read_picture(content)
-    monkeypatch.setattr(pictures, "MAX_BYTES", len(content) - 1)
+        read_image(content)
+    monkeypatch.setattr(image_decoding, "MAX_BYTES", len(content) - 1)
     with pytest.raises(RefusedImageError, match="bytes; at most"):
-        read_picture(content)
+        read_image(content)
 
 
 def test_the_view_is_cropped_as_the_network_sees_it():

@@ -4,8 +4,8 @@ import json
 
 from flask import Blueprint, render_template, request
 
-from drcls.app.access import database, needs_admin, needs_login
-from drcls.app.casework import parts
+from drcls.app.access import admin_required, get_db, login_required
+from drcls.app.case_views import parts
 from drcls.app.drift import weekly
 from drcls.app.quality import LIMITS
 from drcls.app.verification import find_changes
@@ -13,29 +13,29 @@ from drcls.runs import read_json
 
 ENTRIES_PER_PAGE = 100
 
-pages = Blueprint("oversight", __name__)
+pages = Blueprint("admin", __name__)
 
 
 @pages.get("/about")
-@needs_login
+@login_required
 def about():
     return render_template("about.html", limits=LIMITS)
 
 
 @pages.get("/drift")
-@needs_login
+@login_required
 def drift():
     grader = parts().grader
     reference = (grader.calibration or {}).get("predicted_counts")
     return render_template(
-        "drift.html", weeks=weekly(database(), reference), names=grader.class_names, limits=LIMITS
+        "drift.html", weeks=weekly(get_db(), reference), names=grader.class_names, limits=LIMITS
     )
 
 
 @pages.get("/quality-assurance")
-@needs_login
+@login_required
 def quality_assurance():
-    rows = database().execute("SELECT at, record FROM checks ORDER BY id DESC LIMIT 50")
+    rows = get_db().execute("SELECT at, record FROM checks ORDER BY id DESC LIMIT 50")
     checks = [json.loads(row["record"]) | {"at": row["at"]} for row in rows]
     path = parts().folder / "acceptance.json"
     criteria = read_json(path) if path.is_file() else None
@@ -43,14 +43,14 @@ def quality_assurance():
 
 
 @pages.get("/audit")
-@needs_admin
+@admin_required
 def audit_log():
     page = max(1, min(request.args.get("page", 1, type=int), 10**6))
-    rows = database().execute(
+    rows = get_db().execute(
         "SELECT * FROM audit ORDER BY id DESC LIMIT ? OFFSET ?",
         (ENTRIES_PER_PAGE, ENTRIES_PER_PAGE * (page - 1)),
     )
-    total = database().execute("SELECT count(*) FROM audit").fetchone()[0]
+    total = get_db().execute("SELECT count(*) FROM audit").fetchone()[0]
     last = max(1, -(-total // ENTRIES_PER_PAGE))
     return render_template(
         "audit.html",
@@ -58,5 +58,5 @@ def audit_log():
         total=total,
         page=page,
         last=last,
-        problems=find_changes(database(), parts().folder) if request.args.get("verify") else None,
+        problems=find_changes(get_db(), parts().folder) if request.args.get("verify") else None,
     )

@@ -55,14 +55,14 @@ _budget = PixelBudget(MAX_PIXELS_AT_ONCE)
 
 
 @contextlib.contextmanager
-def opened_picture(data):
-    """Yield what `read_picture` returns, once the photographs of other threads leave room for it."""
+def opened_image(data):
+    """Yield what `read_image` returns, once the photographs of other threads leave room for it."""
     num_pixels, decode = _open(data)
     with _budget.take(num_pixels):
         yield _or_refused(decode)
 
 
-def read_picture(data):
+def read_image(data):
     """Decode JPEG, PNG or, where pydicom is installed, DICOM, after its header has been checked.
 
     Args:

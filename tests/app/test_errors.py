@@ -9,11 +9,11 @@ import threading
 
 import pytest
 
-from drcls.app import cases, store
-from drcls.app.cases import quarantine_strangers
+from drcls.app import cases, db
+from drcls.app.cases import quarantine_unknown_files
+from drcls.app.db import connect, create_folder
 from drcls.app.inference import TooBusyError
-from drcls.app.server import report_strangers
-from drcls.app.store import connect, create_folder
+from drcls.app.server import report_unknown_files
 from drcls.app.verification import verify
 
 
@@ -73,7 +73,7 @@ def test_a_full_disk_under_the_database(app, ben, photograph, database, folder, 
 
 
 def test_a_locked_database(ben, case_id, photograph, database, folder, monkeypatch):
-    monkeypatch.setattr(store, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(db, "BUSY_SECONDS", 0.05)
     with contextlib.closing(connect(folder)) as other:
         other.execute("BEGIN IMMEDIATE")
         answers = [
@@ -91,10 +91,10 @@ def test_a_locked_database(ben, case_id, photograph, database, folder, monkeypat
 
 def test_who_queues_behind_a_locked_database_is_answered(ben, case_id, database, monkeypatch):
     """The others in the queue wait at the same time, not one after the other."""
-    monkeypatch.setattr(store, "BUSY_SECONDS", 0.05)
-    with store.WRITER:
+    monkeypatch.setattr(db, "BUSY_SECONDS", 0.05)
+    with db.WRITER:
         answer = ben.post(f"/cases/{case_id}/decision", version="2", kind="confirmed")
-        with pytest.raises(store.LockedError), store.transaction(database):
+        with pytest.raises(db.LockedError), db.transaction(database):
             pass
     assert answer.status_code == 503 and "The database is busy" in answer.text
     assert ben.post(f"/cases/{case_id}/decision", version="2", kind="confirmed").status_code == 302
@@ -106,8 +106,8 @@ def test_what_is_left_of_the_time_is_what_sqlite_waits(database, folder, monkeyp
         lambda statement: waits.append(statement) if "busy_timeout" in statement else None
     )
     times = [100.0, 103.5]
-    monkeypatch.setattr(store.time, "monotonic", lambda: times.pop(0) if len(times) > 1 else times[0])
-    with store.transaction(database):
+    monkeypatch.setattr(db.time, "monotonic", lambda: times.pop(0) if len(times) > 1 else times[0])
+    with db.transaction(database):
         pass
     assert waits == ["PRAGMA busy_timeout = 1500", "PRAGMA busy_timeout = 5000"]
 
@@ -173,7 +173,7 @@ def test_a_server_killed_in_the_middle_of_an_upload(ben, photograph, database, f
     with pytest.raises(Killed):
         ben.upload(photograph)
     monkeypatch.undo()
-    assert len(quarantine_strangers(database, folder)) == (place != "assess")
+    assert len(quarantine_unknown_files(database, folder)) == (place != "assess")
     assert nothing_was_recorded(database, folder)
 
 
@@ -182,7 +182,7 @@ def test_photographs_that_an_older_database_does_not_know_are_moved_aside(
 ):
     """Nothing that holds a person's data is deleted at start, however many and however old."""
     kept = ben.upload(photograph).location.rsplit("/", 1)[1]
-    older = {path: path.read_bytes() for path in folder.glob(f"{store.DATABASE}*")}
+    older = {path: path.read_bytes() for path in folder.glob(f"{db.DATABASE}*")}
     later = [ben.upload(photograph).location.rsplit("/", 1)[1] for _ in range(3)]
     photographs = {name: (folder / "cases" / name / "image.png").read_bytes() for name in later}
     database.close()
@@ -191,24 +191,24 @@ def test_photographs_that_an_older_database_does_not_know_are_moved_aside(
     (folder / "cases" / ".DS_Store").write_bytes(b"a Mac was here")
     (folder / "cases" / ".abc.partial").mkdir()
     with contextlib.closing(connect(folder)) as connection:
-        moved = quarantine_strangers(connection, folder)
+        moved = quarantine_unknown_files(connection, folder)
         assert {path.name: (path / "image.png").read_bytes() for path in moved} == photographs
         assert {path.name for path in (folder / "cases").iterdir()} == {kept, ".DS_Store"}
         assert verify(connection) == []
         entry = connection.execute("SELECT details FROM audit WHERE action = 'quarantine'").fetchone()
         assert sorted(json.loads(entry["details"])["cases"]) == sorted(later)
-        assert quarantine_strangers(connection, folder) == []
-    report_strangers(folder, moved)
+        assert quarantine_unknown_files(connection, folder) == []
+    report_unknown_files(folder, moved)
     assert "3 photographs" in capsys.readouterr().out
 
 
 def test_a_folder_without_its_database_is_not_begun_anew(database, folder):
     (folder / "cases" / ".DS_Store").touch()
     database.close()
-    for file in folder.glob(f"{store.DATABASE}*"):
+    for file in folder.glob(f"{db.DATABASE}*"):
         file.unlink()
     create_folder(folder)
-    for file in folder.glob(f"{store.DATABASE}*"):
+    for file in folder.glob(f"{db.DATABASE}*"):
         file.unlink()
     (folder / "cases" / "c1").mkdir()
     with pytest.raises(RuntimeError, match="restore it from its backup"):
@@ -295,7 +295,7 @@ def test_many_start_one_folder_at_once(tmp_path):
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(store.secret_key(tmp_path / "screening")) == 32
+    assert len(db.secret_key(tmp_path / "screening")) == 32
     assert not list((tmp_path / "screening").glob("*.partial"))
     with contextlib.closing(connect(tmp_path / "screening")) as connection:
         assert verify(connection) == []

@@ -18,7 +18,7 @@ from flask import (
 )
 
 from drcls.app import audit
-from drcls.app.access import account, database, needs_login
+from drcls.app.access import account, get_db, login_required
 from drcls.app.cases import (
     EYES,
     PER_PAGE,
@@ -31,14 +31,14 @@ from drcls.app.cases import (
     grade_anyway,
     load_case,
 )
+from drcls.app.db import case_folder, transaction
 from drcls.app.explanations import TITLES
-from drcls.app.pictures import RefusedImageError, opened_picture
-from drcls.app.store import case_folder, transaction
+from drcls.app.image_decoding import RefusedImageError, opened_image
 from drcls.data.image_ops import read_image
 
 MAX_FILES = 20
 
-pages = Blueprint("casework", __name__)
+pages = Blueprint("cases", __name__)
 
 
 def parts():
@@ -47,11 +47,11 @@ def parts():
 
 
 @pages.get("/")
-@needs_login
+@login_required
 def case_list():
     search = _search()
     page = max(1, request.args.get("page", 1, type=int))
-    rows, total = find_cases(database(), **search, page=min(page, 10**6))
+    rows, total = find_cases(get_db(), **search, page=min(page, 10**6))
     last = max(1, -(-total // PER_PAGE))
     query = {name: value for name, value in search.items() if value}
     return render_template(
@@ -67,24 +67,24 @@ def case_list():
 
 
 @pages.get("/cases.csv")
-@needs_login
+@login_required
 def export():
     search = _search()
-    rows, total = find_cases(database(), **search, page=None)
-    with transaction(database()):
-        audit.append(database(), account()["name"], "export", num_cases=total, search=search)
+    rows, total = find_cases(get_db(), **search, page=None)
+    with transaction(get_db()):
+        audit.append(get_db(), account()["name"], "export", num_cases=total, search=search)
     disposition = {"Content-Disposition": "attachment; filename=cases.csv"}
     return Response(cases_csv(rows), mimetype="text/csv", headers=disposition)
 
 
 @pages.get("/upload")
-@needs_login
+@login_required
 def upload_form():
     return _upload_page([], {})
 
 
 @pages.post("/upload")
-@needs_login
+@login_required
 def upload():
     files = [file for file in request.files.getlist("photographs") if file.filename or file.content_length]
     fields = {
@@ -105,8 +105,8 @@ def upload():
     for number, file in enumerate(files, start=1):
         name = (file.filename or "")[-40:]
         if stored:
-            told = f"{len(stored)} of {len(files)} photographs were stored"
-            g.recorded = f"{told}; file {number} and later ones were not."
+            message = f"{len(stored)} of {len(files)} photographs were stored"
+            g.recorded = f"{message}; file {number} and later ones were not."
         try:
             stored.append(_store(file.read(), fields))
         except RefusedImageError as error:
@@ -123,8 +123,8 @@ def upload():
 
 def _store(data, fields):
     name, image_sha256 = account()["name"], hashlib.sha256(data).hexdigest()
-    with opened_picture(data) as image:
-        case_id = create_case(database(), parts().folder, parts().grader, name, image, image_sha256, **fields)
+    with opened_image(data) as image:
+        case_id = create_case(get_db(), parts().folder, parts().grader, name, image, image_sha256, **fields)
     parts().explainer.notify()
     return case_id
 
@@ -134,29 +134,29 @@ def _upload_page(errors, fields):
 
 
 @pages.get("/cases/<case_id>")
-@needs_login
+@login_required
 def case(case_id):
     found = _need_case(case_id)
-    states = parts().explainer.states(database(), case_id)
+    states = parts().explainer.states(get_db(), case_id)
     return render_template("case.html", case=found, explanations=states, titles=TITLES)
 
 
 @pages.get("/cases/<case_id>/report")
-@needs_login
+@login_required
 def report(case_id):
     found = _need_case(case_id)
-    entries = database().execute(
+    entries = get_db().execute(
         "SELECT id, at, actor, action, hash FROM audit WHERE case_id = ? ORDER BY id", (case_id,)
     )
-    states = parts().explainer.states(database(), case_id)
+    states = parts().explainer.states(get_db(), case_id)
     return render_template(
         "report.html", case=found, entries=entries.fetchall(), explanations=states, titles=TITLES
     )
 
 
 @pages.get("/cases/<case_id>/<any(view, image, grad_cam, lime, shap):name>.png")
-@needs_login
-def picture(case_id, name):
+@login_required
+def stored_image(case_id, name):
     _need_case(case_id)
     path = case_folder(parts().folder, case_id) / f"{name}.png"
     if not path.is_file():
@@ -165,32 +165,32 @@ def picture(case_id, name):
 
 
 @pages.get("/cases/<case_id>/explanations")
-@needs_login
+@login_required
 def explanation_states(case_id):
     _need_case(case_id)
-    return jsonify(parts().explainer.states(database(), case_id))
+    return jsonify(parts().explainer.states(get_db(), case_id))
 
 
 @pages.post("/cases/<case_id>/explanations")
-@needs_login
+@login_required
 def explain(case_id):
     if _need_case(case_id)["prediction"] is None:
         abort(409, "The case has no grade to explain.")
     try:
-        parts().explainer.request(database(), account()["name"], case_id, request.form.get("method", ""))
+        parts().explainer.request(get_db(), account()["name"], case_id, request.form.get("method", ""))
     except ValueError as error:
         abort(422, str(error))
     return redirect(url_for(".case", case_id=case_id, _anchor="picture"))
 
 
 @pages.post("/cases/<case_id>/grade")
-@needs_login
+@login_required
 def grade(case_id):
     found, reason = _need_case(case_id), request.form.get("reason", "")
     image = read_image(case_folder(parts().folder, case_id) / "image.png")
     try:
         grade_anyway(
-            database(), parts().grader, account()["name"], found["id"], _version(), image, reason.strip()
+            get_db(), parts().grader, account()["name"], found["id"], _version(), image, reason.strip()
         )
     except ValueError as error:
         abort(422, f"Not graded: {error}.")
@@ -199,12 +199,12 @@ def grade(case_id):
 
 
 @pages.post("/cases/<case_id>/decision")
-@needs_login
+@login_required
 def decision(case_id):
     _need_case(case_id)
     kind, chosen, reason = (request.form.get(name, "") for name in ("kind", "grade", "reason"))
     try:
-        decide(database(), account()["name"], case_id, _version(), kind, chosen, reason.strip())
+        decide(get_db(), account()["name"], case_id, _version(), kind, chosen, reason.strip())
     except ValueError as error:
         abort(422, f"No decision was recorded: {error}.")
     flash("The decision was recorded.")
@@ -221,7 +221,7 @@ def _search():
 
 
 def _need_case(case_id):
-    found = load_case(database(), case_id)
+    found = load_case(get_db(), case_id)
     if found is None:
         abort(404, "There is no such case.")
     return found
