@@ -72,14 +72,7 @@ CLAIMS = [
         "short",
         "file_hash_dictionary",
     ),
-    Claim(
-        "the largest class for every image",
-        None,
-        "chexnet_cbam",
-        "aptos2019",
-        "short",
-        "majority",
-    ),
+    Claim("the largest class for every image", None, "chexnet_cbam", "aptos2019", "short", "majority"),
     Claim(
         "multi-scale attention, retinopathy, five classes",
         "83",
@@ -148,28 +141,29 @@ def findings_table(results):
     Args:
         results: Path of the folder with the committed JSON files.
     """
-    columns = [
-        "paper, row",
-        "reported",
-        "ours, paper's protocol",
-        "ours, leak-free",
-        "leaked, paper's protocol",
-    ]
     rows = []
     for name in EXPERIMENTS:
         claim = next(claim for claim in CLAIMS if claim.experiment == name)
         paper, clean = (runs_of(results, claim, protocol) for protocol in ("paper", "clean"))
-        accuracies = [spread(runs, "accuracy", 100, 1) for runs in (paper, clean)]
-        link = f"[{claim.what}](experiments/{name}/README.md)"
-        rows.append([link, claim.printed or "not reported", *accuracies, leaked(paper)])
-    return markdown(columns, rows)
+        rows.append(
+            {
+                "paper, row": f"[{claim.what}](experiments/{name}/README.md)",
+                "reported": claim.printed or "not reported",
+                "ours, paper's protocol": spread(paper, "accuracy", 100, 1),
+                "ours, leak-free": spread(clean, "accuracy", 100, 1),
+                "leaked, paper's protocol": leaked(paper),
+            }
+        )
+    return markdown(rows)
 
 
-def markdown(columns, rows):
-    """Return a Markdown table of text; where there is no row, the words that say so."""
+def markdown(rows):
+    """Return a Markdown table of rows, dict from a column's head to its text; without rows, words that say so."""
     if not rows:
         return "None measured yet.\n"
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in [columns, ["---"] * len(columns), *rows])
+    heads = list(dict.fromkeys(head for row in rows for head in row))
+    lines = [heads, ["---"] * len(heads), *([row.get(head, "no grades") for head in heads] for row in rows)]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def leaked(runs):
@@ -184,18 +178,6 @@ def claims_table(results, experiment=None):
         results: Path of the folder with the committed JSON files.
         experiment: str, of which paper; None for all.
     """
-    columns = [
-        "the paper's row",
-        "reported accuracy %",
-        "our row",
-        "data, profile",
-        "leaked test images",
-        "ours, paper's protocol: accuracy %",
-        "ours, clean: accuracy %",
-        "clean: macro F1 %",
-        "clean: quadratic kappa",
-        "seeds",
-    ]
     rows = []
     for claim in CLAIMS:
         if experiment not in (None, claim.experiment):
@@ -203,19 +185,24 @@ def claims_table(results, experiment=None):
         paper, clean = (runs_of(results, claim, protocol) for protocol in ("paper", "clean"))
         if not paper + clean:
             continue
-        cells = [
-            claim.what,
-            claim.printed or "not reported",
-            f"`{claim.variant}`",
-            label_of((paper + clean)[0]),
+        accuracies = [
+            to_file(spread(runs, "accuracy", 100, 1), runs) + bounds(runs) for runs in (paper, clean)
         ]
-        cells += [
-            leaked(paper),
-            *(to_file(spread(runs, "accuracy", 100, 1), runs) + bounds(runs) for runs in (paper, clean)),
-        ]
-        cells += [spread(clean, "macro_f1", 100, 1), kappa_of(clean), seeds_of(paper, clean)]
-        rows.append(cells)
-    return markdown(columns, rows)
+        rows.append(
+            {
+                "the paper's row": claim.what,
+                "reported accuracy %": claim.printed or "not reported",
+                "our row": f"`{claim.variant}`",
+                "data, profile": label_of((paper + clean)[0]),
+                "leaked test images": leaked(paper),
+                "ours, paper's protocol: accuracy %": accuracies[0],
+                "ours, clean: accuracy %": accuracies[1],
+                "clean: macro F1 %": spread(clean, "macro_f1", 100, 1),
+                "clean: quadratic kappa": kappa_of(clean),
+                "seeds": seeds_of(paper, clean),
+            }
+        )
+    return markdown(rows)
 
 
 def runs_of(results, claim, protocol):
@@ -269,28 +256,23 @@ def table(results):
         run = read_json(path)
         key = (path.parts[-3], run["data"], run["profile"], run["variant"], run["protocol"])
         groups.setdefault(key, []).append(run)
-    columns = [
-        "experiment",
-        "data, profile",
-        "row",
-        "protocol",
-        "leaked test images",
-        "test images",
-        "accuracy %",
-        "macro F1 %",
-        "quadratic kappa",
-        "seeds",
-    ]
-    rows = []
-    for (experiment, _, _, variant, protocol), runs in sorted(groups.items()):
-        cells = [experiment, label_of(runs[0]), f"`{variant}`", protocol, leaked(runs)]
-        cells += [
-            extent(run["num_test"] for run in runs),
-            spread(runs, "accuracy", 100, 1),
-            spread(runs, "macro_f1", 100, 1),
+    return markdown(
+        [
+            {
+                "experiment": experiment,
+                "data, profile": label_of(runs[0]),
+                "row": f"`{variant}`",
+                "protocol": protocol,
+                "leaked test images": leaked(runs),
+                "test images": extent(run["num_test"] for run in runs),
+                "accuracy %": spread(runs, "accuracy", 100, 1),
+                "macro F1 %": spread(runs, "macro_f1", 100, 1),
+                "quadratic kappa": kappa_of(runs),
+                "seeds": named_seeds(runs),
+            }
+            for (experiment, _, _, variant, protocol), runs in sorted(groups.items())
         ]
-        rows.append([*cells, kappa_of(runs), named_seeds(runs)])
-    return markdown(columns, rows)
+    )
 
 
 def gains_table(results, with_phantoms=True):
@@ -305,12 +287,12 @@ def gains_table(results, with_phantoms=True):
         content = read_json(path)
         if content["phantom"] and not with_phantoms:
             continue
-        label = label_of(content)
-        for gain in content["gains"]:
-            if gain["learner"] == SHOWN_LEARNER:
-                rows.append({"data, profile": label} | gain_cells(gain))
-    columns = [name for name in dict.fromkeys(name for row in rows for name in row) if name != "learner"]
-    return markdown(columns, [[row.get(name, "no grades") for name in columns] for row in rows])
+        rows += [
+            {"data, profile": label_of(content)} | gain_cells(gain)
+            for gain in content["gains"]
+            if gain["learner"] == SHOWN_LEARNER
+        ]
+    return markdown([{head: cell for head, cell in row.items() if head != "learner"} for row in rows])
 
 
 # From the network alone to learners on its frozen embeddings, and from those to the same learners with SMOTE. The
@@ -337,21 +319,15 @@ def contrasts_table(results):
                 if all(pair) and pair[0]["split_sha256"] == pair[1]["split_sha256"]:
                     key = label, protocol, f"`{backbone}+{before}` to `{backbone}+{after}`"
                     gains.setdefault(key, []).append((seed, *pair))
-    columns = [
-        "data, profile",
-        "protocol",
-        "from, to",
-        *(name.replace("_", " ") for name in CONTRASTED),
-        "seeds",
-    ]
     rows = []
-    for key, pairs in gains.items():
+    for (label, protocol, change), pairs in gains.items():
         differences = [
             {"metrics": {m: b["metrics"][m] - a["metrics"][m] for m in CONTRASTED}} for _, a, b in pairs
         ]
-        cells = [spread(differences, measure, 100, 2) for measure in CONTRASTED]
-        rows.append([*key, *cells, ", ".join(str(seed) for seed, *_ in pairs)])
-    return markdown(columns, rows)
+        row = {"data, profile": label, "protocol": protocol, "from, to": change}
+        row |= {name.replace("_", " "): spread(differences, name, 100, 2) for name in CONTRASTED}
+        rows.append(row | {"seeds": ", ".join(str(seed) for seed, *_ in pairs)})
+    return markdown(rows)
 
 
 def outliers_table(results, with_phantoms=True):
@@ -366,25 +342,16 @@ def outliers_table(results, with_phantoms=True):
         found = read_json(path)
         if "detection" in found and (with_phantoms or not found["phantom"]):
             groups.setdefault((label_of(found), found["protocol"]), []).append(found)
-    columns = [
-        "data, profile",
-        "protocol",
-        "searched",
-        "injected",
-        "removed",
-        "precision %",
-        "recall %",
-        "seeds",
-    ]
     rows = []
     for (label, protocol), found in sorted(groups.items()):
-        cells = [label, protocol, extent(one["num_searched"] for one in found)]
-        cells += [extent(one["detection"]["num_injected"] for one in found)]
-        cells += [extent(one["num_removed"] for one in found)]
-        scores = [{"metrics": one["detection"], "seed": one["seed"]} for one in found]
-        cells += [spread(scores, name, 100, 1) for name in ("precision", "recall")]
-        rows.append([*cells, ", ".join(str(one["seed"]) for one in found)])
-    return markdown(columns, rows)
+        row = {"data, profile": label, "protocol": protocol}
+        row |= {"searched": extent(one["num_searched"] for one in found)}
+        row |= {"injected": extent(one["detection"]["num_injected"] for one in found)}
+        row |= {"removed": extent(one["num_removed"] for one in found)}
+        scores = [{"metrics": one["detection"]} for one in found]
+        row |= {f"{name} %": spread(scores, name, 100, 1) for name in ("precision", "recall")}
+        rows.append(row | {"seeds": ", ".join(str(one["seed"]) for one in found)})
+    return markdown(rows)
 
 
 def extent(numbers):
@@ -405,19 +372,14 @@ def robustness_table(results, with_phantoms=True):
         run = read_json(path)
         if "robustness" in run and (with_phantoms or not run["phantom"]):
             groups.setdefault((label_of(run), run["variant"]), []).append(run)
-    if not groups:
-        return "None measured yet.\n"
-    names = list(next(iter(groups.values()))[0]["robustness"]["corrupted"])
-    columns = ["data, profile", "row", "images", "clean", *names, "mean", "seeds"]
     rows = []
     for (label, variant), runs in sorted(groups.items()):
-        seeds = [shares_right(run["robustness"]) | {"seed": run["seed"]} for run in runs]
-        cells = [label, f"`{variant}`", str(runs[0]["robustness"]["num_images"])]
-        cells += [
-            spread([{"metrics": one} for one in seeds], name, 100, 1) for name in ("clean", *names, "mean")
-        ]
-        rows.append([*cells, ", ".join(str(run["seed"]) for run in runs)])
-    return markdown(columns, rows)
+        seeds = [{"metrics": shares_right(run["robustness"])} for run in runs]
+        row = {"data, profile": label, "row": f"`{variant}`"}
+        row |= {"images": str(runs[0]["robustness"]["num_images"])}
+        row |= {name: spread(seeds, name, 100, 1) for name in seeds[0]["metrics"]}
+        rows.append(row | {"seeds": ", ".join(str(run["seed"]) for run in runs)})
+    return markdown(rows)
 
 
 def shares_right(robustness):
