@@ -90,7 +90,7 @@ def in_syntax(content, syntax, pixels=None):
 )
 def test_colours_that_would_be_taken_for_rgb_are_refused(colours):
     with pytest.raises(RefusedImageError, match=f"colours are {colours}; one of RGB, YBR_FULL"):
-        read_picture(dicom(draw(1), colours))
+        read_image(dicom(draw(1), colours))
 
 
 @pytest.mark.parametrize(
@@ -105,13 +105,13 @@ def test_colours_that_would_be_taken_for_rgb_are_refused(colours):
 )
 def test_grey_values_that_cannot_be_meant_are_refused(attributes, message):
     with pytest.raises(RefusedImageError, match=message):
-        read_picture(dicom(draw(1)[..., 1].astype("uint16") * 8, "MONOCHROME2", **attributes))
+        read_image(dicom(draw(1)[..., 1].astype("uint16") * 8, "MONOCHROME2", **attributes))
 
 
 @pytest.mark.parametrize("attributes", [{"BitsStored": 7, "HighBit": 6}, {"PixelRepresentation": 1}])
 def test_colours_of_other_bits_are_refused(attributes):
     with pytest.raises(RefusedImageError, match="8 without sign in colour, are expected"):
-        read_picture(dicom(draw(1), "RGB", **attributes))
+        read_image(dicom(draw(1), "RGB", **attributes))
 
 
 def test_dicom_that_would_be_inflated_is_refused_before(monkeypatch):
