@@ -68,7 +68,7 @@ def test_a_typo_in_the_weights_leaves_no_folder(told, tmp_path, name):
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_a_report_before_any_run_says_what_to_run(told, tmp_path, name, monkeypatch):
     experiment = import_module(f"experiments.{name}.experiment")
-    monkeypatch.setattr(experiment, "acquire", lambda _: None)
+    monkeypatch.setattr(experiment, "acquire", lambda *_: None)
     status, [line] = told(name, "--report-only", "--profile", "quick", "--data", PHANTOM[name])
     assert status == 1 and "holds no run of" in line
     assert f"train first: make reproduce-{name.replace('_', '-')} DATA={PHANTOM[name]} PROFILE=quick" in line
@@ -77,8 +77,7 @@ def test_a_report_before_any_run_says_what_to_run(told, tmp_path, name, monkeypa
 
 def test_runs_where_nothing_can_be_written_are_told_in_one_line(told, tmp_path, monkeypatch):
     experiment = import_module("experiments.smote_transfer.experiment")
-    monkeypatch.setattr(experiment, "PHANTOMS", {"fundus_phantom": (lambda *_, **__: None, {})})
-    monkeypatch.setattr(experiment, "acquire", lambda _: (tmp_path / "runs" / "x").mkdir(parents=True))
+    monkeypatch.setattr(experiment, "acquire", lambda *_: (tmp_path / "runs" / "x").mkdir(parents=True))
     (tmp_path / "runs").write_text("a file")
     status, [line] = told("smote_transfer", "--data", "fundus_phantom", "--profile", "quick")
     assert status == 1 and "runs" in line and "error: [Errno" in line
