@@ -32,7 +32,7 @@ from data_prep.prepare import prepare
 from data_prep.sources import Source
 from drcls.app import create_app
 from drcls.app.accounts import add_account
-from drcls.app.store import connect, create_folder, transaction
+from drcls.app.db import connect, create_folder, transaction
 from drcls.data import Augmenter, Batches, ImageCache, load_manifest
 from drcls.data.duplicates import NEAR_DISTANCE, turned_pairs
 from drcls.data.hamming import pairs_within
