@@ -14,6 +14,7 @@ from experiments.canine_rbc_focal import experiment
 from experiments.canine_rbc_focal.experiment import (
     METHODS,
     PROFILES,
+    STAND_INS,
     SWEEP,
     acquire,
     best_alphas,
@@ -199,7 +200,7 @@ def test_options_that_would_do_nothing_are_refused(study, option):
 def test_by_default_the_cells_of_the_sample_are_cut_and_every_trial_says_so(study, tmp_path):
     options = parse(study[2:])
     assert options.data == "red_cells_sample"
-    manifest = acquire(options.data)
+    manifest = acquire(tmp_path / "data" / options.data, STAND_INS)
     folder = tmp_path / "runs" / "red_cells_sample-clean-quick-s0" / "tiny_resnet+focal_0.25"
     train_trial(settings(study[2:], majority_share=0.5), folder, manifest.root)
     (run,) = read_runs(folder)
