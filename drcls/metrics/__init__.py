@@ -19,6 +19,7 @@ from drcls.metrics.confusion import (
     recall,
     specificity,
 )
+from drcls.metrics.expected_grade import choose_cut_points, cut_grades, expected_grades
 from drcls.metrics.intervals import (
     group_bootstrap_difference,
     group_bootstrap_interval,
@@ -31,10 +32,13 @@ from drcls.metrics.threshold import choose_threshold, sensitivity_and_specificit
 
 __all__ = [
     "accuracy",
+    "choose_cut_points",
     "choose_threshold",
     "classification_metrics",
     "confusion_matrix",
+    "cut_grades",
     "expected_calibration_error",
+    "expected_grades",
     "f1",
     "group_bootstrap_difference",
     "group_bootstrap_interval",

@@ -34,6 +34,8 @@ from drcls.models import (
     cached_embeddings,
     pool_several_layers,
 )
+from drcls.models.saved import load_saved_model
+from drcls.robustness import dihedral_tta
 from experiments.chexnet_cbam.report import write_chexnet_cbam_report
 from experiments.common.backbone import (
     SHIPPED_BACKBONE,
@@ -46,7 +48,7 @@ from experiments.common.controls import CONTROLS, control
 from experiments.common.data import acquire
 from experiments.common.frozen import fit_frozen
 from experiments.common.options import make_parser, resolve_options
-from experiments.common.run import audit, run_variant
+from experiments.common.run import VALIDATION, audit, run_variant
 from experiments.common.training import train_and_predict
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -130,6 +132,8 @@ DESIGN = {
     "_CBAM_DropBlock_Transformer": ("cbam", "drop_block", "transformer"),
     f"_CBAM_DropBlock_Transformer{REPORTED}": ("cbam", "drop_block", "transformer"),
 }
+# The mean over networks of three seeds, each shown every image in eight orientations; these are trained first.
+MEAN, MEMBERS = "_mean_of_seeds", [0, 1, 2]
 # Learners on features that nobody trained: 400 extra trees, and a neural network with one hidden layer.
 FOREST, FROZEN_HEAD = "forest_on_frozen_features", "frozen_features_head"
 # What two CPU cores train within minutes.
@@ -170,6 +174,8 @@ def recipe(variant, profile, protocol):
         return FROZEN_TRAINING | {"image_size": 128, "epochs": epochs, "learning_rate": 2e-3}
     if variant in VARIANTS:
         return REPORTED_TRAINING | {"image_size": 64, "epochs": 50, "learning_rate": 1e-3}
+    if variant.endswith(MEAN):
+        return {"image_size": 128, "members": MEMBERS, "orientations": 8}
     if protocol == "paper":
         leaky = {"image_size": 96, "epochs": 7, "learning_rate": 5e-4, "augmentation": FLIPS}
         if variant.endswith(REPORTED):
@@ -188,6 +194,8 @@ def run(variant, options, protocol, manifest, parts, leakage, folder):
         cache = ImageCache(manifest, config["image_size"])
         if variant in (FOREST, FROZEN_HEAD):
             return learn_from_frozen_features(config, cache, parts)
+        if variant.endswith(MEAN):
+            return mean_of_networks(config, cache, parts, folder)
         watch = [keras.callbacks.TensorBoard(folder / "tensorboard")] if options.tensorboard else []
         return train_network(config, cache, parts, folder, watch)
 
@@ -226,6 +234,11 @@ def make_config(variant, options, protocol):
 def design_rows(backbone):
     """Return the names of the rows on a backbone, and the parts of each."""
     return {f"{Path(backbone).stem}{name}": parts for name, parts in DESIGN.items()}
+
+
+def mean_rows(backbone):
+    """Return the names of the rows that average networks on a backbone: without the parts and with all of them."""
+    return [f"{Path(backbone).stem}{name}{MEAN}" for name in ("", "_CBAM_DropBlock_Transformer")]
 
 
 def weights_of(backbone, weights):
@@ -272,6 +285,33 @@ def build(config, backbone, classes, steps):
     )
 
 
+def mean_of_networks(config, cache, parts, folder):
+    """Average the predictions of trained networks that differ in their seed alone, and of eight orientations each."""
+    totals = dict.fromkeys(("validation", "test"), 0)
+    for file in member_files(config, folder):
+        model = load_saved_model(file)
+        forward = dihedral_tta(lambda images, model=model: model.predict(images, batch_size=32, verbose=0))
+        for name in totals:
+            images = cache.images[cache.rows(parts[name])].astype(np.float32)
+            totals[name] += forward(images) / len(config["members"])
+    np.save(folder / VALIDATION, totals["validation"].astype(np.float32))
+    seeds = ", ".join(map(str, config["members"]))
+    return totals["test"].astype(np.float32), f"mean over seeds {seeds} and eight orientations"
+
+
+def member_files(config, folder):
+    """Return the saved networks of the row, one a seed."""
+    row, run = config["variant"].removesuffix(MEAN), folder.parent.name.rsplit("-s", 1)[0]
+    files = [folder.parents[1] / f"{run}-s{seed}" / row / "model.keras" for seed in config["members"]]
+    missing = [str(file) for file in files if not file.with_name("metrics.json").is_file()]
+    if missing:
+        raise SystemExit(
+            f"{config['variant']} needs {len(files)} trained networks; not finished: {', '.join(missing)}. Run "
+            f"--models {row} with --seed {', '.join(map(str, config['members']))} first"
+        )
+    return files
+
+
 def has_batch_norm(backbone):
     """Whether a backbone normalises its features: SqueezeNet and VGG19 do not."""
     return any(isinstance(layer, keras.layers.BatchNormalization) for layer in backbone.layers)
@@ -315,12 +355,11 @@ def parse(arguments):
     )
     options = parser.parse_args(arguments)
     ours = [*CONTROLS, FOREST, FROZEN_HEAD, *design_rows(options.backbone)]
+    known = [*VARIANTS, *ours, *mean_rows(options.backbone)]
 
     def all_models(options):
         if options.profile == "quick":
             return [*CONTROLS, *QUICK_MODELS]
         return ours if options.profile == "short" else [*VARIANTS, *ours]
 
-    return resolve_options(
-        options, ROOT / "data" / "aptos2019", "fundus_phantom", all_models, [*VARIANTS, *ours]
-    )
+    return resolve_options(options, ROOT / "data" / "aptos2019", "fundus_phantom", all_models, known)

@@ -8,7 +8,16 @@ import pandas as pd
 
 from drcls.data import audit_leakage, leaked_images
 from drcls.evaluate import evaluate
-from drcls.metrics import accuracy, confusion_matrix, macro_f1, macro_recall, quadratic_kappa
+from drcls.metrics import (
+    accuracy,
+    choose_cut_points,
+    confusion_matrix,
+    cut_grades,
+    expected_grades,
+    macro_f1,
+    macro_recall,
+    quadratic_kappa,
+)
 from drcls.runs import (
     environment,
     is_current,
@@ -20,6 +29,7 @@ from drcls.runs import (
     write_split,
 )
 
+VALIDATION = "validation.npy"
 IDENTITY = ("variant", "data", "phantom", "protocol", "profile", "seed")
 
 
@@ -44,7 +54,8 @@ def run_variant(folder, config, parts, leakage, fit, force=False):
             the data set, as `sample` is. A backbone file is recorded by its name and SHA-256.
         parts: dict of `Manifest`, from `split`.
         leakage: dict, from `audit`.
-        fit: function () -> (float (N, C) probabilities of the test part, str note).
+        fit: function () -> (float (N, C) probabilities of the test part, str note). One that leaves those of the
+            validation part as `validation.npy` has its ordered classes measured by their expected grade too.
         force: bool, remove what is in the folder and train anew.
 
     Raises:
@@ -81,7 +92,8 @@ def run_variant(folder, config, parts, leakage, fit, force=False):
             | measured
             | {"leakage": leakage, "note": note, "training": learned}
             | {"seen_and_unseen": seen_and_unseen(parts, probabilities)}
-            | {"prior_corrected": prior_corrected(parts, probabilities)},
+            | {"prior_corrected": prior_corrected(parts, probabilities)}
+            | {"expected_grade": expected_grade(parts, probabilities, folder / VALIDATION)},
         )
     accuracy = read_json(folder / "metrics.json")["metrics"]["accuracy"]
     print(f"{config['variant']}, {config['protocol']} protocol: accuracy {accuracy:.4f}")
@@ -121,12 +133,39 @@ def prior_corrected(parts, probabilities):
     """
     prior = parts["train"].counts() / len(parts["train"])
     decisions = {"times_prior": probabilities * prior, "over_prior": probabilities / prior}
-    statistics = (accuracy, macro_recall, macro_f1, *((quadratic_kappa,) if parts["test"].ordered else ()))
-    measured = {}
-    for name, scores in decisions.items():
-        confusion = confusion_matrix(parts["test"].labels, scores.argmax(axis=1), len(prior))
-        measured[name] = {
-            statistic.__name__: None if np.isnan(value := float(statistic(confusion))) else value
-            for statistic in statistics
-        }
-    return measured
+    return {
+        name: measure_decision(parts["test"], scores.argmax(axis=1)) for name, scores in decisions.items()
+    }
+
+
+def expected_grade(parts, probabilities, validation):
+    """Measure ordered classes by the mean of their grades, cut where the validation part's kappa is largest.
+
+    Args:
+        parts: dict of `Manifest`, from `split`.
+        probabilities: float (N, C) of the test part.
+        validation: Path of the probabilities of the validation part, float (M, C); there or not.
+
+    Returns:
+        dict of `cut_points` and the measures of `measure_decision`; None for classes without order, or where the
+        validation part was not predicted.
+    """
+    if not parts["test"].ordered or not validation.is_file():
+        return None
+    expected = expected_grades(np.load(validation))
+    cuts = choose_cut_points(parts["validation"].labels, expected, probabilities.shape[1])
+    grades = cut_grades(expected_grades(probabilities), cuts)
+    return {"cut_points": cuts.tolist()} | measure_decision(parts["test"], grades)
+
+
+def measure_decision(part, predicted):
+    """Return dict of accuracy, macro recall, macro F1 and, of ordered classes, quadratic kappa.
+
+    One that does not exist is None.
+    """
+    confusion = confusion_matrix(part.labels, predicted, len(part.classes))
+    statistics = (accuracy, macro_recall, macro_f1, *((quadratic_kappa,) if part.ordered else ()))
+    return {
+        statistic.__name__: None if np.isnan(value := float(statistic(confusion))) else value
+        for statistic in statistics
+    }

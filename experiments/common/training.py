@@ -5,17 +5,19 @@ the experiment names no other optimizer.
 import os
 
 import keras
+import numpy as np
 
 from drcls.data import Augmenter, Batches
 from drcls.evaluate import predict
 from drcls.runs import save_model, write_json
 from drcls.train import cosine_decay_with_warmup, train
+from experiments.common.run import VALIDATION
 
 
 def train_and_predict(
     model, loss, config, cache, parts, folder, callbacks=(), optimizer=None, batch_augmentation=None
 ):
-    """Train a network on the training part, save it, and predict the test part.
+    """Train a network on the training part, save it, and predict the validation and the test part.
 
     Args:
         model: `keras.Model` that gives class probabilities.
@@ -25,7 +27,7 @@ def train_and_predict(
             and kept with averaged weights).
         cache: `ImageCache` of the data set, or anything with its `images` and `rows`.
         parts: dict of `Manifest`, from `split`.
-        folder: Path of the run folder; `model.keras` and `history.csv` are written there.
+        folder: Path of the run folder; `model.keras`, `history.csv` and `validation.npy` are written there.
         callbacks: further Keras callbacks.
         optimizer: Keras optimizer instead of Adam.
         batch_augmentation: see `Batches`.
@@ -57,6 +59,7 @@ def train_and_predict(
     validation, test = (Batches(cache, parts[name], config["batch_size"]) for name in ("validation", "test"))
     best = train(model, batches, validation, folder, config["epochs"], config["monitor"], callbacks)
     save_model(model, folder / "model.keras")
+    np.save(folder / VALIDATION, predict(model, validation))
     write_json(folder / "training.json", summarise_training(model, batches, best, config))
     return predict(model, test), best
 

@@ -220,3 +220,36 @@ def test_a_frozen_row_keeps_its_backbone_and_saves_the_whole_network(setting, tm
     predicted = pd.read_csv(tmp_path / "row" / "predictions.csv")
     shown = predicted[[f"p_{name}" for name in manifest.classes]].to_numpy()
     np.testing.assert_allclose(model.predict(batches, verbose=0), shown, atol=1e-5)
+
+
+def test_the_mean_of_seeds_averages_saved_networks_over_eight_orientations(setting, tmp_path, monkeypatch):
+    options, manifest, parts, leakage = setting
+    for part in parts.values():
+        monkeypatch.setitem(part.info, "ordered", True)
+
+    def folder(seed, row):
+        return tmp_path / "runs" / f"squares-clean-short-s{seed}" / row
+
+    for seed in (0, 1):
+        options.seed = seed
+        run("extractor", options, "clean", manifest, parts, leakage, folder(seed, "extractor"))
+    options.seed = 0
+    members = {"image_size": 16, "members": [0, 1, 2], "orientations": 8}
+    monkeypatch.setattr(chexnet_cbam, "recipe", lambda *row: members)
+    row = "extractor_mean_of_seeds"
+    with pytest.raises(SystemExit, match=r"not finished: .*squares-clean-short-s2.extractor.*first"):
+        run(row, options, "clean", manifest, parts, leakage, folder(0, row))
+    members["members"] = [0, 1]
+    run(row, options, "clean", manifest, parts, leakage, folder(0, row))
+    images = ImageCache(manifest, 16)
+    images = images.images[images.rows(parts["test"])].astype("float32")
+    views = [np.rot90(images, turns, (1, 2)) for turns in range(4)]
+    views += [view[:, ::-1] for view in views]
+    networks = [keras.models.load_model(folder(seed, "extractor") / "model.keras") for seed in (0, 1)]
+    expected = np.mean([network.predict(view, verbose=0) for network in networks for view in views], axis=0)
+    found = pd.read_csv(folder(0, row) / "predictions.csv")[[f"p_{name}" for name in manifest.classes]]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    measured = read_json(folder(0, row) / "metrics.json")
+    assert measured["note"] == "mean over seeds 0, 1 and eight orientations"
+    assert len(measured["expected_grade"]["cut_points"]) == 2
+    assert 0 <= measured["expected_grade"]["accuracy"] <= 1
