@@ -66,6 +66,7 @@ def collect(run_set):
             if extra.is_file():
                 content[extra.stem] = read_record(extra)
         content["history"] = history(folder)
+        content = content if content["ordered"] else without_kappa(content)
         target = RESULTS / run_set.name / folder.parent.name / f"{folder.name}.json"
         write_json(target, content)
         if (folder / "leaked.csv").is_file():
@@ -91,6 +92,15 @@ def with_order(run, metrics):
             '"ordered": true to one of them where the classes are grades, from least to most, else false'
         )
     return run | {"ordered": known["ordered"]}
+
+
+def without_kappa(measured):
+    """Leave the quadratic kappa out, also of learners and decisions: runs made earlier hold one of unordered classes."""
+    if not isinstance(measured, dict):
+        return measured
+    kept = {name: without_kappa(value) for name, value in measured.items() if name != "quadratic_kappa"}
+    # Of the measures themselves it is told that there is none.
+    return kept | {"quadratic_kappa": None} if "expected_calibration_error" in kept else kept
 
 
 def environment_without_folders(path):

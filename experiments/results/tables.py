@@ -49,6 +49,14 @@ CLAIMS = [
         "EfficientNetLite0",
     ),
     Claim(
+        "the mean of three seeds and eight orientations, with all parts",
+        None,
+        "chexnet_cbam",
+        "aptos2019",
+        "short",
+        "EfficientNetLite0_CBAM_DropBlock_Transformer_mean_of_seeds",
+    ),
+    Claim(
         "one hidden layer on frozen ImageNet features",
         None,
         "chexnet_cbam",

@@ -11,6 +11,7 @@ from experiments.results.collect import (
     collect,
     collect_findings,
     with_order,
+    without_kappa,
 )
 from experiments.results.tables import (
     CLAIMS,
@@ -197,6 +198,18 @@ def test_only_ordered_classes_have_a_kappa_among_the_committed_results():
         run = read_json(path)
         assert isinstance(run["ordered"], bool), path
         assert run["ordered"] or run["metrics"]["quadratic_kappa"] is None, path
+
+
+def test_no_kappa_of_unordered_classes_is_kept_of_an_older_run():
+    measures = {"accuracy": 0.5, "quadratic_kappa": 0.25, "expected_calibration_error": 0.1}
+    older = {
+        "metrics": measures,
+        "intervals": {"accuracy": [0, 1], "quadratic_kappa": [0, 1]},
+        "ordered": False,
+    }
+    kept = without_kappa(older)
+    assert kept["metrics"] == measures | {"quadratic_kappa": None}
+    assert kept["intervals"] == {"accuracy": [0, 1]}
 
 
 def test_no_committed_result_names_a_folder_of_a_machine():

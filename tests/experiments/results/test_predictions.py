@@ -6,6 +6,8 @@ from scipy import stats
 
 from drcls.metrics import (
     confusion_matrix,
+    cut_grades,
+    expected_grades,
     group_bootstrap_difference,
     group_bootstrap_interval,
     wilson_interval,
@@ -95,6 +97,23 @@ def test_the_mean_of_three_seeds_is_what_the_paper_page_says(row, reported):
     page = (RESULTS.parent / "chexnet_cbam" / "README.md").read_text(encoding="utf-8")
     for written in (f"{reported[0]:.1f} %", f"{reported[1]:.1f} %", f"{reported[2]:.3f}"):
         assert written in page
+
+
+def test_the_expected_grades_of_the_means_are_what_the_paper_page_says():
+    page = " ".join((RESULTS.parent / "chexnet_cbam" / "README.md").read_text(encoding="utf-8").split())
+    kappas, accuracies = [], []
+    for parts in ("", "_CBAM_DropBlock_Transformer"):
+        name = f"EfficientNetLite0{parts}_mean_of_seeds"
+        file = RESULTS / "chexnet_cbam" / "aptos2019-clean-short-s0" / f"{name}.npz"
+        run, recorded = load(file), read_json(file.with_suffix(".json"))["expected_grade"]
+        grades = cut_grades(expected_grades(run.probabilities), recorded["cut_points"])
+        confusion = confusion_matrix(run.labels, grades, run.probabilities.shape[1])
+        # Committed probabilities are rounded: one of 700 grades may fall on the other side of a cut.
+        assert float(quadratic_kappa(confusion)) == pytest.approx(recorded["quadratic_kappa"], abs=0.003)
+        assert float(accuracy(confusion)) == pytest.approx(recorded["accuracy"], abs=0.003)
+        kappas.append(f"{recorded['quadratic_kappa']:.3f}")
+        accuracies.append(f"{100 * recorded['accuracy']:.1f}")
+    assert f"kappa is {' and '.join(kappas)}, accuracy {' and '.join(accuracies)} %" in page
 
 
 def test_predictions_are_read_as_they_were_saved(tmp_path):
