@@ -95,7 +95,7 @@ def with_order(run, metrics):
 
 
 def without_kappa(measured):
-    """Leave the quadratic kappa out, also of learners and decisions: runs made earlier hold one of unordered classes."""
+    """Leave the quadratic kappa out, also of learners and decisions: older runs hold one of unordered classes."""
     if not isinstance(measured, dict):
         return measured
     kept = {name: without_kappa(value) for name, value in measured.items() if name != "quadratic_kappa"}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from drcls.data import Augmenter, ImageCache, load_manifest, split
-from drcls.models import build_multiscale_attention
+from drcls.models import build_backbone, build_multiscale_attention
 from drcls.runs import read_json
 from experiments.common.controls import CONTROLS
 from experiments.common.run import audit
@@ -29,7 +29,8 @@ TINY = {"widths": (4, 8, 12), "blocks_per_stage": 1, "num_heads": 2, "reduction_
 def test_every_row_is_a_network():
     Augmenter(**CONFIG["augmentation"])
     weights = {}
-    for name, changes in VARIANTS.items():
+    from_random_weights = {name: changes for name, changes in VARIANTS.items() if name != "pretrained"}
+    for name, changes in from_random_weights.items():
         network = {key: value for key, value in changes.items() if key != "balanced"}
         weights[name] = build_multiscale_attention(64, list("abcde"), **network).count_params()
     assert weights["lightweight"] < 1_000_000 < weights["MultiScaleAttention"]
@@ -100,8 +101,36 @@ def test_other_grades_elsewhere_are_refused(setting, tmp_path):
 
 def test_the_settings_are_recorded(setting):
     options, manifest = setting
-    config = make_config("tiny", options, "paper", "squares", 16)
+    config = make_config("tiny", options, "paper", "squares")
     assert config["network"] == TINY and config["epochs"] == 1 and config["split_seed"] == 1
     parts = split(manifest, CONFIG["fractions"], CONFIG["split_seed"], STRATEGIES["paper"])
     assert audit(parts, "paper")["num_test"] == len(parts["test"])
     assert ImageCache(manifest, 16).size == 16
+
+
+def test_a_pretrained_network_is_trained_on_larger_images_for_fewer_epochs():
+    options = parse(["--data", "x", "--profile", "short"])
+    scratch, pretrained = (make_config(name, options, "clean", "x") for name in ("lightweight", "pretrained"))
+    assert (scratch["image_size"], scratch["epochs"]) == (96, 100)
+    assert (pretrained["image_size"], pretrained["epochs"]) == (128, 15)
+    assert pretrained["network"] == {"backbone": "EfficientNetLite0"}
+    assert scratch["monitor"] is pretrained["monitor"] is None  # the last epoch is kept
+
+
+def test_the_pretrained_row_starts_from_the_shipped_network(setting, tmp_path, monkeypatch):
+    _, manifest = setting
+    started = {}
+
+    def stop(model, loss, *_):
+        started.update(model=model, loss=loss)
+        return None, 1
+
+    monkeypatch.setattr(experiment, "train_and_predict", stop)
+    options = parse(["--data", "squares", "--profile", "short"])
+    config = make_config("pretrained", options, "clean", "squares") | {"image_size": 32}
+    parts = split(manifest, CONFIG["fractions"], CONFIG["split_seed"], STRATEGIES["clean"])
+    experiment.train_network(config, None, parts, tmp_path)
+    shipped = build_backbone("EfficientNetLite0", 32, "imagenet").get_weights()
+    for weight, expected in zip(started["model"].layers[1].get_weights(), shipped, strict=True):
+        np.testing.assert_array_equal(weight, expected)
+    assert type(started["loss"]).__name__ == "BalancedSoftmaxCrossentropy"
