@@ -41,6 +41,14 @@ CLAIMS = [
         "EfficientNetLite0_CBAM_DropBlock_Transformer",
     ),
     Claim(
+        "the same with the reported augmentation",
+        None,
+        "chexnet_cbam",
+        "aptos2019",
+        "short",
+        "EfficientNetLite0_CBAM_DropBlock_Transformer_reported_augmentation",
+    ),
+    Claim(
         "the same backbone without CBAM, DropBlock and Transformer",
         None,
         "chexnet_cbam",
