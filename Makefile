@@ -86,7 +86,7 @@ audit: $(VENV)/.reading ## check the papers' numbers and renew the ledger of ver
 results: $(VENV)/.reading ## one page over all five papers, results.html, in seconds, without TensorFlow
 	$(BIN)/python -m experiments.results.page
 
-reproduce-%: install ## run a paper: chexnet-cbam, multiscale-attention, smote-transfer, canine-rbc-focal, blood-cells
+reproduce-%: install ## run a paper; without DATA= on drawn images (chexnet-cbam, multiscale-attention, smote-transfer) or a sample of real cells (canine-rbc-focal, blood-cells)
 	$(BIN)/python -m experiments.$(call experiment,$*) $(OPTIONS) $($(call experiment,$*))
 
 report-%: install ## rebuild a paper's report from its run folders, without training

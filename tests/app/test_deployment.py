@@ -1,0 +1,55 @@
+"""A model served without its data set: what the model card or the run folder beside it records."""
+
+import json
+import shutil
+
+import pytest
+
+from drcls.app.deployment import calibrate_once, load_grader
+from drcls.export import export_model
+from drcls.models.training_data import data_beside
+from tests.app.conftest import PREPARATION
+
+
+@pytest.fixture
+def handed_over(run_folder, tmp_path):
+    """An exported file with its card, and nothing else."""
+    data = {"title": "clinic", "preparation": PREPARATION, "phantom": True}
+    return export_model(run_folder, tmp_path / "handed_over", "keras", facts={"data": data})["file"]
+
+
+def test_an_exported_file_is_served_as_its_card_says(handed_over, grader, folder, database):
+    served = load_grader(folder, handed_over)
+    assert served.preparation == PREPARATION and served.class_names == grader.class_names
+    # The card says that the images were synthetic, and no page may hide it.
+    assert served.phantom and served.description()["demonstration"]
+    calibrate_once(database, served)
+    assert served.calibration is None
+
+
+def test_a_given_data_set_goes_before_the_card(handed_over, data_set, folder):
+    card = handed_over.with_name("model_card.json")
+    content = json.loads(card.read_text())
+    content["data"]["preparation"] = PREPARATION | {"size": 8}
+    card.write_text(json.dumps(content))
+    assert load_grader(folder, handed_over).preparation["size"] == 8
+    assert load_grader(folder, handed_over, data_set.root).preparation == PREPARATION
+
+
+def test_a_run_folder_that_describes_its_data_needs_no_other(run_folder, data_set, folder, tmp_path):
+    run = shutil.copytree(run_folder, tmp_path / "run")
+    shutil.copy(data_set.root / "dataset.json", run)
+    assert load_grader(folder, run / "model.keras").preparation == PREPARATION
+    assert data_beside(run) == data_beside(run / "model.keras")
+
+
+def test_without_a_record_the_data_set_is_asked_for(handed_over, folder):
+    handed_over.with_name("model_card.json").unlink()
+    with pytest.raises(FileNotFoundError, match="name its prepared data set with --trained-on"):
+        load_grader(folder, handed_over)
+
+
+def test_a_broken_card_is_named(handed_over, folder):
+    handed_over.with_name("model_card.json").write_text('{"data": {"preparation": {"size": "large"}}}')
+    with pytest.raises(ValueError, match=r"model_card\.json"):
+        load_grader(folder, handed_over)
