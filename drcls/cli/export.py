@@ -1,7 +1,7 @@
 """Write a model for places without this package, with a model card.
 
-The card holds the code that loads the file. saved_model, onnx and litert need no drcls; a keras file needs it only where
-the network was trained with --parts, and the card says so.
+The card holds the code that loads the file. saved_model, onnx and litert need no drcls; a keras file needs it only
+where the network was trained with --parts, and the card says so.
 
 The file is compared with the model before it is kept. Int8 measures its ranges on training images of a prepared
 folder, and its loss of accuracy on the test images there.
