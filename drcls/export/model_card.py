@@ -193,6 +193,7 @@ def render(card):
         _list(
             Data=data.get("title") or data.get("name"),
             Synthetic=data.get("phantom"),
+            **({"Sample": data["sample"]} if data.get("sample") else {}),
             Source=data.get("source"),
             Licence=data.get("licence"),
             Images_per_class=data.get("counts"),
@@ -229,10 +230,14 @@ def _data(config, info):
     """What the run's configuration, or a `dataset.json` beside the model, says of the data."""
     known = {
         key: info[key]
-        for key in ("title", "source", "licence", "counts", "preparation", "phantom")
+        for key in ("title", "source", "licence", "counts", "preparation", "phantom", "sample")
         if key in info
     }
-    named = {"name": config["data"], "phantom": config.get("phantom")} if "data" in config else {}
+    named = (
+        {"name": config["data"], "phantom": config.get("phantom"), "sample": config.get("sample")}
+        if "data" in config
+        else {}
+    )
     return (named | known) or None
 
 
@@ -261,7 +266,7 @@ def _version(package):
 def _list(**fields):
     """One bullet a field; what nobody recorded is said, not left out."""
     return "\n".join(
-        f"- {name.replace('_', ' ')}: {NOT_RECORDED if value is None else _shown(value)}"
+        f"- {name.replace('_', ' ')}: {NOT_RECORDED if value in (None, '') else _shown(value)}"
         for name, value in fields.items()
     )
 

@@ -76,6 +76,14 @@ def test_a_run_folder_becomes_a_model_with_its_card(run_folder, tmp_path):
     assert "- Licence: not recorded" in text
 
 
+def test_a_model_of_a_sample_says_so(run_folder, tmp_path):
+    config = json.loads((run_folder / "config.json").read_text())
+    write_json(run_folder / "config.json", config | {"sample": "A sample of real images: 9 cells."})
+    export_model(run_folder, tmp_path, "keras", facts={"run": ""})
+    text = (tmp_path / "model_card.md").read_text()
+    assert "- Sample: A sample of real images: 9 cells." in text and "- Run: not recorded" in text
+
+
 def test_what_is_not_recorded_is_said(model, tmp_path):
     facts = describe(model)
     assert set(facts.values()) == {None}
