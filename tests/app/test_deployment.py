@@ -20,7 +20,9 @@ def handed_over(run_folder, tmp_path):
 
 def test_an_exported_file_is_served_as_its_card_says(handed_over, grader, folder, database):
     served = load_grader(folder, handed_over)
-    assert served.preparation == PREPARATION and served.class_names == grader.class_names
+    # Synthetic images are drawn at their final size.
+    assert served.preparation == {"crop": "none", "size": 48, "filter": "none", "clahe": False}
+    assert served.class_names == grader.class_names
     # The card says that the images were synthetic, and no page may hide it.
     assert served.phantom and served.description()["demonstration"]
     calibrate_once(database, served)
