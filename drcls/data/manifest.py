@@ -76,13 +76,12 @@ class Manifest:
         Raises:
             ValueError: where `dataset.json` does not say it.
         """
-        ordered = self.info.get("ordered")
-        if not isinstance(ordered, bool):
+        if "ordered" not in self.info:
             raise ValueError(
                 f"{self.root / 'dataset.json'} must say under 'ordered' whether the classes are grades, from least "
-                f"to most; it has {ordered}: add true or false, or prepare the data anew"
+                "to most: add true or false, or prepare the data anew"
             )
-        return ordered
+        return self.info["ordered"]
 
     @property
     def labels(self):
