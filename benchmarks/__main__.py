@@ -52,7 +52,8 @@ def main(arguments=None):
         parser.error(f"unknown subjects {sorted(unknown)}; expected some of {', '.join(SUBJECTS)}")
     subjects = () if options.page else options.subjects or SUBJECTS
     failed = [subject for subject in subjects if not record(subject)]
-    (FOLDER / "RESULTS.md").write_text(page(read(), recorded("growth.json"), recorded("aucmedi.json")))
+    sections = {name: recorded(f"{name}.json") for name in ("growth", "int8", "aucmedi")}
+    (FOLDER / "RESULTS.md").write_text(page(read(), **sections))
     if failed:
         print(f"not recorded, see the errors above: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

@@ -47,8 +47,12 @@ PASSWORD = "a long enough password"
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("subjects", nargs="*", choices=[*MEASURED, []], help="default: all")
+    parser.add_argument(
+        "subjects", nargs="*", metavar="SUBJECT", help=f"of {', '.join(MEASURED)}; default: all"
+    )
     options = parser.parse_args(arguments)
+    if unknown := set(options.subjects) - set(MEASURED):
+        parser.error(f"unknown subjects {sorted(unknown)}; expected some of {', '.join(MEASURED)}")
     for subject in options.subjects or MEASURED:
         circumstances = {"machine": machine(), "date": f"{datetime.date.today()}", "load": load()}
         rows = MEASURED[subject]()
@@ -186,6 +190,7 @@ def cases():
         browser = create_app(folder, NO_MODEL, explainer=None).test_client()
         token = re.search(r'name="csrf_token" value="([^"]+)"', browser.get("/login").text).group(1)
         browser.post("/login", data={"csrf_token": token, "name": "anna", "password": PASSWORD})
+        assert f"{NUM_CASES}" in shown(browser, "/")
         pages = {}
         for what, address in (("first page", "/"), ("last page", "/?page=200"), ("search", "/?text=R99")):
             pages[what] = [timed(lambda address=address: shown(browser, address))[0] for _ in range(11)]
@@ -197,7 +202,8 @@ def cases():
 
 def shown(browser, address):
     answer = browser.get(address)
-    assert answer.status_code == 200 and f"{NUM_CASES}" in answer.text or "text=" in address, answer.status
+    assert answer.status_code == 200, answer.status
+    return answer.text
 
 
 def row(what, seconds, **more):

@@ -74,9 +74,9 @@ def loss_by_quantisation(expected, received, labels=None):
 def _quantise_onnx(model, folder, images):
     """Quantise `float.onnx` of a folder into `new`, a batch norm first multiplied into the convolution before it.
 
-    Left apart, as behind a depthwise convolution, its factors are rounded to 8 bits a second time: EfficientNet-Lite0
-    then answers one test image in nine differently. Weights keep all 8 bits. With 7, which processors without VNNI
-    (x86 before 2019) would need, twice as many answers change.
+    Left apart, as behind a depthwise convolution, its factors are rounded to 8 bits a second time: EfficientNet-Lite0,
+    trained on APTOS 2019, then answered one image in nine differently. Weights keep all 8 bits. With 7, which
+    processors without VNNI (x86 before 2019) would need, more answers change.
     """
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process

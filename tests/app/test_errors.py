@@ -51,8 +51,9 @@ def test_a_disk_that_fills_at_any_file_of_an_upload(ben, photograph, database, f
     assert nothing_was_recorded(database, folder)
 
 
-def test_a_full_disk_under_the_database(app, ben, photograph, database, folder, monkeypatch):
-    """SQLite itself answers "database or disk is full"."""
+@pytest.fixture
+def full_disk(database, monkeypatch):
+    """Let no database grow any more: SQLite itself answers "database or disk is full"."""
     pages = database.execute("PRAGMA page_count").fetchone()[0]
 
     def small(folder):
@@ -61,6 +62,9 @@ def test_a_full_disk_under_the_database(app, ben, photograph, database, folder, 
         return connection
 
     monkeypatch.setattr("drcls.app.access.connect", small)
+
+
+def test_a_full_disk_under_the_database(ben, photograph, database, folder, full_disk):
     answer = ben.upload(photograph, reference="x" * 64)
     for _ in range(20):  # until the last free bytes of the last page are used
         if answer.status_code != 302:
@@ -110,19 +114,6 @@ def test_what_is_left_of_the_time_is_what_sqlite_waits(database, folder, monkeyp
     with db.transaction(database):
         pass
     assert waits == ["PRAGMA busy_timeout = 1500", "PRAGMA busy_timeout = 5000"]
-
-
-@pytest.fixture
-def full_disk(database, monkeypatch):
-    """Let no database grow any more: SQLite itself answers "database or disk is full"."""
-    pages = database.execute("PRAGMA page_count").fetchone()[0]
-
-    def small(folder):
-        connection = connect(folder)
-        connection.execute(f"PRAGMA max_page_count = {pages}")
-        return connection
-
-    monkeypatch.setattr("drcls.app.access.connect", small)
 
 
 def test_a_full_disk_under_decisions(ben, case_id, database, full_disk):
