@@ -52,8 +52,7 @@ def main(arguments=None):
         parser.error(f"unknown subjects {sorted(unknown)}; expected some of {', '.join(SUBJECTS)}")
     subjects = () if options.page else options.subjects or SUBJECTS
     failed = [subject for subject in subjects if not record(subject)]
-    sections = {name: recorded(f"{name}.json") for name in ("growth", "int8", "aucmedi")}
-    (FOLDER / "RESULTS.md").write_text(page(read(), **sections))
+    (FOLDER / "RESULTS.md").write_text(current_page())
     if failed:
         print(f"not recorded, see the errors above: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
@@ -76,6 +75,11 @@ def record(subject):
         traceback.print_exc()
         return False
     return True
+
+
+def current_page():
+    """Return the page made from what this folder records."""
+    return page(read(), **{name: recorded(f"{name}.json") for name in ("growth", "int8", "aucmedi")})
 
 
 def read():

@@ -34,8 +34,9 @@ Made by `python -m benchmarks.against_aucmedi`: {backbone} with ImageNet weights
 drcls at {size} px, the same split, {epochs} epochs in batches of {batch_size}, each side with its own recipe (AUCMEDI:
 focal loss with class weights, Adam, its augmentation). Three seeds, which also change the split; the two sides took
 turns. An epoch of AUCMEDI takes **{seconds_ratio:.2f}** times as long as one of `drcls train` ({ratios}). On the test
-images {accuracies} are right on average. So few test images tell apart nothing but large differences. Load {load:.1f},
-{date}.
+images {accuracies} are right on average; so few of them can only show large differences. An epoch of `drcls train` also
+re-estimates batch-norm statistics, one more pass over training images; how much of its time that takes was not
+measured. Load {load:.1f}, {date}.
 
 | side | seed | seconds an epoch | right | 95 % interval (Wilson) |
 |---|---|---|---|---|"""
