@@ -1,10 +1,12 @@
 """The frame of the benchmarks: sides in turns, ratios of medians, answers compared first, an honest page."""
 
+import ast
 import json
 
 import pytest
 
 import benchmarks.__main__ as program
+from benchmarks.against_aucmedi import RESULT, code_of, lines_typed
 from benchmarks.comparison import Comparison, measure
 from benchmarks.page import page
 
@@ -119,3 +121,19 @@ def test_the_committed_page_is_made_from_the_committed_numbers():
     assert text == program.current_page() and rows
     for section in ("## int8", "## Against AUCMEDI"):
         assert section in text
+
+
+def test_docstrings_do_not_count_as_lines_that_one_types():
+    code = """
+def twice(x):
+    'Say what.'
+    return (
+        2 * x
+    )
+"""
+    (function,) = ast.parse(code).body
+    assert code_of(function).splitlines() == ["def twice(x):", "    return 2 * x"]
+
+
+def test_the_committed_count_of_typed_lines_is_the_one_of_the_committed_code():
+    assert json.loads(RESULT.read_text())["lines_typed"] == lines_typed()
