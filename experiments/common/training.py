@@ -7,7 +7,7 @@ import os
 import keras
 import numpy as np
 
-from drcls.data import Augmenter, Batches
+from drcls.data import Augmenter, Batches, ImageCache
 from drcls.evaluate import predict
 from drcls.runs import save_model, write_json
 from drcls.train import cosine_decay_with_warmup, train
@@ -35,6 +35,20 @@ def train_and_predict(
     Returns:
         float32 (N, C), probabilities of the test part; int, the epoch kept.
     """
+    batches, best = fit(model, loss, config, cache, parts, folder, callbacks, optimizer, batch_augmentation)
+    validation, test = (Batches(cache, parts[name], config["batch_size"]) for name in ("validation", "test"))
+    save_model(model, folder / "model.keras")
+    np.save(folder / VALIDATION, predict(model, validation))
+    write_json(folder / "training.json", summarise_training(model, batches, best, config))
+    return predict(model, test), best
+
+
+def fit(model, loss, config, cache, parts, folder, callbacks=(), optimizer=None, batch_augmentation=None):
+    """Compile a network and train it on the training part; arguments as for `train_and_predict`.
+
+    Returns:
+        `Batches` of the training part; int, the epoch kept.
+    """
     batches = Batches(
         cache,
         parts["train"],
@@ -56,12 +70,34 @@ def train_and_predict(
         # XLA compiles for minutes on a CPU and then runs slower; JAX knows no other way.
         jit_compile=keras.backend.backend() == "jax",
     )
-    validation, test = (Batches(cache, parts[name], config["batch_size"]) for name in ("validation", "test"))
+    validation = Batches(cache, parts["validation"], config["batch_size"])
     best = train(model, batches, validation, folder, config["epochs"], config["monitor"], callbacks)
-    save_model(model, folder / "model.keras")
-    np.save(folder / VALIDATION, predict(model, validation))
-    write_json(folder / "training.json", summarise_training(model, batches, best, config))
-    return predict(model, test), best
+    return batches, best
+
+
+def fit_on_smaller_images(build, loss, config, manifest, parts, folder):
+    """Train a network on small images, then on larger ones, before its last epochs on images of full size.
+
+    An epoch on images of half the side costs a quarter. Each size is a training of its own, with its own warm-up and
+    cosine, that starts from the weights of the size before.
+
+    Args:
+        build: function, side in pixels -> keras.Model with the same weights for every side.
+        loss, config, parts: as for `train_and_predict`; `smaller_images` is a list of `[side, epochs]`, or missing.
+        manifest: `Manifest` of the data set.
+        folder: Path of the run folder; each size has the folder `SIDEpx` in it.
+
+    Returns:
+        list of arrays, the weights to go on from; None where there were no smaller images.
+    """
+    weights = None
+    for side, epochs in config.get("smaller_images") or ():
+        model = build(side)
+        if weights:
+            model.set_weights(weights)
+        fit(model, loss, config | {"epochs": epochs}, ImageCache(manifest, side), parts, folder / f"{side}px")
+        weights = model.get_weights()
+    return weights
 
 
 def build_optimizer(learning_rate, config):
@@ -80,7 +116,7 @@ def summarise_training(model, batches, best, config):
     Args:
         model: the trained keras.Model.
         batches: `Batches` of the training part.
-        best: int, the epoch that was kept.
+        best: int, the epoch that was kept, without those on smaller images, which are added here.
         config: as for `train_and_predict`; `paper_steps` is the number of optimizer steps in the paper, where known.
 
     Returns:
@@ -88,10 +124,11 @@ def summarise_training(model, batches, best, config):
         on at most 2,048 training images without augmentation.
     """
     plain = model.evaluate(batches.unaugmented(2048), verbose=0, return_dict=True)
+    before = sum(epochs for _, epochs in config.get("smaller_images") or ())
     return {
-        "best_epoch": best,
-        "epochs": config["epochs"],
-        "steps": config["epochs"] * len(batches),
+        "best_epoch": before + best,
+        "epochs": before + config["epochs"],
+        "steps": (before + config["epochs"]) * len(batches),
         "paper_steps": config.get("paper_steps"),
         "train_accuracy": float(plain["accuracy"]),
     }

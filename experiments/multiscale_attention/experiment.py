@@ -31,7 +31,7 @@ from experiments.common.controls import CONTROLS, control
 from experiments.common.data import acquire
 from experiments.common.options import make_parser, resolve_options
 from experiments.common.run import audit, run_variant
-from experiments.common.training import train_and_predict
+from experiments.common.training import fit_on_smaller_images, train_and_predict
 from experiments.multiscale_attention.report import write_multiscale_attention_report
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,14 +54,20 @@ CONFIG = {
 }
 PROFILES = {
     "quick": {"image_size": 64, "epochs": 8, "learning_rate": 1e-3, "policy": "float32"},
-    "short": {"image_size": 96, "epochs": 100, "learning_rate": 1e-3, "policy": "float32"},
+    "short": {"image_size": 96, "epochs": 30, "learning_rate": 1e-3, "policy": "float32"},
     "full": {"image_size": 224, "epochs": 60, "learning_rate": 1e-3, "policy": "mixed_bfloat16"},
 }
-# From random weights: AdamW and averaged weights. The last epoch is kept, because a few hundred validation images would
-# choose among epochs by noise.
-LONG_TRAINING = {"weight_decay": 0.05, "ema_momentum": 0.99, "monitor": None}
+# From random weights: 100 epochs, the first 70 on smaller images, with AdamW and averaged weights. The last epoch is
+# kept, because a few hundred validation images would choose among epochs by noise.
+LONG_TRAINING = {
+    "smaller_images": [[48, 40], [64, 30]],
+    "weight_decay": 0.05,
+    "ema_momentum": 0.99,
+    "monitor": None,
+}
 # A pretrained network learns within a few epochs, on larger images.
 PRETRAINED_TRAINING = LONG_TRAINING | {
+    "smaller_images": None,
     "weight_decay": 0.01,
     "image_size": 128,
     "epochs": 15,
@@ -122,8 +128,7 @@ def run_all(options, manifest, run_set):
             def fit(config=config, parts=parts, folder=folder, watch=watch):
                 if config["variant"] in CONTROLS:
                     return control(config["variant"], parts)
-                cache = ImageCache(manifest, config["image_size"])
-                return train_network(config, cache, parts, folder, watch)
+                return train_network(config, manifest, parts, folder, watch)
 
             run_variant(folder, config, parts, leakage, fit, options.force)
             if options.external and variant not in CONTROLS:
@@ -145,23 +150,29 @@ def make_config(variant, options, protocol, data):
     if variant == "pretrained":
         config |= PRETRAINED_TRAINING
     if options.epochs:
-        config["epochs"] = options.epochs
+        config |= {"epochs": options.epochs, "smaller_images": None}
     return config | {"network": VARIANTS.get(variant, {})}
 
 
-def train_network(config, cache, parts, folder, callbacks=()):
+def train_network(config, manifest, parts, folder, callbacks=()):
     """The network and its balanced softmax, trained with flips, rotations and colour changes."""
     keras.utils.set_random_seed(config["seed"])
     keras.config.set_dtype_policy(config["policy"])
-    network = dict(config["network"])
+    classes, network = parts["train"].classes, dict(config["network"])
     balanced = network.pop("balanced", True)
-    if "backbone" in network:
-        backbone = build_backbone(network["backbone"], config["image_size"], "imagenet")
-        model = build_transfer_classifier(backbone, parts["train"].classes)
-    else:
-        model = build_multiscale_attention(config["image_size"], parts["train"].classes, **network)
+
+    def build(side):
+        if "backbone" in network:
+            return build_transfer_classifier(build_backbone(network["backbone"], side, "imagenet"), classes)
+        return build_multiscale_attention(side, classes, **network)
+
     counts = parts["train"].counts().tolist()
     loss = BalancedSoftmaxCrossentropy(counts, from_logits=False) if balanced else "categorical_crossentropy"
+    weights = fit_on_smaller_images(build, loss, config, manifest, parts, folder)
+    model = build(config["image_size"])
+    if weights:
+        model.set_weights(weights)
+    cache = ImageCache(manifest, config["image_size"])
     probabilities, best = train_and_predict(model, loss, config, cache, parts, folder, callbacks)
     return probabilities, f"best epoch {best} of {config['epochs']}; {model.count_params():,} weights"
 

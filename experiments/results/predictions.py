@@ -64,9 +64,14 @@ def load(path):
 
 
 def history(folder):
-    """Return a run's training history, from column name to list of numbers, or None where nothing was trained."""
-    path = Path(folder) / "history.csv"
-    if not path.is_file():
+    """Return a run's training history, from column name to list of numbers, or None where nothing was trained.
+
+    Epochs on smaller images, in folders such as `48px`, come first, in the order of their size.
+    """
+    smaller = sorted(Path(folder).glob("*px/history.csv"), key=lambda path: int(path.parent.name[:-2]))
+    own = Path(folder) / "history.csv"
+    if not own.is_file():
         return None
-    columns = pd.read_csv(path).round(5).to_dict("list")
+    epochs = pd.concat([pd.read_csv(path) for path in [*smaller, own]]).round(5)
+    columns = epochs.assign(epoch=range(1, len(epochs) + 1)).to_dict("list")
     return {name: [None if value != value else value for value in column] for name, column in columns.items()}

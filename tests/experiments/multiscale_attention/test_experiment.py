@@ -1,6 +1,8 @@
 """The multi-scale attention script: its rows, four classes of five, and one row from data to metrics."""
 
+import keras
 import numpy as np
+import pandas as pd
 import pytest
 
 from drcls.data import Augmenter, ImageCache, load_manifest, split
@@ -8,6 +10,7 @@ from drcls.models import build_backbone, build_multiscale_attention
 from drcls.runs import read_json
 from experiments.common.controls import CONTROLS
 from experiments.common.run import audit
+from experiments.common.training import fit_on_smaller_images
 from experiments.multiscale_attention import experiment
 from experiments.multiscale_attention.experiment import (
     CONFIG,
@@ -20,6 +23,7 @@ from experiments.multiscale_attention.experiment import (
     parse,
     run_all,
 )
+from experiments.results.predictions import history
 from tests.data.tables import table
 from tests.small_data import write_squares
 
@@ -108,10 +112,52 @@ def test_the_settings_are_recorded(setting):
     assert ImageCache(manifest, 16).size == 16
 
 
+def test_a_network_from_random_weights_sees_small_images_first(setting, tmp_path):
+    _, manifest = setting
+    options = parse(["--data", "squares", "--profile", "short"])
+    config = make_config("tiny", options, "clean", "squares")
+    assert config["smaller_images"] == [[48, 40], [64, 30]] and config["epochs"] == 30
+    config |= {"image_size": 32, "epochs": 2, "smaller_images": [[16, 1]]}
+    parts = split(manifest, CONFIG["fractions"], CONFIG["split_seed"], STRATEGIES["clean"])
+    probabilities, _ = experiment.train_network(config, manifest, parts, tmp_path)
+    assert probabilities.shape == (len(parts["test"]), len(manifest.classes))
+    assert history(tmp_path)["epoch"] == [1, 2, 3]
+    summary = read_json(tmp_path / "training.json")
+    assert (summary["epochs"], summary["best_epoch"]) == (3, 3)
+    small, large = (pd.read_csv(tmp_path / name / "history.csv") for name in ("16px", "."))
+    assert len(small) == 1 and len(large) == 2
+
+
+def test_weights_of_one_size_start_the_next(setting, tmp_path):
+    _, manifest = setting
+    parts = split(manifest, CONFIG["fractions"], CONFIG["split_seed"], STRATEGIES["clean"])
+    options = parse(["--data", "squares", "--profile", "short"])
+    config = make_config("tiny", options, "clean", "squares") | {"smaller_images": [[16, 1], [32, 1]]}
+    config |= {"learning_rate": 0.0}
+    built = []
+
+    def build(side):
+        pooled = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(3, "softmax")]
+        built.append(keras.Sequential([keras.Input((side, side, 3)), keras.layers.Conv2D(4, 3), *pooled]))
+        return built[-1]
+
+    weights = fit_on_smaller_images(build, "categorical_crossentropy", config, manifest, parts, tmp_path)
+    assert [model.input_shape[1] for model in built] == [16, 32]
+    for weight, expected in zip(weights, built[1].get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, expected)
+    # Nothing is learned at a learning rate of zero, so the second network holds the weights of the first.
+    for one, other in zip(*(model.trainable_weights for model in built), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert (
+        fit_on_smaller_images(build, "mse", config | {"smaller_images": None}, manifest, parts, tmp_path)
+        is None
+    )
+
+
 def test_a_pretrained_network_is_trained_on_larger_images_for_fewer_epochs():
     options = parse(["--data", "x", "--profile", "short"])
     scratch, pretrained = (make_config(name, options, "clean", "x") for name in ("lightweight", "pretrained"))
-    assert (scratch["image_size"], scratch["epochs"]) == (96, 100)
+    assert (scratch["image_size"], scratch["epochs"]) == (96, 30) and pretrained["smaller_images"] is None
     assert (pretrained["image_size"], pretrained["epochs"]) == (128, 15)
     assert pretrained["network"] == {"backbone": "EfficientNetLite0"}
     assert scratch["monitor"] is pretrained["monitor"] is None  # the last epoch is kept
@@ -129,7 +175,7 @@ def test_the_pretrained_row_starts_from_the_shipped_network(setting, tmp_path, m
     options = parse(["--data", "squares", "--profile", "short"])
     config = make_config("pretrained", options, "clean", "squares") | {"image_size": 32}
     parts = split(manifest, CONFIG["fractions"], CONFIG["split_seed"], STRATEGIES["clean"])
-    experiment.train_network(config, None, parts, tmp_path)
+    experiment.train_network(config, manifest, parts, tmp_path)
     shipped = build_backbone("EfficientNetLite0", 32, "imagenet").get_weights()
     for weight, expected in zip(started["model"].layers[1].get_weights(), shipped, strict=True):
         np.testing.assert_array_equal(weight, expected)
