@@ -20,18 +20,16 @@ from pathlib import Path
 import keras
 
 from data_prep.phantoms.fundus import write_fundus
-from drcls.data import Batches, ImageCache, split
-from drcls.evaluate import evaluate, predict
+from drcls.data import ImageCache, split
 from drcls.losses import BalancedSoftmaxCrossentropy
 from drcls.models import build_backbone, build_multiscale_attention, build_transfer_classifier
-from drcls.models.saved import load_saved_model
-from drcls.runs import read_json, write_json
 from experiments.common.backbone import SHIPPED_BACKBONE
 from experiments.common.controls import CONTROLS, control
 from experiments.common.data import acquire
 from experiments.common.options import make_parser, resolve_options
 from experiments.common.run import audit, run_variant
 from experiments.common.training import fit_on_smaller_images, train_and_predict
+from experiments.multiscale_attention.external import measure_elsewhere
 from experiments.multiscale_attention.report import write_multiscale_attention_report
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,7 +130,13 @@ def run_all(options, manifest, run_set):
 
             run_variant(folder, config, parts, leakage, fit, options.force)
             if options.external and variant not in CONTROLS:
-                measure_elsewhere(folder, options.external, manifest, config["image_size"])
+                measure_elsewhere(folder, other_data_set(options.external, manifest), manifest, config)
+
+
+def other_data_set(name, manifest):
+    """A further data set with the same grades as the one trained on."""
+    other = acquire(ROOT / "data" / name, STAND_INS)
+    return merge(other) if len(manifest.classes) == 4 else other
 
 
 def make_config(variant, options, protocol, data):
@@ -175,28 +179,6 @@ def train_network(config, manifest, parts, folder, callbacks=()):
     cache = ImageCache(manifest, config["image_size"])
     probabilities, best = train_and_predict(model, loss, config, cache, parts, folder, callbacks)
     return probabilities, f"best epoch {best} of {config['epochs']}; {model.count_params():,} weights"
-
-
-def measure_elsewhere(folder, data, trained_on, size):
-    """Test a trained row on every image of another data set with the same grades: `external-DATA.json`."""
-    target = folder / f"external-{data}.json"
-    if target.is_file():
-        return
-    other = acquire(ROOT / "data" / data, STAND_INS)
-    if len(trained_on.classes) == 4:
-        other = merge(other)
-    if other.classes != trained_on.classes:
-        raise SystemExit(f"--external {data} has the classes {other.classes}, expected {trained_on.classes}")
-    shared = len(set(other.frame["sha256"]) & set(trained_on.frame["sha256"]))
-    if shared:
-        raise SystemExit(f"--external {data} holds {shared} of the images that were trained or chosen on")
-    model = load_saved_model(folder)
-    batches = Batches(ImageCache(other, size), other, CONFIG["batch_size"])
-    seed = read_json(folder / "config.json")["seed"]
-    measured = evaluate(other, predict(model, batches), folder / f"external-{data}", seed)
-    row = {"data": data, "num_test": len(other), "class_names": other.classes}
-    row |= {"preparation": other.info.get("preparation"), "trained_on": trained_on.info.get("preparation")}
-    write_json(target, row | measured)
 
 
 def parse(arguments):

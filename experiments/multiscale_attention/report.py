@@ -165,18 +165,31 @@ def external_section(runs):
                 "tested on, prepared": as_words(measured["preparation"]),
             }
             row |= {"variant": run["variant"], "protocol": run["protocol"], "seed": run["seed"]}
-            for measure in EXTERNAL_MEASURES:
-                value = measured["metrics"][measure.metric]
-                scale, digits = (100, 2) if measure.percent else (1, 3)
-                row[measure.title] = "undefined" if value is None else f"{scale * value:.{digits}f}"
-            rows.append({key: str(value) for key, value in row.items()})
+            rows.append(row | external_measures(measured))
+            if "control" in measured:
+                what = f"control: {measured['control']['what']}"
+                learned = {"variant": what, "trained on": f"{measured['data']}, cross-validated"}
+                rows.append(row | learned | external_measures(measured["control"]))
     if not rows:
         return Section("Another data set", ["Not run: `--external` names a prepared data set to test on."])
     caption = (
-        "Every image of the other data set; nothing was chosen on it. What the distributor did to the images "
+        "Every image of the other data set; nothing was chosen on it. The control learns from the other data set "
+        "itself: it shows whether its prepared images still show the grades. What the distributor did to the images "
+        "(the APTOS copy comes filtered) is not in the preparation here."
     )
-    caption += "(the APTOS copy comes filtered) is not in the preparation here."
+    rows = [{key: str(value) for key, value in row.items()} for row in rows]
     return Section("Another data set", [Table(pd.DataFrame(rows), caption)])
+
+
+def external_measures(measured):
+    """The measures of one row on another data set, as words."""
+    shown = {}
+    for measure in EXTERNAL_MEASURES:
+        value = measured["metrics"][measure.metric]
+        scale, digits = (100, 2) if measure.percent else (1, 3)
+        shown[measure.title] = "undefined" if value is None else f"{scale * value:.{digits}f}"
+    referred = measured.get("referred_auroc")
+    return shown | {"AUROC, moderate or worse": "not measured" if referred is None else f"{referred:.3f}"}
 
 
 def as_words(preparation):

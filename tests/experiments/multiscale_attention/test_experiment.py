@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from drcls.data import Augmenter, ImageCache, load_manifest, split
+from drcls.data import Augmenter, ImageCache, split
 from drcls.models import build_backbone, build_multiscale_attention
 from drcls.runs import read_json
 from experiments.common.controls import CONTROLS
@@ -18,7 +18,6 @@ from experiments.multiscale_attention.experiment import (
     STRATEGIES,
     VARIANTS,
     make_config,
-    measure_elsewhere,
     merge,
     parse,
     run_all,
@@ -79,28 +78,11 @@ def test_rows_from_data_to_metrics_and_to_another_data_set(setting, tmp_path):
         measured = read_json(folder / variant / "metrics.json")
         assert measured["leakage"]["overall"] == 0 and "weights" in measured["note"]
         elsewhere = read_json(folder / variant / "external-squares_elsewhere.json")
-        assert elsewhere["num_test"] == 12
+        assert elsewhere["num_test"] == 12 and elsewhere["control"]["num_folds"] == 4
         assert (folder / variant / "external-squares_elsewhere" / "predictions.csv").is_file()
     written = (folder / "tiny" / "metrics.json").stat().st_mtime_ns
     run_all(options, manifest, tmp_path / "runs")
     assert (folder / "tiny" / "metrics.json").stat().st_mtime_ns == written
-
-
-def test_the_images_trained_on_are_no_other_data_set(setting, tmp_path):
-    _, manifest = setting
-    write_squares(tmp_path / "data" / "again", per_class=4)
-    with pytest.raises(SystemExit, match="--external again holds 12 of the images"):
-        measure_elsewhere(tmp_path / "row", "again", manifest, 16)
-
-
-def test_other_grades_elsewhere_are_refused(setting, tmp_path):
-    _, manifest = setting
-    write_squares(tmp_path / "data" / "others", per_class=4)
-    other = load_manifest(tmp_path / "data" / "others")
-    renamed = manifest.merge_classes(manifest.classes[:2], "one")
-    assert other.classes != renamed.classes
-    with pytest.raises(SystemExit, match="--external others has the classes"):
-        measure_elsewhere(tmp_path / "row", "others", renamed, 16)
 
 
 def test_the_settings_are_recorded(setting):

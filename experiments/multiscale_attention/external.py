@@ -1,0 +1,88 @@
+"""A trained network on another data set, beside a control that learns from that data set itself.
+
+A network that fails on other images may have learned nothing that carries over, or the images may have been damaged on
+the way. The control tells the two apart: where features of the same prepared images separate the grades, the images
+still show them.
+"""
+
+import numpy as np
+from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedGroupKFold
+
+from drcls.data import Batches, ImageCache
+from drcls.evaluate import evaluate, measure, predict
+from drcls.models import build_backbone, cached_embeddings
+from drcls.models.saved import load_saved_model
+from drcls.runs import write_json
+from experiments.common.backbone import SHIPPED_BACKBONE
+
+NUM_FOLDS, NUM_TREES = 5, 400
+# Grades from the third on, "moderate", are the ones that a screening refers to a doctor.
+FIRST_REFERRED = 2
+
+
+def measure_elsewhere(folder, other, trained_on, config):
+    """Test a trained row on every image of another data set with the same grades: `external-DATA.json`.
+
+    Args:
+        folder: Path of the row's run folder, with `model.keras`.
+        other: `Manifest` of the other data set.
+        trained_on: `Manifest` that the row was trained, chosen and tested on.
+        config: dict with `image_size`, `batch_size` and `seed` of the row.
+
+    Raises:
+        SystemExit: where the classes differ, or the other data set holds images that were trained or chosen on.
+    """
+    name = other.root.name
+    target = folder / f"external-{name}.json"
+    if target.is_file():
+        return
+    if other.classes != trained_on.classes:
+        raise SystemExit(f"--external {name} has the classes {other.classes}, expected {trained_on.classes}")
+    shared = len(set(other.frame["sha256"]) & set(trained_on.frame["sha256"]))
+    if shared:
+        raise SystemExit(f"--external {name} holds {shared} of the images that were trained or chosen on")
+    cache = ImageCache(other, config["image_size"])
+    probabilities = predict(load_saved_model(folder), Batches(cache, other, config["batch_size"]))
+    row = {"data": name, "num_test": len(other), "class_names": other.classes}
+    row |= {"preparation": other.info.get("preparation"), "trained_on": trained_on.info.get("preparation")}
+    row |= evaluate(other, probabilities, folder / f"external-{name}", config["seed"])
+    row["referred_auroc"] = referred_auroc(other, probabilities)
+    write_json(target, row | {"control": positive_control(other, cache, config["seed"])})
+
+
+def positive_control(manifest, cache, seed):
+    """Cross-validate a forest on a frozen ImageNet network's features of a data set.
+
+    Args:
+        manifest: `Manifest`; a patient's images stay in one fold.
+        cache: its `ImageCache`.
+        seed: int, of the folds and the forest.
+
+    Returns:
+        dict with `metrics` and `intervals` as from `measure`, `referred_auroc`, `num_folds` and what was trained.
+    """
+    backbone = build_backbone(SHIPPED_BACKBONE, cache.size, "imagenet")
+    features = np.asarray(cached_embeddings(cache, backbone, SHIPPED_BACKBONE))
+    groups, probabilities = manifest.frame["group"], np.zeros((len(manifest), len(manifest.classes)))
+    num_folds = min(NUM_FOLDS, manifest.counts().min())
+    folds = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)
+    for train, test in folds.split(features, manifest.labels, groups):
+        forest = ExtraTreesClassifier(NUM_TREES, class_weight="balanced", random_state=seed, n_jobs=-1)
+        forest.fit(features[train], manifest.labels[train])
+        probabilities[np.ix_(test, forest.classes_)] = forest.predict_proba(features[test])
+    what = f"{NUM_TREES} extra trees on frozen {SHIPPED_BACKBONE} features, {num_folds} folds of groups"
+    return (
+        {"what": what, "num_folds": int(num_folds)}
+        | measure(manifest, probabilities, seed)
+        | {"referred_auroc": referred_auroc(manifest, probabilities)}
+    )
+
+
+def referred_auroc(manifest, probabilities):
+    """Return the area under the curve of "moderate or worse"; None where one of the two sides has no image."""
+    referred = manifest.labels >= FIRST_REFERRED
+    if referred.all() or not referred.any():
+        return None
+    return float(roc_auc_score(referred, probabilities[:, FIRST_REFERRED:].sum(axis=1)))
