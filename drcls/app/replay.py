@@ -6,19 +6,20 @@ Sessions, tokens and passwords appear in the log as hashes only.
 import hashlib
 import json
 import re
+from datetime import datetime
 
 
 class Replay:
     """The rows of the database as the log tells them, entry by entry.
 
     `cases`, `decisions`, `explanations`, `accounts`, `tokens` and `sessions` are dict, key -> dict of columns;
-    `checks` is a list of the same; `facts` is dict, name -> value; `criteria` and `calibrations` are what
-    `acceptance.json` and each model's `calibration.json` hold.
+    `checks` and `failed_logins` are lists of the same; `facts` is dict, name -> value; `criteria` and `calibrations`
+    are what `acceptance.json` and each model's `calibration.json` hold.
     """
 
     def __init__(self):
         self.cases, self.decisions, self.explanations = {}, {}, {}
-        self.accounts, self.tokens, self.sessions = {}, {}, {}
+        self.accounts, self.tokens, self.sessions, self.failed_logins = {}, {}, {}, []
         self.checks, self.facts, self.criteria, self.calibrations = [], {}, None, {}
         self.files = {}
 
@@ -99,6 +100,10 @@ class Replay:
 
     def _on_login(self, entry, details):
         self.sessions[details["session"]] = {"account": entry["actor"], "started": details["started"]}
+
+    def _on_login_failed(self, entry, details):
+        moment = datetime.fromisoformat(entry["at"]).timestamp()
+        self.failed_logins.append({"at": moment, "address": details["address"]})
 
     def _on_logout(self, entry, details):
         self.sessions.pop(details["session"], None)

@@ -9,8 +9,11 @@ import contextlib
 import hashlib
 import json
 import sqlite3
+import time
+from collections import Counter
 
 from drcls.app import audit
+from drcls.app.accounts import FAILURE_SECONDS
 from drcls.app.db import case_folder, expected_schema, schema
 from drcls.app.replay import Replay, password_sha256
 
@@ -141,7 +144,8 @@ def _compare(connection, replay):
     problems = []
     for kind, query, key_of, logged in compared:
         problems += _compare_table(connection, kind, query, key_of, dict(logged))
-    return problems + _compare_sessions(connection, replay) + _compare_decisions(connection, replay)
+    problems += _compare_sessions(connection, replay) + _compare_decisions(connection, replay)
+    return problems + _compare_failed_logins(connection, replay)
 
 
 def _compare_table(connection, kind, query, key_of, logged):
@@ -193,6 +197,24 @@ def _compare_sessions(connection, replay):
         f"session {_named(row['digest'])} of {_named(row['account'])} was not begun by a login"
         for row in rows
         if replay.sessions.get(row["digest"]) != {"account": row["account"], "started": row["started"]}
+    ]
+
+
+def _compare_failed_logins(connection, replay):
+    """The failed logins of the last minutes must still count: who deletes them may go on guessing passwords.
+
+    A row is written before the password is looked at and its log entry after, so the oldest minute is left out.
+    """
+    since = time.time() - FAILURE_SECONDS + 60
+    logged = Counter(failure["address"] for failure in replay.failed_logins if failure["at"] > since)
+    try:
+        counted = Counter(row["address"] for row in connection.execute("SELECT address FROM failed_logins"))
+    except sqlite3.DatabaseError as error:
+        return [f"the failed logins cannot be read: {error}"]
+    return [
+        f"failed logins from {_named(address)}: {number} in the log of the last minutes, {counted[address]} counted"
+        for address, number in logged.items()
+        if counted[address] < number
     ]
 
 

@@ -67,6 +67,13 @@ def in_database(*statements):
     return tamper
 
 
+def forget_failed_logins(folder):
+    """A guesser takes away what would lock it out."""
+    with contextlib.closing(connect(folder)) as connection:
+        log_in(connection, "ben", "guessed", "10.0.0.9")
+    in_database("DELETE FROM failed_logins")(folder)
+
+
 def rehashed(statement):
     """Return a tampering of one entry of the log that mends its own hash, and not those of the later ones."""
 
@@ -110,6 +117,7 @@ COLUMNS = {
 SHA256 = hashlib.sha256(b"x").hexdigest()
 GARBAGE = ("x'ff00fe'", "'[[[['", "NULL", "-1e300", "'\x1b[2J'")
 TAMPERINGS = {
+    "failed login: forgotten": forget_failed_logins,
     **{f"case: {name}": in_database(f"UPDATE cases SET {name} = {value} {CASE}") for name, value in COLUMNS.items()},
     **{f"decision: {name}": in_database(f"UPDATE decisions SET {name} = {value} WHERE id = 1")
        for name, value in {"at": "'2001-01-01T00:00:00+00:00'", "author": "'anna'", "kind": "'overridden'",
