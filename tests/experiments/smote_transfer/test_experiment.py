@@ -10,6 +10,7 @@ import pytest
 from drcls.metrics import accuracy
 from drcls.models import LEARNERS
 from drcls.runs import read_json
+from experiments.common.controls import CONTROLS
 from experiments.smote_transfer import experiment
 from experiments.smote_transfer.experiment import PROFILES, VARIANTS, main, make_config, parse, split_strategy
 from experiments.smote_transfer.report import gain, gain_cells, pair_up
@@ -47,9 +48,14 @@ def setting(tmp_path, monkeypatch):
 
 def test_all_rows_from_data_to_report(setting, tmp_path):
     rows = ["none", "SMOTE", "SMOTE_before_split", "fine_tuned", "fine_tuned+none", "fine_tuned+SMOTE"]
-    main([*setting, "--models", ",".join(rows)])
+    main([*setting, "--models", ",".join([*CONTROLS, *rows])])
     run_set = tmp_path / "runs" / "smote_transfer"
     clean, paper = (run_set / f"squares-{protocol}-quick-s0" for protocol in ("clean", "paper"))
+    for row in CONTROLS:
+        assert (
+            read_json(paper / row / "metrics.json")["note"]
+            and read_json(clean / row / "metrics.json")["note"]
+        )
     for row in rows:
         assert (paper / f"extractor+{row}" / "metrics.json").is_file()
         assert (clean / f"extractor+{row}").is_dir() == (row != "SMOTE_before_split")
@@ -62,7 +68,7 @@ def test_all_rows_from_data_to_report(setting, tmp_path):
     assert 0 < leaky["leakage"]["synthetic_parent"] <= leaky["leakage"]["overall"] < 1
     places = pd.read_csv(clean / "extractor+SMOTE" / "embedding_map.csv")
     assert set(places.loc[places["kind"] == "synthetic", "label"]) == {"blue"}
-    assert set(read_json(clean / "extractor-frozen-hyperparameters.json")["chosen"]) == set(FEW)
+    assert set(read_json(clean / "extractor-frozen-none-hyperparameters.json")["chosen"]) == set(FEW)
     text = (run_set / "report-squares-quick" / "report.md").read_text()
     for heading in ("Backbones and resampling", "What SMOTE changes", "Every learner"):
         assert f"## {heading}" in text
@@ -70,6 +76,23 @@ def test_all_rows_from_data_to_report(setting, tmp_path):
     written = (clean / "extractor+SMOTE" / "metrics.json").stat().st_mtime_ns
     main([*setting, "--models", "SMOTE", "--protocol", "clean"])
     assert (clean / "extractor+SMOTE" / "metrics.json").stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize(("each", "resamplings"), [(True, {"none", "SMOTE"}), (False, {"none"})])
+def test_hyperparameters_are_chosen_with_the_resampling_they_are_used_with(
+    setting, tmp_path, monkeypatch, each, resamplings
+):
+    monkeypatch.setitem(PROFILES["quick"], "tuned_for_each", each)
+    tuned = set()
+
+    def choose(classifier, *arguments):
+        sampler = classifier.named_steps.get("resample")
+        tuned.add(type(sampler).__name__ if sampler else "none")
+        return {}
+
+    monkeypatch.setattr(experiment, "choose_hyperparameters", choose)
+    main([*setting, "--models", "none,SMOTE", "--protocol", "clean"])
+    assert tuned == resamplings
 
 
 def test_adasyn_on_balanced_classes_is_not_possible_and_stops_nothing(setting, tmp_path, capsys):
