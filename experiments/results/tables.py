@@ -106,6 +106,22 @@ CLAIMS = [
         "MultiScaleAttention",
     ),
     Claim(
+        "an ImageNet network under the balanced softmax, five classes",
+        None,
+        "multiscale_attention",
+        "aptos2019",
+        "short",
+        "pretrained",
+    ),
+    Claim(
+        "the largest class for every image, five classes",
+        None,
+        "multiscale_attention",
+        "aptos2019",
+        "short",
+        "majority",
+    ),
+    Claim(
         "SMOTE on embeddings, retinopathy", None, "smote_transfer", "aptos2019", "short", "squeezenet+SMOTE"
     ),
     Claim(
