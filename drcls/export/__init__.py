@@ -1,12 +1,12 @@
 """Models for places without this package: `.keras`, TensorFlow SavedModel, ONNX and LiteRT, each with a card."""
 
 from drcls.export.formats import FORMATS, export_model
-from drcls.export.inference import inference_model
 from drcls.export.keras_file import export_keras
 from drcls.export.litert import export_litert
 from drcls.export.model_card import describe, write_model_card
-from drcls.export.onnx import export_onnx, onnx_function
 from drcls.export.saved_model import export_saved_model
+from drcls.forward.inference import inference_model
+from drcls.forward.onnx import export_onnx, onnx_function
 
 __all__ = [
     "FORMATS",

@@ -5,13 +5,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from drcls.export.inference import draw_inputs, predictions
 from drcls.export.keras_file import export_keras
 from drcls.export.litert import export_litert
 from drcls.export.model_card import describe, write_model_card
-from drcls.export.onnx import export_onnx
 from drcls.export.quantisation import export_int8, loss_by_quantisation
 from drcls.export.saved_model import export_saved_model
+from drcls.forward.inference import draw_inputs, predictions
+from drcls.forward.onnx import export_onnx
 from drcls.models.saved import load_saved_model
 
 FORMATS = {

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import keras
 
-from drcls.export.inference import (
+from drcls.export.saved_model import write_saved_model
+from drcls.forward.inference import (
     check_equal,
     inference_model,
     need_built,
@@ -12,7 +13,6 @@ from drcls.export.inference import (
     refused,
     temporary_folder,
 )
-from drcls.export.saved_model import write_saved_model
 
 
 def export_litert(model, file):

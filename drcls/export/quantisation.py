@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from drcls.export.inference import inference_model, refused, temporary_folder
 from drcls.export.litert import convert_litert, run_litert
-from drcls.export.onnx import export_onnx, run_onnx
+from drcls.forward.inference import inference_model, refused, temporary_folder
+from drcls.forward.onnx import export_onnx, run_onnx
 
 BATCH = 16
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import keras
 
-from drcls.export.inference import (
+from drcls.forward.inference import (
     check_equal,
     inference_model,
     need_built,

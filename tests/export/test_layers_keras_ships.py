@@ -6,10 +6,10 @@ import pytest
 from keras import layers
 
 from drcls.export import export_keras, export_litert, export_onnx, export_saved_model
-from drcls.export.inference import draw_inputs, inference_model, predictions
 from drcls.export.litert import run_litert
-from drcls.export.onnx import run_onnx
 from drcls.export.saved_model import run_saved_model
+from drcls.forward.inference import draw_inputs, inference_model, predictions
+from drcls.forward.onnx import run_onnx
 
 WRITERS = {
     "keras": (export_keras, "model.keras"),
@@ -187,8 +187,8 @@ def test_an_export_that_differs_is_not_left_behind(tmp_path, monkeypatch):
     """The check reads the file that was written, whatever the converter says of it."""
     other = keras.Sequential([keras.Input((4,)), layers.Dense(2)])
     model = keras.Sequential([keras.Input((4,)), layers.Dense(2)])
-    for module in ("saved_model", "onnx"):
-        monkeypatch.setattr(f"drcls.export.{module}.inference_model", _wrapper_of(other))
+    for module in ("export.saved_model", "forward.onnx"):
+        monkeypatch.setattr(f"drcls.{module}.inference_model", _wrapper_of(other))
     for name in ("saved_model", "onnx"):
         write, file = WRITERS[name]
         with pytest.raises(ValueError, match="differs from `predict`"):
@@ -197,7 +197,7 @@ def test_an_export_that_differs_is_not_left_behind(tmp_path, monkeypatch):
 
 
 def _wrapper_of(other):
-    from drcls.export.inference import inference_model
+    from drcls.forward.inference import inference_model
 
     return lambda model: inference_model(other)
 

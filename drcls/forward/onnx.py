@@ -1,12 +1,13 @@
 """ONNX: a file that onnxruntime runs without Keras or TensorFlow, on a CPU often faster than they do."""
 
 import contextlib
+import os
 import tempfile
 from pathlib import Path
 
 import keras
 
-from drcls.export.inference import (
+from drcls.forward.inference import (
     check_equal,
     inference_model,
     iterate_leaves,
@@ -39,7 +40,7 @@ def export_onnx(model, file):
     need_tensorflow("ONNX")
     need_built(model)
     file = Path(file)
-    if not _computes_in_float32(model):
+    if not computes_in_float32(model):
         model = _copy_in_float32(model)
     with temporary_folder(file.parent) as temporary:
         _write(model, temporary / "new.onnx")
@@ -94,23 +95,70 @@ def run_onnx(file, structure):
     return run
 
 
+def write_function(function, signature, file):
+    """Write a TensorFlow function as ONNX.
+
+    Its weights become constants of the file. Half of tf2onnx's time goes into copies of the whole graph, which it
+    takes before each of its optimisations so that one that fails is left out. They are made only where one fails.
+
+    Args:
+        function: `tf.function`.
+        signature: list with its only argument: `tf.TensorSpec`, or the structure of them.
+        file: path of the file to write.
+
+    Raises:
+        ValueError, TypeError, KeyError, NotImplementedError, tf.errors.OpError and others: where it cannot be written,
+            see `not_convertible`.
+    """
+    import tf2onnx  # the extra `export`
+
+    def write():
+        tf2onnx.convert.from_function(function, signature, output_path=str(file))
+
+    try:
+        with _without_copies():
+            write()
+    except not_convertible():
+        write()
+
+
+def not_convertible():
+    """Return the errors by which TensorFlow and tf2onnx refuse a network."""
+    import tensorflow as tf
+
+    return ValueError, TypeError, LookupError, AttributeError, NotImplementedError, tf.errors.OpError
+
+
+@contextlib.contextmanager
+def _without_copies():
+    name = "TF2ONNX_CATCH_ERRORS"  # of tf2onnx
+    before = os.environ.get(name)
+    os.environ[name] = "FALSE"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
 def _write(model, file):
     import tensorflow as tf
 
     wrapped = inference_model(model)
-    # Given a signature, Keras does not ask for the model to have been called before.
     signature = keras.tree.map_structure(
-        lambda tensor: keras.InputSpec(shape=tensor.shape, dtype=tensor.dtype, name=tensor.name),
-        wrapped.input,
+        lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor.name), wrapped.input
     )
+    function = tf.function(lambda inputs: wrapped(inputs, training=False), autograph=False)
     try:
-        with _constants_in_numpy(model):
-            wrapped.export(file, format="onnx", verbose=False, input_signature=[signature])
-    except (ValueError, TypeError, KeyError, NotImplementedError, tf.errors.OpError) as error:
+        with constants_in_numpy(model):
+            write_function(function, [signature], file)
+    except not_convertible() as error:
         raise refused(model, "ONNX", error) from error
 
 
-def _computes_in_float32(model):
+def computes_in_float32(model):
     return all(
         layer.compute_dtype == "float32"
         for layer in iterate_leaves(model)
@@ -119,7 +167,7 @@ def _computes_in_float32(model):
 
 
 @contextlib.contextmanager
-def _constants_in_numpy(model):
+def constants_in_numpy(model):
     """Hold tensors that layers keep beside their weights as NumPy arrays, which are traced as constants.
 
     Normalization keeps its mean and variance so. tf2onnx takes them for further inputs of the network.
