@@ -167,6 +167,7 @@ def _area(model, start, end, heat_maps, class_index, num_steps):
         raise ValueError("class_index must name the class that the heat maps explain; received None")
     index = check_class_index(class_index, len(start), model.output_shape[-1])
     scores, head = score_function(model), find_head(model)
+    scores.expect(len(start) * (num_steps + 1))
     order = np.argsort(-heat_maps.reshape(len(start), -1), axis=1, kind="stable")
     rank = np.argsort(order, axis=1).reshape(heat_maps.shape)  # 0 for the hottest pixel
     shares = np.linspace(0, 1, num_steps + 1)

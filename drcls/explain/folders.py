@@ -48,6 +48,7 @@ def predict_folder(model, images, to_csv, class_names=None, preparation=None):
     """
     classifier = _Classifier(model, class_names)
     files, _ = find_pictures(images)
+    classifier.scores.expect(len(files))
     rows, broken = {}, []
     for pictures in _batches(files, classifier.model, preparation, broken, "predicting"):
         for picture, values in zip(pictures, classifier.probabilities(pictures), strict=True):

@@ -33,7 +33,8 @@ def lime(
         batch_size: int, images per forward pass.
         normalise: bool, keep positive weights and divide each map by its maximum; otherwise signed weights.
         progress: function called with the number of images of each forward pass, or None.
-        scores: function from `drcls.explain.scores.score_function`, for many calls on one model; None: compile one.
+        scores: `ForwardPass` from `drcls.explain.scores.score_function`, for many calls on one model; None: compile
+            one. Where many samples pay for it, onnxruntime computes them.
 
     Returns:
         float32 (N, H, W), in 0..1 where normalised.
@@ -47,6 +48,7 @@ def lime(
 
     images = check_images(images, model)
     scores = scores or score_function(model, batch_size)
+    scores.expect(len(images) * num_samples)
     index = predicted_classes(model, images, class_index, scores)
     scores = reported(scores, progress)
     maps = np.zeros(images.shape[:3], "float32")

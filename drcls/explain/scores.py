@@ -13,26 +13,27 @@ from keras import ops
 
 from drcls.explain.head import find_head
 from drcls.explain.layer_graph import is_graph, run_graph
+from drcls.forward import ForwardPass
 from drcls.models.input_range import expects_bytes
 
 PREDICTED = -1
 
 
-def score_function(model, batch_size=32):
+def score_function(model, batch_size=32, engine="auto"):
     """Return the model's forward pass up to the scores, compiled once for many calls.
 
     `model.predict` spends more time on starting than a small network on its batch.
 
     Args:
         model: Functional or Sequential `keras.Model` from images to class probabilities or scores.
-        batch_size: int, images per step, at most.
+        batch_size: int, images per step of Keras, at most.
+        engine: str, see `ForwardPass`.
 
     Returns:
-        function from float or uint8 (N, H, W, channels) on the model's scale to float32 NumPy scores (N, C).
+        `ForwardPass` from float or uint8 (N, H, W, channels) on the model's scale to float32 NumPy scores (N, C).
     """
     check_model(model)
     head = find_head(model)
-    dtype = model.inputs[0].dtype
 
     def forward(images):
         seen = {}
@@ -45,19 +46,7 @@ def score_function(model, batch_size=32):
         run_graph(model, images, observe)
         return seen["scores"]
 
-    step, filled = _compile(forward, model)
-
-    def scores(images):
-        images = np.asarray(images)
-        parts = []
-        for start in range(0, len(images), batch_size):
-            part = images[start : start + batch_size].astype(dtype)
-            missing = batch_size - len(part) if filled else 0
-            rows = np.concatenate([part, np.zeros((missing, *part.shape[1:]), dtype)]) if missing else part
-            parts.append(ops.convert_to_numpy(step(rows))[: len(part)])
-        return np.concatenate(parts)
-
-    return scores
+    return ForwardPass(forward, model, "scores", batch_size, engine)
 
 
 def reported(scores, progress):
@@ -71,21 +60,6 @@ def reported(scores, progress):
         return result
 
     return observed
-
-
-def _compile(forward, model):
-    """Return the compiled function, and whether it is compiled for one number of images alone."""
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        spec = tf.TensorSpec((None, *model.input_shape[1:]), model.inputs[0].dtype)
-        return tf.function(forward, input_signature=[spec]), False
-    if backend == "jax":
-        import jax
-
-        return jax.jit(forward), True
-    return forward, False
 
 
 def score_model(model):

@@ -78,12 +78,13 @@ def shap_partition(
     Args:
         max_evaluations: int, forward passes for each image, about.
         progress: function called with the number of images of each forward pass, or None.
-        scores: function from `drcls.explain.scores.score_function`, for many calls on one model; None: compile one.
+        scores: as for `lime`.
     """
     import shap
 
     images = check_images(images, model)
     scores = scores or score_function(model, batch_size)
+    scores.expect(len(images) * max_evaluations)
     index = predicted_classes(model, images, class_index, scores)
     scores = reported(scores, progress)
     side = max(3, images.shape[1] // 4)

@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from drcls.data.cache import check_room
+from drcls.forward import ForwardPass
 
 
 def build_embedding_model(backbone):
@@ -52,15 +53,16 @@ def pool_several_layers(backbone, num_stages=6):
     return keras.Model(backbone.inputs[0], keras.ops.sign(joined) * keras.ops.sqrt(keras.ops.abs(joined)))
 
 
-def embed(backbone, images, batch_size=32, forward=None):
+def embed(backbone, images, batch_size=32, forward=None, engine="auto"):
     """Pool a backbone's feature map to one vector per image.
 
     Args:
         backbone: keras.Model from `build_backbone`, giving (N, h, w, C).
         images: uint8 (N, H, W, 3) in 0..255, memory-mapped or not; read a batch at a time.
         batch_size: int.
-        forward: function float32 (n, H, W, 3) -> (n, C) that computes what `build_embedding_model` does, for
-            example `drcls.export.onnx_function` of it; None: Keras.
+        forward: function float32 (n, H, W, 3) -> (n, C) that computes what `build_embedding_model` does; None: Keras
+            or, for many images, onnxruntime.
+        engine: str, chooses between the two, see `drcls.forward.ForwardPass`.
 
     Returns:
         float32 (N, C), the average over the feature map.
@@ -69,22 +71,23 @@ def embed(backbone, images, batch_size=32, forward=None):
         ValueError: where an embedding is not finite.
     """
     features = np.empty((len(images), backbone.output_shape[-1]), dtype=np.float32)
-    _fill(features, 0, backbone, images, batch_size, forward)
+    _fill(features, 0, backbone, images, batch_size, forward, engine)
     return features
 
 
-def cached_embeddings(cache, backbone, name, batch_size=32, forward=None):
+def cached_embeddings(cache, backbone, name, batch_size=32, forward=None, engine="auto"):
     """Embed every image of a data set, once; afterwards the result is read from disk.
 
     The file lies in `embeddings/` beside the manifest, under a name that changes with the images, their size and
-    preparation, and the backbone's wiring and weights. Rows are written as they are computed, so that an
-    interrupted computation goes on where it stopped; the file gets its name when it is complete.
+    preparation, and the backbone's wiring and weights. It does not change with the engine: what onnxruntime gives is
+    compared with Keras before it is used and differs by 1e-4 of the largest value at most. Rows are written as they are
+    computed, so that an interrupted computation goes on where it stopped; the file gets its name when it is complete.
 
     Args:
         cache: `ImageCache` of the data set.
         backbone: keras.Model from `build_backbone`.
         name: str, a readable beginning of the file's name; where `forward` is given, it should say so.
-        batch_size, forward: as for `embed`.
+        batch_size, forward, engine: as for `embed`.
 
     Returns:
         float32 (N, C), memory-mapped, in the order of the manifest; `cache.rows(part)` are a part's rows.
@@ -101,12 +104,12 @@ def cached_embeddings(cache, backbone, name, batch_size=32, forward=None):
         with path.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # a second process waits and then finds the file
             if not path.exists():
-                _compute(path, shape, backbone, cache.images, batch_size, forward)
+                _compute(path, shape, backbone, cache.images, batch_size, forward, engine)
             path.with_suffix(".lock").unlink(missing_ok=True)
     return _open(path, shape, "r")
 
 
-def _compute(path, shape, backbone, images, batch_size, forward):
+def _compute(path, shape, backbone, images, batch_size, forward, engine):
     """Fill a file of NaN row by row: the first row that still holds one is where to go on."""
     partial = path.with_suffix(".partial")
     if partial.exists():
@@ -118,13 +121,13 @@ def _compute(path, shape, backbone, images, batch_size, forward):
         new.replace(partial)
     missing = np.flatnonzero(np.isnan(features).any(axis=1))
     if len(missing):
-        _fill(features, int(missing[0]), backbone, images, batch_size, forward)
+        _fill(features, int(missing[0]), backbone, images, batch_size, forward, engine)
     features.flush()
     partial.replace(path)
 
 
-def _fill(features, first, backbone, images, batch_size, forward):
-    forward = forward or build_embedding_model(backbone).predict_on_batch
+def _fill(features, first, backbone, images, batch_size, forward, engine):
+    forward = forward or _forward_pass(backbone, len(images) - first, batch_size, engine)
     with tqdm(total=len(images), initial=first, desc="embedding", unit="image") as progress:
         for start in range(first, len(images), batch_size):
             batch = np.asarray(images[start : start + batch_size], dtype=np.float32)
@@ -136,6 +139,15 @@ def _fill(features, first, backbone, images, batch_size, forward):
                 )
             features[start : start + batch_size] = vectors
             progress.update(len(batch))
+
+
+def _forward_pass(backbone, num_images, batch_size, engine):
+    model = build_embedding_model(backbone)
+    forward = ForwardPass(
+        lambda images: model(images, training=False), backbone, "embeddings", batch_size, engine
+    )
+    forward.expect(num_images)
+    return forward
 
 
 def _fingerprint(cache, backbone):

@@ -32,12 +32,10 @@ from data_prep.phantoms.fundus import write_fundus
 from drcls.data import ImageCache, split
 from drcls.data.holdout_guard import row_fingerprints
 from drcls.evaluate import measure
-from drcls.export import onnx_function
 from drcls.models import (
     LEARNERS,
     RESAMPLERS,
     build_embedding_classifier,
-    build_embedding_model,
     build_transfer_classifier,
     cached_embeddings,
     choose_hyperparameters,
@@ -253,10 +251,8 @@ def embeddings(config, cache, folder):
     else:
         keras.utils.set_random_seed(0)  # random weights too are the same for every row
         backbone = open_backbone(config, config["image_size"])
-    if config["engine"] == "keras":
-        return cached_embeddings(cache, backbone, name)
-    forward = onnx_function(build_embedding_model(backbone))
-    return cached_embeddings(cache, backbone, f"{name}-onnx", forward=forward)
+    name = f"{name}-onnx" if config["engine"] == "onnx" else name
+    return cached_embeddings(cache, backbone, name, engine=config["engine"])
 
 
 def choose(config, features, labels, groups, holdout, folder):

@@ -11,6 +11,7 @@ from tf_keras_vis.utils.scores import CategoricalScore
 from drcls.explain import METHODS, lime, saliency, shap_gradient, shap_partition
 from drcls.explain.lime import superpixels
 from drcls.explain.scores import blurred, score_function, score_model
+from drcls.forward import fastest
 from drcls.layers import ClassProbabilities
 
 FAST = {
@@ -154,6 +155,17 @@ def test_lime_equals_the_library_with_the_same_seed(trained, images):
         expected[segment] = weight
     received = lime(trained, images[:1], 1, num_samples=60, num_segments=12, seed=5, normalise=False)
     np.testing.assert_allclose(received[0], expected[segments], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("method", ["lime", "shap_partition"])
+def test_onnxruntime_gives_the_maps_of_keras(method, nested, images, monkeypatch):
+    model, options = nested(ClassProbabilities(list("abc"))), FAST[method] | {"normalise": False}
+    expected = METHODS[method](model, images[:2], 1, **options)
+    monkeypatch.setattr(fastest, "PAYS_FROM", 80 * 32 * 32)
+    scores = score_function(model)
+    received = METHODS[method](model, images[:2], 1, scores=scores, **options)
+    assert scores.engine == "onnx" and model in fastest._CONVERTED
+    np.testing.assert_allclose(received, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 
 def test_lime_follows_its_seed(trained, images):

@@ -12,6 +12,7 @@ from PIL import Image
 from drcls.explain import explain_folder, grad_cam, predict_folder
 from drcls.explain.folders import beside, find_class
 from drcls.explain.pictures import find_pictures
+from drcls.forward import fastest
 from drcls.layers import ClassProbabilities
 
 
@@ -47,6 +48,20 @@ def folder(tmp_path):
 def rows(path):
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def test_onnxruntime_gives_the_tables_and_maps_of_keras(folder, tmp_path, monkeypatch):
+    model, options = network(names=["red", "green", "blue"]), {"method": "lime", "num_samples": 30}
+    tables, maps = [], []
+    for pays_from, engine in ((10**6, "keras"), (5 * 16 * 16, "onnx")):
+        monkeypatch.setattr(fastest, "PAYS_FROM", pays_from)
+        done = predict_folder(model, folder, tmp_path / f"{engine}.csv")
+        tables.append([row["p_red"] for row in rows(done["table"]) if not row["error"]])
+        explained = explain_folder(model, folder, tmp_path / engine, **options)["explained"]
+        maps.append(np.stack([np.load(one["map"]) for one in explained]))
+        assert (model in fastest._CONVERTED) == (engine == "onnx")
+    np.testing.assert_allclose(np.float32(tables[1]), np.float32(tables[0]), atol=1e-5)
+    np.testing.assert_allclose(maps[1], maps[0], rtol=0, atol=1e-4 * np.abs(maps[0]).max())
 
 
 def test_a_table_of_a_folder(folder, tmp_path):

@@ -11,6 +11,7 @@ from scipy.special import expit, softmax
 from drcls.explain import METHODS, deletion_auc, insertion_auc
 from drcls.explain.head import find_head
 from drcls.explain.scores import score_function
+from drcls.forward import fastest
 from drcls.layers import ClassProbabilities
 
 FAST = {
@@ -70,6 +71,7 @@ def test_scores_and_probabilities_are_the_models(head, pictures):
     expected = scores_of.predict(pictures, verbose=0) @ kernel + bias
     scores = score_function(model)(pictures)
     np.testing.assert_allclose(scores, expected, atol=1e-5)
+    np.testing.assert_allclose(score_function(model, engine="onnx")(pictures), expected, atol=1e-5)
     assert find_head(model).link == link
     probabilities = find_head(model).probabilities(scores)
     np.testing.assert_allclose(probabilities, LINKS[link](expected), atol=1e-5)
@@ -92,6 +94,16 @@ def test_every_explainer_explains_the_score(head, method, pictures):
     )
     if head == "one sigmoid":  # there is but one output to explain
         np.testing.assert_array_equal(maps, METHODS[method](model, pictures[:2], normalise=False, **options))
+
+
+@pytest.mark.parametrize("head", ["one sigmoid", "several sigmoids", "dense softmax"])
+@pytest.mark.parametrize("measure", [deletion_auc, insertion_auc])
+def test_onnxruntime_gives_the_areas_of_keras(head, measure, pictures, monkeypatch):
+    model, maps = build(head), np.random.default_rng(6).random((3, 16, 16))
+    expected = measure(model, pictures, maps, 0, num_steps=4)
+    monkeypatch.setattr(fastest, "PAYS_FROM", 15 * 16 * 16)
+    np.testing.assert_allclose(measure(model, pictures, maps, 0, num_steps=4), expected, rtol=1e-5)
+    assert model in fastest._CONVERTED
 
 
 @pytest.mark.parametrize("head", ["one sigmoid", "several sigmoids", "dense softmax"])

@@ -6,6 +6,7 @@ import pytest
 
 from drcls.data import ImageCache
 from drcls.export import onnx_function
+from drcls.forward import fastest
 from drcls.models import build_embedding_model, cached_embeddings, embed, pool_several_layers
 from tests.small_data import write_squares
 
@@ -16,6 +17,14 @@ def backbone_with_operations(seed=0):
     images = keras.Input((16, 16, 3))
     inner = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Conv2D(4, 3, strides=4)])
     return keras.Model(images, inner(keras.ops.flip(images, axis=-1)))
+
+
+def several_depths():
+    keras.utils.set_random_seed(0)
+    images = keras.Input((16, 16, 3))
+    x = keras.layers.Conv2D(4, 3, strides=2)(images)
+    x = keras.layers.Conv2D(6, 3, strides=2)(keras.layers.Add()([x, x]))
+    return pool_several_layers(keras.Model(images, keras.layers.Conv2D(5, 1)(keras.layers.Add()([x, x]))))
 
 
 def backbone(seed=0, filters=4):
@@ -117,12 +126,25 @@ def test_a_damaged_file_is_named(cache, content):
         cached_embeddings(cache, backbone(), "tiny")
 
 
-def test_onnxruntime_gives_the_same_embeddings(cache):
-    model = backbone()
+@pytest.mark.parametrize("build", [backbone, backbone_with_operations, several_depths])
+def test_onnxruntime_computes_many_embeddings_as_keras_does_and_under_the_same_name(
+    build, cache, monkeypatch
+):
+    model = build()
+    expected = embed(model, cache.images, engine="keras")
+    monkeypatch.setattr(fastest, "PAYS_FROM", cache.images[..., 0].size)
+    received = cached_embeddings(cache, model, "tiny")
+    assert fastest._CONVERTED[model]["embeddings"].run is not None
+    np.testing.assert_allclose(received, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+    np.testing.assert_array_equal(cached_embeddings(cache, build(), "tiny", engine="keras"), received)
     forward = onnx_function(build_embedding_model(model))
-    np.testing.assert_allclose(
-        embed(model, cache.images, forward=forward), embed(model, cache.images), atol=1e-4
-    )
+    np.testing.assert_allclose(embed(model, cache.images, forward=forward), expected, atol=1e-4)
+
+
+def test_few_embeddings_are_computed_by_keras(cache):
+    model = backbone()
+    embed(model, cache.images)
+    assert model not in fastest._CONVERTED
 
 
 def test_several_depths_are_pooled_where_the_number_of_channels_changes():
