@@ -155,28 +155,28 @@ def curves_section(folder, runs, number):
 
 def external_section(runs):
     """Trained on one data set, tested on every image of another."""
-    rows = []
+    rows, controls = [], set()
     for run in runs:
         for file in sorted(run["folder"].glob("external-*.json")):
             measured = read_json(file)
-            row = {"trained on": run["data"], "tested on": measured["data"], "images": measured["num_test"]}
-            row |= {
-                "trained on, prepared": as_words(measured["trained_on"]),
-                "tested on, prepared": as_words(measured["preparation"]),
-            }
-            row |= {"variant": run["variant"], "protocol": run["protocol"], "seed": run["seed"]}
+            tested_on = f"{measured['data']} ({as_words(measured['preparation'])})"
+            trained_on = f"{run['data']} ({as_words(measured['trained_on'])})"
+            row = {"row": run["variant"], "trained on": trained_on, "tested on": tested_on}
+            row |= {"images": measured["num_test"], "protocol": run["protocol"], "seed": run["seed"]}
             rows.append(row | external_measures(measured))
             if "control" in measured:
-                what = f"control: {measured['control']['what']}"
-                learned = {"variant": what, "trained on": f"{measured['data']}, cross-validated"}
+                learned = {"row": f"control for {run['variant']}", "trained on": "the same, cross-validated"}
+                controls.add(measured["control"]["what"])
                 rows.append(row | learned | external_measures(measured["control"]))
     if not rows:
         return Section("Another data set", ["Not run: `--external` names a prepared data set to test on."])
-    caption = (
-        "Every image of the other data set; nothing was chosen on it. The control learns from the other data set "
-        "itself: it shows whether its prepared images still show the grades. What the distributor did to the images "
-        "(the APTOS copy comes filtered) is not in the preparation here."
-    )
+    caption = "Every image of the other data set; nothing was chosen on it. "
+    if controls:
+        caption += (
+            f"The control ({'; '.join(sorted(controls))}) learns from the other data set itself, at the image size of "
+            "the row: it shows whether the prepared images still show the grades. "
+        )
+    caption += "What the distributor did to the images (the APTOS copy comes filtered) is not in the preparation here."
     rows = [{key: str(value) for key, value in row.items()} for row in rows]
     return Section("Another data set", [Table(pd.DataFrame(rows), caption)])
 
