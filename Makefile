@@ -10,6 +10,7 @@ PROTOCOL ?= both
 PROFILE ?= auto
 MODELS ?= all
 SEED ?= 0
+DEVICES ?= 1
 WEIGHTS ?= none
 BACKBONE ?=
 RUNS ?= runs
@@ -34,7 +35,7 @@ FOLDER ?= screening
 PORT ?= 8000
 ROLE ?= clinician
 OPTIONS = --data $(DATA) --protocol $(PROTOCOL) --profile $(PROFILE) --models $(MODELS) --seed $(SEED) \
-	--runs $(RUNS) $(if $(TENSORBOARD),--tensorboard)
+	--devices $(DEVICES) --runs $(RUNS) $(if $(TENSORBOARD),--tensorboard)
 # What one experiment has besides: named after its folder under experiments/.
 PRETRAINED = --weights $(WEIGHTS) $(if $(BACKBONE),--backbone $(BACKBONE))
 chexnet_cbam = $(PRETRAINED)

@@ -163,14 +163,15 @@ def write_split(folder, parts):
     write_csv(Path(folder) / "split.csv", pd.concat(rows, ignore_index=True))
 
 
-def environment(wall_seconds):
+def environment(wall_seconds, num_devices=1):
     """Return what a number depends on besides the configuration.
 
     Args:
         wall_seconds: float, of the run that just ended.
+        num_devices: int, how many of the devices it used.
 
     Returns:
-        dict with versions, Python, platform, backend, device, git commit, command, cores and wall time.
+        dict with versions, Python, platform, backend, devices, git commit, command, cores and wall time.
     """
     import keras  # takes seconds, and whoever reads or writes a run needs none of it
 
@@ -181,6 +182,7 @@ def environment(wall_seconds):
         "cores": os.cpu_count(),
         "backend": keras.backend.backend(),
         "device": ", ".join(devices()),
+        "num_devices": num_devices,
         "git_commit": _git_commit(),
         "command": command_line(sys.argv),
         "wall_seconds": round(wall_seconds, 1),
@@ -218,14 +220,14 @@ def program_name(path=None):
 
 
 def devices():
-    """Return the names of the devices that the backend trains on, for example ['cpu:0']."""
+    """Return the names of the devices that the backend can train on, for example ['cpu:0']."""
     import keras
 
     if keras.backend.backend() == "torch":
         import torch
 
         return [f"cuda:{i}" for i in range(torch.cuda.device_count())] or ["cpu:0"]
-    return keras.distribution.list_devices("gpu") or keras.distribution.list_devices("cpu")
+    return keras.distribution.list_devices()  # processors alone where there is nothing faster
 
 
 def _agree(key, found, wanted):

@@ -62,6 +62,11 @@ def positive_int(text):
     return int(text)
 
 
+def number_of_devices(text):
+    """A whole number of at least 1, or `all`."""
+    return text if text == "all" else positive_int(text)
+
+
 def positive_float(text):
     """A number above 0."""
     try:

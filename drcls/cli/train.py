@@ -10,7 +10,7 @@ examples:
 
 from pathlib import Path
 
-from drcls.cli.arguments import UsageError, names, positive_float, positive_int, prepared
+from drcls.cli.arguments import UsageError, names, number_of_devices, positive_float, positive_int, prepared
 from drcls.cli.results import describe_metrics
 from drcls.own_images.options import BACKBONES, HEADS, LOSSES, PARTS, PROTOCOLS, SAMPLERS, check_options
 
@@ -73,6 +73,12 @@ def add_arguments(parser):
     parser.add_argument("--batch-size", type=positive_int, default=32, help="default: %(default)s")
     parser.add_argument("--no-augmentation", action="store_true", help="show training images as they are")
     parser.add_argument("--seed", type=int, default=0, help="of everything random, the split too")
+    parser.add_argument(
+        "--devices",
+        type=number_of_devices,
+        default=1,
+        help="GPUs to train on at once, or all; they divide each batch (default: %(default)s)",
+    )
     parser.add_argument("--force", action="store_true", help="train anew where RUN holds a run")
 
 
@@ -80,7 +86,13 @@ def run(options):
     """Train, and return the content of `metrics.json`."""
     try:
         check_options(
-            options.parts, options.loss, options.sampler, options.frozen, options.head, options.protocol
+            options.parts,
+            options.loss,
+            options.sampler,
+            options.frozen,
+            options.head,
+            options.protocol,
+            options.devices,
         )
     except ValueError as error:
         raise UsageError(str(error)) from error
@@ -97,7 +109,12 @@ def run(options):
     except ValueError as error:
         raise UsageError(str(error)) from error
     from drcls.own_images import train_classifier
+    from drcls.train import check_devices
 
+    try:
+        devices = check_devices(options.devices, options.batch_size)
+    except ValueError as error:
+        raise UsageError(f"--devices: {error}") from error
     result = train_classifier(
         options.data,
         options.run_folder,
@@ -116,6 +133,7 @@ def run(options):
         protocol=options.protocol,
         seed=options.seed,
         force=options.force,
+        devices=devices,
     )
     return result | {"run": str(options.run_folder)}
 

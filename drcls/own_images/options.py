@@ -21,11 +21,11 @@ HEADS = ("dense", "logistic_regression")
 PROTOCOLS = {"clean": "grouped", "random": "random", "as-given": "official"}
 
 
-def check_options(parts, loss, sampler, frozen, head, protocol):
+def check_options(parts, loss, sampler, frozen, head, protocol, devices=1):
     """Refuse names that are unknown, and options that exclude each other.
 
     Args:
-        parts, loss, sampler, frozen, head, protocol: as for `train_classifier`.
+        parts, loss, sampler, frozen, head, protocol, devices: as for `train_classifier`.
 
     Raises:
         ValueError: with what was received and what to do instead.
@@ -44,6 +44,10 @@ def check_options(parts, loss, sampler, frozen, head, protocol):
     if head == "logistic_regression" and loss not in ("cross_entropy", "weighted"):
         raise ValueError(
             f"logistic regression knows the losses cross_entropy and weighted; received {loss!r}"
+        )
+    if frozen and devices != 1:
+        raise ValueError(
+            f"a head on a frozen backbone is trained on one device; received {devices}; leave out one of the two"
         )
     if frozen and parts:
         raise ValueError(

@@ -23,6 +23,7 @@ from drcls.runs import (
     write_json,
     write_split,
 )
+from drcls.train import check_devices, use_devices
 
 BATCH_SIZE = 32
 AUGMENTATION = {"rotation_range": 20, "zoom_range": 0.1, "horizontal_flip": True}
@@ -50,6 +51,7 @@ def train_classifier(
     protocol="clean",
     seed=0,
     force=False,
+    devices=1,
 ):
     """Train a classifier and measure it on its test part.
 
@@ -75,6 +77,8 @@ def train_classifier(
             "as-given" (the parts that the source came in; where it has no validation part, a share of training).
         seed: int, of split, initial weights, order, augmentation and bootstrap.
         force: bool, train anew where the folder holds a run.
+        devices: int or "all", that the network is trained on at once (`drcls.train.use_devices`); no part of what
+            the run is, so that it goes on with another number.
 
     Returns:
         dict, the content of `metrics.json`: `metrics`, `intervals`, `leakage` and what the run was.
@@ -89,7 +93,8 @@ def train_classifier(
         metrics = train_classifier("data/cells", "runs/balanced", loss="balanced_softmax")["metrics"]
     """
     parts, folder = sorted(parts), Path(folder)
-    check_options(parts, loss, sampler, frozen, head, protocol)
+    check_options(parts, loss, sampler, frozen, head, protocol, devices)
+    devices = check_devices(devices, batch_size)
     check_run_folder(folder)
     manifest = load_manifest(data)
     weights = weights or ("none" if backbone.endswith(".keras") else "imagenet")
@@ -119,11 +124,11 @@ def train_classifier(
         discard_run(folder)
     if not is_current(folder, with_file_digests(config)):
         check_size(manifest, config["image_size"])
-        _train(manifest, config, divided, folder)
+        _train(manifest, config, divided, folder, devices)
     return read_json(folder / "metrics.json")
 
 
-def _train(manifest, config, parts, folder):
+def _train(manifest, config, parts, folder, devices):
     """Audit, train, measure and record; `metrics.json` is written last."""
     started = time.monotonic()
     found = audit(manifest)
@@ -138,12 +143,13 @@ def _train(manifest, config, parts, folder):
     write_json(folder / "dataset.json", manifest.info)
     write_json(folder / "audit.json", found)
     write_split(folder, parts)
-    probabilities, note = fit(config, manifest, parts, folder)
+    with use_devices(devices):
+        probabilities, note = fit(config, manifest, parts, folder)
     validation = parts["validation"], probabilities["validation"]
     measured = measure_classifier(parts["test"], probabilities["test"], validation, config["seed"])
     write_predictions(folder / "predictions.csv", parts["test"], probabilities["test"])
     write_predictions(folder / "validation_predictions.csv", *validation)
-    write_json(folder / "env.json", environment(time.monotonic() - started))
+    write_json(folder / "env.json", environment(time.monotonic() - started, devices))
     identity = {key: config[key] for key in ("variant", "data", "phantom", "protocol", "profile", "seed")}
     recorded = {
         "part": "test",

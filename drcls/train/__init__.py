@@ -1,6 +1,7 @@
 """Training that can be cut at any moment, and batch-norm statistics that belong to the trained weights."""
 
 from drcls.train.batch_norm import BatchNormReestimation
+from drcls.train.devices import check_devices, use_devices
 from drcls.train.loop import (
     Checkpoint,
     StopOnNonFiniteLoss,
@@ -18,6 +19,8 @@ __all__ = [
     "StopOnNonFiniteLoss",
     "averaged_weights",
     "build_train_state",
+    "check_devices",
     "train",
+    "use_devices",
     "cosine_decay_with_warmup",
 ]

@@ -14,6 +14,7 @@ from keras import ops
 
 from drcls.runs import read_json, write_csv, write_json
 from drcls.train.batch_norm import BatchNormReestimation
+from drcls.train.devices import DivideBatches, EqualShares, check_batch_size, num_devices
 from drcls.train.settings import check_same_training, describe_training
 
 # Writing the weights of a small network takes longer than an epoch of it.
@@ -33,7 +34,8 @@ def train(
 
     After every epoch the weights, the optimizer and the random states are written to `folder/checkpoint`; where
     the last epoch is kept, at most every 20 seconds.
-    Called again on the same folder, training continues after the last finished epoch and ends with the same
+    Inside `use_devices`, each batch is divided among the devices. Called again on the same folder, also with another
+    number of devices, training continues after the last finished epoch and ends with the same
     weights as if it had not been interrupted.
 
     Args:
@@ -52,9 +54,11 @@ def train(
 
     Raises:
         FloatingPointError: where the loss is no longer finite.
-        ValueError: where a checkpoint is of another network, loss, optimizer, data or `monitor`, or damaged, or
-            `monitor` is not logged.
+        ValueError: where a checkpoint is of another network, loss, optimizer, data or `monitor`, or damaged,
+            `monitor` is not logged, or the devices do not divide a batch.
     """
+    number = num_devices()
+    check_batch_size(batches.batch_size, number)
     checkpoint = Checkpoint(
         Path(folder),
         monitor,
@@ -65,10 +69,10 @@ def train(
     build_train_state(model, validation_batches or batches)
     first = checkpoint.restore(model)
     model.fit(
-        batches,
+        batches if number == 1 else EqualShares(batches, number),
         epochs=epochs,
         initial_epoch=first,
-        callbacks=[SyncEpoch(batches), StopOnNonFiniteLoss(), checkpoint, *callbacks],
+        callbacks=[DivideBatches(), SyncEpoch(batches), StopOnNonFiniteLoss(), checkpoint, *callbacks],
         # The batches shuffle by their own seed; `fit` would shuffle them again by Python's global one.
         shuffle=False,
         verbose=(1 if sys.stdout.isatty() else 2) if verbose is None else verbose,

@@ -167,7 +167,8 @@ def run(config, cache, parts, leakage, folder, options):
         watch = [keras.callbacks.TensorBoard(target / "tensorboard")] if options.tensorboard else []
         return FITS[config["kind"]](config, cache, parts, folder, [*watch, *plateaus(config)])
 
-    run_variant(target, config, parts, leakage, fit, options.force)
+    devices = 1 if config["kind"] == "transfer" else options.devices  # a head trains within seconds
+    run_variant(target, config, parts, leakage, fit, options.force, devices)
     if config["protocol"] == "clean":
         number = PROFILES[options.profile]["num_corrupted"]
         measure_corrupted(target, cache, parts["test"], config, number, options.tta, options.force)

@@ -21,7 +21,6 @@ import os
 import shutil
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
 
@@ -31,7 +30,7 @@ from data_prep.samples.data_sets import RED_CELL_SIZE, RED_CELLS_SAMPLE, prepare
 from data_prep.sources import Source
 from drcls.cli.arguments import positive_int
 from drcls.grid import ENGINES, Trial, run_trials
-from drcls.runs import read_json, write_json
+from drcls.runs import devices, read_json, write_json
 from experiments.canine_rbc_focal.report import write_canine_rbc_focal_report
 from experiments.canine_rbc_focal.trial import train_trial
 from experiments.common.data import acquire
@@ -298,7 +297,7 @@ def run(options, trials):
         for trial in trials:
             shutil.rmtree(trial.folder, ignore_errors=True)
     # Where the images are is no part of what a trial is: a moved checkout goes on with its runs.
-    train = functools.partial(train_trial, data=ROOT / "data" / options.data)
+    train = functools.partial(train_trial, data=ROOT / "data" / options.data, devices=options.devices)
     failed = run_trials(trials, train, options.engine, options.workers, options.address)
     if failed:
         raise SystemExit(
@@ -325,5 +324,8 @@ def parse(arguments):
         options, ROOT / "data" / "canine_rbc", RED_CELLS_SAMPLE.name, lambda _: list(METHODS), list(METHODS)
     )
     if options.engine == "auto":
-        options.engine = "processes" if keras.distribution.list_devices("gpu") == [] else "sequential"
+        on_processor = all("cpu" in name for name in devices()) and options.devices == 1
+        options.engine = "processes" if on_processor else "sequential"
+    if options.devices > 1 and options.engine != "sequential":
+        parser.error(f"--devices {options.devices} needs --engine sequential; received {options.engine}")
     return options

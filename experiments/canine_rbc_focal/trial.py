@@ -26,7 +26,7 @@ from drcls.models import (
     build_transfer_classifier,
 )
 from drcls.runs import save_model, write_json
-from drcls.train import train
+from drcls.train import train, use_devices
 from experiments.common.run import IDENTITY, audit, run_variant
 
 STRATEGIES = {"paper": "random", "clean": "grouped"}
@@ -37,24 +37,26 @@ TINY_NETWORKS = {
 PREDICTION_BATCH = 64
 
 
-def train_trial(config, folder, data):
+def train_trial(config, folder, data, devices=1):
     """Train one network with one method, and measure it on a fold's validation part or on the test part.
 
     Args:
         config: dict, from `experiments.canine_rbc_focal.experiment.make_config`.
         folder: Path of the run folder.
         data: Path of the prepared data set.
+        devices: int, that the network is trained on; the same for every trial of a process.
     """
     manifest = load_manifest(data)
     cache, parts = ImageCache(manifest, config["image_size"]), divide(config, manifest)
     if config["fold"] is None:
-        measure_test(config, cache, parts, folder)
+        measure_test(config, cache, parts, folder, devices)
     else:
-        validate_fold(config, cache, parts, folder)
+        with use_devices(devices):
+            validate_fold(config, cache, parts, folder)
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
 
 
-def measure_test(config, cache, parts, folder):
+def measure_test(config, cache, parts, folder, devices):
     """Train on the whole training part and measure on the test part."""
 
     def fit():
@@ -64,7 +66,7 @@ def measure_test(config, cache, parts, folder):
         note = f"{config['epochs']} epochs; {model.count_params():,} weights"
         return predict(model, Batches(cache, parts["test"], PREDICTION_BATCH)), note
 
-    run_variant(folder, config, parts, audit(parts, config["protocol"]), fit)
+    run_variant(folder, config, parts, audit(parts, config["protocol"]), fit, devices=devices)
 
 
 def validate_fold(config, cache, parts, folder):

@@ -199,7 +199,8 @@ def run(variant, options, protocol, manifest, parts, leakage, folder):
         watch = [keras.callbacks.TensorBoard(folder / "tensorboard")] if options.tensorboard else []
         return train_network(config, cache, parts, folder, watch)
 
-    run_variant(folder, config, parts, leakage, fit, options.force)
+    trains = "epochs" in config and not config.get("frozen")
+    run_variant(folder, config, parts, leakage, fit, options.force, options.devices if trains else 1)
 
 
 def make_config(variant, options, protocol):

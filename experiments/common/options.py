@@ -4,8 +4,9 @@ import argparse
 
 import keras
 
-from drcls.cli.arguments import Parser, positive_int
+from drcls.cli.arguments import Parser, number_of_devices, positive_int
 from drcls.runs import devices, program_name
+from drcls.train import check_devices
 
 
 def make_parser(description, profiles, data_sets):
@@ -29,6 +30,9 @@ def make_parser(description, profiles, data_sets):
     parser.add_argument("--epochs", type=positive_int, help="instead of the profile's")
     parser.add_argument("--runs", default="runs", help="folder of the run folders")
     parser.add_argument("--tensorboard", action="store_true", help="log to RUN/tensorboard while training")
+    parser.add_argument(
+        "--devices", type=number_of_devices, default=1, help="that a network is trained on at once, or all"
+    )
     parser.add_argument("--force", action="store_true", help="train finished rows anew")
     parser.add_argument("--report-only", action="store_true", help="rebuild the report from the run folders")
     return parser
@@ -46,7 +50,9 @@ def resolve_options(options, prepared, stand_in, models, known):
 
     Raises:
         SystemExit: where a row is unknown.
+        ValueError: where there are fewer devices than asked for.
     """
+    options.devices = check_devices(options.devices)
     if options.data == "auto":
         options.data = prepared.name if (prepared / "manifest.csv").is_file() else stand_in
     if options.profile == "auto":

@@ -28,6 +28,7 @@ from drcls.runs import (
     write_json,
     write_split,
 )
+from drcls.train import check_devices, use_devices
 
 VALIDATION = "validation.npy"
 IDENTITY = ("variant", "data", "phantom", "protocol", "profile", "seed")
@@ -45,7 +46,7 @@ def audit(parts, protocol):
     return leakage
 
 
-def run_variant(folder, config, parts, leakage, fit, force=False):
+def run_variant(folder, config, parts, leakage, fit, force=False, devices=1):
     """Train, evaluate and record one row, unless it is finished.
 
     Args:
@@ -57,11 +58,14 @@ def run_variant(folder, config, parts, leakage, fit, force=False):
         fit: function () -> (float (N, C) probabilities of the test part, str note). One that leaves those of the
             validation part as `validation.npy` has its ordered classes measured by their expected grade too.
         force: bool, remove what is in the folder and train anew.
+        devices: int, that `fit` builds and trains its network on. Like the machine, it is no part of what a row is:
+            `env.json` has it, and a row begun on one device goes on on several.
 
     Raises:
-        ValueError: where the folder holds a row of other settings, or the data set does not say whether its
-            classes are ordered.
+        ValueError: where the folder holds a row of other settings, the devices do not divide a batch, or the data
+            set does not say whether its classes are ordered.
     """
+    check_devices(devices, config.get("batch_size"))
     info, ordered = parts["test"].info, parts["test"].ordered
     config = with_file_digests(config) | {"phantom": bool(info.get("phantom"))}
     if "sample" in info:
@@ -74,12 +78,13 @@ def run_variant(folder, config, parts, leakage, fit, force=False):
         write_json(folder / "config.json", config)
         write_split(folder, parts)
         print(f"\n{folder}")
-        probabilities, note = fit()
+        with use_devices(devices):
+            probabilities, note = fit()
         write_csv(
             folder / "leaked.csv", pd.DataFrame({"leaked": leaked_images(parts["train"], parts["test"])})
         )
         measured = evaluate(parts["test"], probabilities, folder, seed=config["seed"])
-        write_json(folder / "env.json", environment(time.monotonic() - started))
+        write_json(folder / "env.json", environment(time.monotonic() - started, devices))
         row = {key: config[key] for key in IDENTITY} | {
             "num_test": len(parts["test"]),
             "class_names": parts["test"].classes,

@@ -128,7 +128,7 @@ def run_all(options, manifest, run_set):
                     return control(config["variant"], parts)
                 return train_network(config, manifest, parts, folder, watch)
 
-            run_variant(folder, config, parts, leakage, fit, options.force)
+            run_variant(folder, config, parts, leakage, fit, options.force, options.devices)
             if options.external and variant not in CONTROLS:
                 measure_elsewhere(folder, other_data_set(options.external, manifest), manifest, config)
 

@@ -154,8 +154,9 @@ def run(config, cache, parts, leakage, folder, options):
             return fine_tune(config, cache, parts, folder, options.tensorboard)
         return fit_on_embeddings(config, cache, parts, folder)
 
+    devices = options.devices if config["row"] == FINE_TUNED else 1
     try:
-        run_variant(folder / config["variant"], config, parts, leakage, fit, options.force)
+        run_variant(folder / config["variant"], config, parts, leakage, fit, options.force, devices)
     except NotPossible as reason:
         write_text(folder / config["variant"] / "not_possible.txt", f"{reason}\n")
         print(f"{config['variant']} is not possible: {reason}")

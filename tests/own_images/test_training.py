@@ -179,3 +179,16 @@ def test_epochs_and_learning_rate_go_by_the_number_of_images(num_images, options
 
 def test_the_backbones_that_can_be_asked_for_are_those_there_are():
     assert set(options.BACKBONES) == set(BACKBONES) and len(options.BACKBONES) == len(BACKBONES)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"devices": 99}, "expected 1 to 1 devices .*received 99"),
+        ({"devices": 2, "frozen": True}, "frozen backbone is trained on one device; received 2"),
+    ],
+)
+def test_devices_that_cannot_be_used_are_refused_first(squares, backbone, tmp_path, settings, message):
+    with pytest.raises(ValueError, match=message):
+        train_classifier(squares, tmp_path / "run", backbone, **settings)
+    assert not (tmp_path / "run").exists()
