@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
+from drcls.files import atomic_path
 from drcls.report.page import Figure
 from drcls.report.run_set import describe, read_history, seed_spread
 from drcls.report.tables import (
@@ -294,15 +295,13 @@ def example_grid(path, images, labels, info, title):
 def finish(canvas, path, title, setting, caption, alt):
     """Write the title with its setting, save the PNG under a temporary name and rename it."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     synthetic = setting.startswith(SYNTHETIC)
     letters = int(10.5 * canvas.get_figwidth())
     # The no-break space keeps a separating dot at the end of its line.
     lines = [line for text in (title, setting.replace(" ·", "\xa0·")) for line in wrap(text, letters)]
     canvas.suptitle("\n".join(lines), fontsize=11, color="#9a4b00" if synthetic else "black")
-    temporary = path.with_name(f".{path.name}.tmp")
-    canvas.savefig(temporary, format="png", dpi=_DPI, facecolor="white", metadata={"Software": None})
-    temporary.replace(path)
+    with atomic_path(path) as partial:
+        canvas.savefig(partial, format="png", dpi=_DPI, facecolor="white", metadata={"Software": None})
     return Figure(path, f"{title}. {setting}. {caption}".strip(), alt)
 
 
