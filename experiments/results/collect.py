@@ -117,7 +117,17 @@ def collect_findings(run_set):
     for file in sorted(Path(run_set).glob("report-*/*.json")):
         data, profile = file.parent.name.removeprefix("report-").rsplit("-", 1)
         content = {"data": data, "profile": profile} | read_record(file)
-        write_json(RESULTS / Path(run_set).name / f"{file.stem}-{data}-{profile}.json", content)
+        target = RESULTS / Path(run_set).name / f"{file.stem}-{data}-{profile}.json"
+        if "gains" in content and target.is_file():
+            content = with_other_gains(content, read_json(target))
+        write_json(target, content)
+
+
+def with_other_gains(content, committed):
+    """Keep the committed gains of rows that are not among the runs collected now."""
+    measured = {(gain["protocol"], gain["backbone"]) for gain in content["gains"]}
+    kept = [gain for gain in committed["gains"] if (gain["protocol"], gain["backbone"]) not in measured]
+    return committed | content | {"gains": kept + content["gains"]}
 
 
 def collect_outliers(run_set):

@@ -310,30 +310,32 @@ def gain(document, place, rule, runs):
     if not place.startswith("/text"):
         return None
     measures, reported = document.at(place.rsplit("/", 1)[0])["measures"], document.number(place)
+    chosen = find(runs, experiment=rule["experiment"], data=rule["data"])
+    backbones = sorted(
+        {run["variant"].split("+")[0] for run in chosen if "+" in run["variant"]}, reverse=True
+    )
     found, files = [], []
-    for before, after in rule["contrasts"]:
-        for protocol in ("paper", "clean"):
-            pairs = _pairs(
-                find(runs, experiment=rule["experiment"], data=rule["data"], protocol=protocol), before, after
-            )
-            for measure in measures if pairs else ():
-                gains = [b["metrics"][measure] - a["metrics"][measure] for a, b in pairs]
-                shown = f"{100 * np.mean(gains):+.2f} ({len(gains)} seeds)"
-                found.append(f"{after} minus {before}, {protocol}, {measure.replace('_', ' ')}: {shown}")
-            files += [b["file"] for _, b in pairs]
-    text = f"Reported {reported:+g}. Ours, SqueezeNet, by contrast: {'; '.join(found)}."
+    for backbone in backbones:
+        for before, after in rule["contrasts"]:
+            for protocol in ("paper", "clean"):
+                pairs = _pairs(find(chosen, protocol=protocol), f"{backbone}+{before}", f"{backbone}+{after}")
+                for measure in measures if pairs else ():
+                    gains = [b["metrics"][measure] - a["metrics"][measure] for a, b in pairs]
+                    shown = f"{100 * np.mean(gains):+.2f} ({len(gains)} seeds)"
+                    name = f"{backbone}, {after} minus {before}, {protocol}, {measure.replace('_', ' ')}"
+                    found.append(f"{name}: {shown}")
+                files += [b["file"] for _, b in pairs]
+    text = f"Reported {reported:+g}. Ours by contrast: {'; '.join(found)}."
     return Measured(None, text, tuple(dict.fromkeys(files))) if found else None
 
 
 def _pairs(runs, before, after):
-    """Runs of one seed with resampling `before` and `after`: squeezenet+none and squeezenet+SMOTE."""
+    """Runs of one seed of two rows, for example squeezenet+none and squeezenet+SMOTE."""
     named = {(run["variant"], run["seed"]): run for run in runs}
-    backbones = sorted({variant.split("+")[0] for variant, _ in named})
     return [
-        (named[f"{backbone}+{before}", seed], named[f"{backbone}+{after}", seed])
-        for backbone in backbones
+        (named[before, seed], named[after, seed])
         for seed in sorted({seed for _, seed in named})
-        if (f"{backbone}+{before}", seed) in named and (f"{backbone}+{after}", seed) in named
+        if (before, seed) in named and (after, seed) in named
     ]
 
 

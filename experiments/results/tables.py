@@ -133,6 +133,30 @@ CLAIMS = [
         "SMOTE on embeddings, retinopathy", None, "smote_transfer", "aptos2019", "short", "squeezenet+SMOTE"
     ),
     Claim(
+        "the same on EfficientNet-Lite0, each resampling tuned for itself",
+        None,
+        "smote_transfer",
+        "aptos2019",
+        "short",
+        "EfficientNetLite0+SMOTE",
+    ),
+    Claim(
+        "the same without resampling",
+        None,
+        "smote_transfer",
+        "aptos2019",
+        "short",
+        "EfficientNetLite0+none",
+    ),
+    Claim(
+        "the largest class for every image, retinopathy",
+        None,
+        "smote_transfer",
+        "aptos2019",
+        "short",
+        "majority",
+    ),
+    Claim(
         "SMOTE on embeddings, brain tumours",
         None,
         "smote_transfer",

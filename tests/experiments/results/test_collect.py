@@ -11,6 +11,7 @@ from experiments.results.collect import (
     collect,
     collect_findings,
     with_order,
+    with_other_gains,
     without_kappa,
 )
 from experiments.results.tables import (
@@ -85,6 +86,15 @@ def test_seeds_that_share_a_split_are_named():
 
 def test_every_row_stands_beside_the_results():
     assert ALL_RESULTS.read_text(encoding="utf-8") == all_results(RESULTS)
+
+
+def test_gains_of_rows_that_were_not_run_again_are_kept():
+    def gain(backbone, change):
+        return {"protocol": "clean", "backbone": backbone, "learner": "soft_voting", "change": change}
+
+    committed = {"rounding": "said", "gains": [gain("one", 1), gain("two", 2)]}
+    together = with_other_gains({"phantom": False, "gains": [gain("two", 3)]}, committed)
+    assert together == {"rounding": "said", "phantom": False, "gains": [gain("one", 1), gain("two", 3)]}
 
 
 def test_gains_of_soft_voting_are_shown(tmp_path, monkeypatch):
