@@ -25,6 +25,7 @@ SUBJECTS = (
     "input_path",
     "embed",
     "frozen_head",
+    "trials",
     "grad_cam",
     "explain",
     "prepare",
