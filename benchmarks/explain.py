@@ -30,7 +30,8 @@ def comparisons():
     score_function(network, engine="onnx")(images[:4])
     converting = (
         "Ours computes through onnxruntime; compiling, converting and comparing the network, "
-        f"{time.perf_counter() - started:.0f} s here, happens once for each network and is not timed."
+        f"{time.perf_counter() - started:.0f} s here, happens once for each network and is not timed. "
+        "With fewer images Keras computes, and the ratio is lower."
     )
     few = images[: NUM_IMAGES["lime"]]
     our_lime, our_shap = ours(network, few, images)

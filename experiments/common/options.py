@@ -31,7 +31,7 @@ def make_parser(description, profiles, data_sets):
     parser.add_argument("--runs", default="runs", help="folder of the run folders")
     parser.add_argument("--tensorboard", action="store_true", help="log to RUN/tensorboard while training")
     parser.add_argument(
-        "--devices", type=number_of_devices, default=1, help="that a network is trained on at once, or all"
+        "--devices", type=number_of_devices, default=1, help="devices that train a network together, or all"
     )
     parser.add_argument("--force", action="store_true", help="train finished rows anew")
     parser.add_argument("--report-only", action="store_true", help="rebuild the report from the run folders")

@@ -8,7 +8,7 @@ still show them.
 import numpy as np
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 
 from drcls.data import Batches, ImageCache
 from drcls.evaluate import evaluate, measure, predict
@@ -61,23 +61,28 @@ def positive_control(manifest, cache, seed):
         seed: int, of the folds and the forest.
 
     Returns:
-        dict with `metrics` and `intervals` as from `measure`, `referred_auroc`, `num_folds` and what was trained.
+        dict with `metrics` and `intervals` as from `measure`, `referred_auroc`, `num_folds` and what was trained; None
+        where a class has fewer than two images, so that none would be left to learn from.
     """
+    num_folds = min(NUM_FOLDS, int(manifest.counts().min()))
+    if num_folds < 2:
+        return None
     backbone = build_backbone(SHIPPED_BACKBONE, cache.size, "imagenet")
-    features = np.asarray(cached_embeddings(cache, backbone, SHIPPED_BACKBONE))
-    groups, probabilities = manifest.frame["group"], np.zeros((len(manifest), len(manifest.classes)))
-    num_folds = min(NUM_FOLDS, manifest.counts().min())
-    folds = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)
-    for train, test in folds.split(features, manifest.labels, groups):
-        forest = ExtraTreesClassifier(NUM_TREES, class_weight="balanced", random_state=seed, n_jobs=-1)
-        forest.fit(features[train], manifest.labels[train])
-        probabilities[np.ix_(test, forest.classes_)] = forest.predict_proba(features[test])
-    what = f"{NUM_TREES} extra trees on frozen {SHIPPED_BACKBONE} features, {num_folds} folds of groups"
-    return (
-        {"what": what, "num_folds": int(num_folds)}
-        | measure(manifest, probabilities, seed)
-        | {"referred_auroc": referred_auroc(manifest, probabilities)}
+    probabilities = cross_val_predict(
+        ExtraTreesClassifier(NUM_TREES, class_weight="balanced", random_state=seed, n_jobs=-1),
+        np.asarray(cached_embeddings(cache, backbone, SHIPPED_BACKBONE)),
+        manifest.labels,
+        groups=manifest.frame["group"],
+        cv=StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed),
+        method="predict_proba",
     )
+    what = f"{NUM_TREES} extra trees on frozen {SHIPPED_BACKBONE} features, {num_folds} folds of groups"
+    measured = measure(manifest, probabilities, seed)
+    return {
+        "what": what,
+        "num_folds": num_folds,
+        "referred_auroc": referred_auroc(manifest, probabilities),
+    } | measured
 
 
 def referred_auroc(manifest, probabilities):

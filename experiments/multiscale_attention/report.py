@@ -164,7 +164,7 @@ def external_section(runs):
             row = {"row": run["variant"], "trained on": trained_on, "tested on": tested_on}
             row |= {"images": measured["num_test"], "protocol": run["protocol"], "seed": run["seed"]}
             rows.append(row | external_measures(measured))
-            if "control" in measured:
+            if measured.get("control"):
                 learned = {"row": f"control for {run['variant']}", "trained on": "the same, cross-validated"}
                 controls.add(measured["control"]["what"])
                 rows.append(row | learned | external_measures(measured["control"]))

@@ -43,6 +43,12 @@ def test_the_control_finds_nothing_where_the_labels_are_shuffled(tmp_path):
     assert control["metrics"]["accuracy"] < 0.6
 
 
+def test_without_images_to_learn_from_there_is_no_control(manifest):
+    first_of_a_class = int(np.flatnonzero(manifest.labels == 0)[0])
+    few = manifest.select([first_of_a_class, *np.flatnonzero(manifest.labels > 0)])
+    assert positive_control(few, ImageCache(manifest, 16), seed=0) is None
+
+
 def test_the_area_of_referred_grades_by_hand(manifest):
     referred = manifest.labels >= 2
     probabilities = np.zeros((len(manifest), 3))
