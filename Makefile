@@ -109,12 +109,18 @@ serve: install ## the screening application, on 127.0.0.1: MODEL= TRAINED_ON= FO
 account: install ## an account for it, asks for a password: NAME= ROLE=clinician|admin FOLDER=
 	$(BIN)/python -m drcls.app add-account $(or $(NAME),$(error make account needs NAME=, the name to log in by)) --role $(ROLE) --folder $(FOLDER)
 
-lint: $(VENV)/.developing ## ruff and the contract of imports
+# What reads the code alone needs none of the packages that it imports.
+$(VENV)/.linting: requirements.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet -c requirements.lock ruff import-linter
+	touch $@
+
+lint: $(VENV)/.linting ## ruff and the contract of imports
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
 
-test: lint ## lint and the fast tests
+test: lint $(VENV)/.developing ## lint and the fast tests
 	$(BIN)/python -m pytest
 
 test-slow: $(VENV)/.developing ## the tests that take minutes
