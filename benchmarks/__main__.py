@@ -26,6 +26,7 @@ SUBJECTS = (
     "embed",
     "frozen_head",
     "trials",
+    "first_step",
     "grad_cam",
     "explain",
     "prepare",

@@ -15,6 +15,7 @@ from keras import ops
 from drcls.runs import read_json, write_csv, write_json
 from drcls.train.batch_norm import BatchNormReestimation
 from drcls.train.devices import DivideBatches, EqualShares, check_batch_size, num_devices
+from drcls.train.fused_adam import fuse_adam
 from drcls.train.settings import check_same_training, describe_training
 
 # Writing the weights of a small network takes longer than an epoch of it.
@@ -67,6 +68,7 @@ def train(
         describe_training(model, batches, monitor),
     )
     build_train_state(model, validation_batches or batches)
+    fuse_adam(model.optimizer)
     first = checkpoint.restore(model)
     model.fit(
         batches if number == 1 else EqualShares(batches, number),
