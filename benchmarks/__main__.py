@@ -27,6 +27,7 @@ SUBJECTS = (
     "frozen_head",
     "trials",
     "first_step",
+    "training_step",
     "grad_cam",
     "explain",
     "prepare",
