@@ -1,6 +1,5 @@
 """The input path while training: augmented batches from the cache, against the same steps on an array in memory."""
 
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -13,10 +12,10 @@ from benchmarks.augment import POLICY
 from benchmarks.comparison import Comparison
 from data_prep.phantoms.fundus import write_fundus
 from drcls.data import Augmenter, Batches, ImageCache, load_manifest
+from drcls.data.batches import READERS
 from drcls.models import build_backbone, build_three_residual_blocks, build_transfer_classifier
 
 BATCH_SIZE, NUM_IMAGES, DEVICE_RATE = 32, 512, 1500
-WORKERS = max(1, (os.cpu_count() or 1) // 2)  # as the experiments train
 NO_WAITING = 0.97  # a device that waits 3 % of its time
 ARRAY = "an array in memory"
 LIMITS = (
@@ -37,6 +36,7 @@ def comparisons():
         yield training("three residual blocks at 128 px", own, small, part)
         lite0 = build_transfer_classifier(build_backbone("EfficientNetLite0", 128), manifest.classes)
         yield training("EfficientNet-Lite0 at 128 px", lite0, small, part.select(np.arange(NUM_IMAGES // 4)))
+        yield reading_ahead("EfficientNet-Lite0 at 128 px", lite0, small, part)
 
 
 def batches_on_one_thread(cache, part, num_batches=4):
@@ -81,7 +81,7 @@ def simulated_device(cache, part):
         cache=cache,
         part=part,
         callbacks=[BusyDevice(BATCH_SIZE / DEVICE_RATE)],
-        how=f"After each batch the process sleeps as long as the device would compute; {WORKERS} thread(s) augment. "
+        how=f"After each batch the process sleeps as long as the device would compute; {READERS} threads augment. "
         f"Where neither side comes near {DEVICE_RATE} images/s, this machine cannot show a wait of 3 %.",
     )
 
@@ -104,13 +104,40 @@ def training(name, network, cache, part):
         cache=cache,
         part=part,
         callbacks=[],
-        how=f"One epoch of {len(part)} images in `fit` on this machine's processor; {WORKERS} thread(s) augment.",
+        how=f"One epoch of {len(part)} images in `fit` on this machine's processor; {READERS} threads augment.",
+    )
+
+
+def reading_ahead(name, network, cache, part, epochs=2, batch_size=16):
+    """The threads of `Batches`, against the one thread that Keras uses where nothing else is asked for."""
+    network.compile("adam", "categorical_crossentropy", jit_compile=False)
+    augmenter = Augmenter(**POLICY)
+    sides = [Batches(cache, part, batch_size, augmenter, workers=workers) for workers in (None, 1)]
+
+    def check():
+        """Whatever the threads, the batches are the same."""
+        for ours, theirs in zip(*(batches[len(batches) // 2] for batches in sides), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+    def fit(batches):
+        network.fit(batches, epochs=epochs, shuffle=False, verbose=0)
+
+    return Comparison(
+        what=f"epochs of {name}",
+        ours=lambda: fit(sides[0]),
+        peers={"one thread, Keras' default": lambda: fit(sides[1])},
+        goals={"one thread, Keras' default": 1},
+        work=epochs * len(part),
+        check=check,
+        how=f"{epochs} epochs of {len(part)} augmented images in `fit`, batch {batch_size}; ours: {READERS} threads. "
+        "With one, reading ahead is left to TensorFlow, whose autotuning often sleeps after the last step of an epoch: "
+        "its pauses double, and an epoch then lasts until a pause ends (10.2 s, 20.5 s, 41 s).",
     )
 
 
 def fit_against_array(what, network, cache, part, callbacks, how):
     network.compile("adam", "categorical_crossentropy", jit_compile=False)
-    batches = Batches(cache, part, BATCH_SIZE, Augmenter(**POLICY), shuffle=True, workers=WORKERS)
+    batches = Batches(cache, part, BATCH_SIZE, Augmenter(**POLICY), shuffle=True, workers=READERS)
     images = cache.images[cache.rows(part)].astype(np.float32)
     labels = np.eye(len(part.classes), dtype=np.float32)[part.labels]
     options = {"verbose": 0, "shuffle": False, "callbacks": callbacks}

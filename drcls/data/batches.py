@@ -1,9 +1,15 @@
 """From the image cache to the network: batches of float32 images and one-hot labels."""
 
 import hashlib
+import os
 
 import keras
 import numpy as np
+
+# With one thread Keras leaves reading ahead to TensorFlow, whose autotuning often sleeps for seconds after the last
+# step of an epoch. Starting and stopping threads takes a tenth of a second, too long for an epoch of few batches.
+LONG_EPOCH = 20
+READERS = max(2, (os.cpu_count() or 1) // 2)
 
 
 class Batches(keras.utils.PyDataset):
@@ -22,7 +28,8 @@ class Batches(keras.utils.PyDataset):
         shuffle: bool, a new order each epoch.
         seed: int.
         epoch: int, number of epochs already trained; a resumed training passes it.
-        workers: int, threads that make batches ahead of the device.
+        workers: int, threads that make batches ahead of the device; None: half of the cores, at least two, or one
+            where an epoch has fewer than 20 batches.
         batch_augmentation: function (images, labels, seed) -> (images, labels) of a whole batch, after
             `augmenter`, such as `BatchAugmentation`; or None.
 
@@ -38,16 +45,18 @@ class Batches(keras.utils.PyDataset):
         shuffle=False,
         seed=0,
         epoch=0,
-        workers=1,
+        workers=None,
         augment_duplicates_only=False,
         batch_augmentation=None,
         **kwargs,
     ):
-        super().__init__(workers=workers, max_queue_size=4 * workers, **kwargs)
         if len(part) == 0:
             raise ValueError(f"{part.root}: a part without images cannot be batched")
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1; received {batch_size}")
+        if workers is None:
+            workers = READERS if len(part) >= LONG_EPOCH * batch_size else 1
+        super().__init__(workers=workers, max_queue_size=4 * workers, **kwargs)
         self.cache, self.part = cache, part
         self.batch_size, self.augmenter, self.shuffle, self.seed = batch_size, augmenter, shuffle, seed
         self.augment_duplicates_only = augment_duplicates_only

@@ -1,6 +1,5 @@
 """The training itself: a whole network on images, or a head on the embeddings of a frozen backbone."""
 
-import os
 from pathlib import Path
 
 import keras
@@ -16,8 +15,6 @@ from drcls.train import cosine_decay_with_warmup, train
 
 WARMUP_SHARE = 0.1
 WEIGHT_DECAY = 1e-4
-# Threads that prepare batches: half of the cores, the other half trains.
-NUM_WORKERS = max(1, (os.cpu_count() or 1) // 2)
 
 
 def fit(config, manifest, parts, folder):
@@ -44,7 +41,7 @@ def fit(config, manifest, parts, folder):
     save_model(model, folder / "model.keras")
     predicted = {}
     for name in ("validation", "test"):
-        batches = Batches(cache, parts[name], config["batch_size"], workers=NUM_WORKERS)
+        batches = Batches(cache, parts[name], config["batch_size"])
         predicted[name] = np.asarray(model.predict(batches, verbose=0), dtype=np.float32)
     return predicted, note
 
@@ -78,7 +75,6 @@ def _fit_by_epochs(model, config, cache, parts, folder):
         Augmenter(**augmentation) if augmentation else None,
         shuffle=True,
         seed=config["seed"],
-        workers=NUM_WORKERS,
     )
     schedule = cosine_decay_with_warmup(
         config["learning_rate"], config["epochs"] * len(batches), WARMUP_SHARE
@@ -90,6 +86,6 @@ def _fit_by_epochs(model, config, cache, parts, folder):
         # XLA compiles for minutes on a CPU and then runs slower; JAX knows no other way.
         jit_compile=keras.backend.backend() == "jax",
     )
-    validation = Batches(cache, parts["validation"], config["batch_size"], workers=NUM_WORKERS)
+    validation = Batches(cache, parts["validation"], config["batch_size"])
     best = train(model, batches, validation, folder, config["epochs"], callbacks=[Progress()], verbose=0)
     return f"best epoch {best} of {config['epochs']}"

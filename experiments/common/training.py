@@ -2,8 +2,6 @@
 the experiment names no other optimizer.
 """
 
-import os
-
 import keras
 import numpy as np
 
@@ -56,7 +54,6 @@ def fit(model, loss, config, cache, parts, folder, callbacks=(), optimizer=None,
         Augmenter(**config["augmentation"]) if config["augmentation"] is not None else None,
         shuffle=True,
         seed=config["seed"],
-        workers=max(1, (os.cpu_count() or 1) // 2),
         batch_augmentation=batch_augmentation,
     )
     if optimizer is None:

@@ -11,6 +11,7 @@ import pytest
 
 import drcls.data.cache
 from drcls.data import Augmenter, Batches, ImageCache
+from drcls.data.batches import LONG_EPOCH, READERS
 from drcls.train import SyncEpoch
 from tests.data.tables import table
 from tests.small_data import write_squares
@@ -51,6 +52,13 @@ def test_augmented_batches_are_float32_in_the_range_of_images(cache, manifest):
     assert images.shape == (4, 16, 16, 3) and labels.shape == (4, 3)
     assert images.dtype == labels.dtype == np.float32
     assert images.min() >= 0 and images.max() <= 255 and images.max() > 100
+
+
+def test_long_epochs_are_read_by_threads_and_short_ones_are_not(cache, manifest):
+    long = manifest.select(np.arange(2 * LONG_EPOCH) % len(manifest))
+    assert Batches(cache, long, 2).workers == READERS >= 2
+    assert Batches(cache, long, 3).workers == 1
+    assert Batches(cache, long, 2, workers=3).workers == 3
 
 
 def test_the_last_batch_holds_the_rest(cache, manifest):
