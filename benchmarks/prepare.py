@@ -51,6 +51,10 @@ def at_size(archive, folder, size):
         work=NUM_IMAGES,
         check=check,
         how="The loop opens, resizes and saves; ours also verifies, hashes, finds duplicates and writes the manifest.",
+        limits="At 224 px the loop decodes and encodes a small image in 0.4 ms. Ours needs as long on one thread: a "
+        "third to decode, a fifth for the picture's hash, the rest to read the zip, write, and keep the journal. Two "
+        "threads take 0.35 ms, since so short pieces of work mostly wait for Python's lock. Making a file took "
+        "another 0.5 ms on this machine's disk, on both sides.",
     )
 
 

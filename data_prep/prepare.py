@@ -189,7 +189,7 @@ def prepare(data_set, source, folder, options, workers=None):
         source: `Source`.
         folder: output folder; created.
         options: see `drcls.data.image_ops.prepare_image`.
-        workers: number of threads (OpenCV decodes outside Python's lock); None for the number of cores.
+        workers: number of threads (OpenCV decodes outside Python's lock); None for one more than the cores.
 
     Returns:
         The content of `dataset.json`.
@@ -227,7 +227,8 @@ def prepare(data_set, source, folder, options, workers=None):
             journal.add(_prepare_file(source, file, options, folder))
         return len(batch)
 
-    pool = ThreadPoolExecutor(workers)
+    # One thread more than cores: some wait for the disk. Many more would wait for Python's lock.
+    pool = ThreadPoolExecutor(workers or (os.cpu_count() or 1) + 1)
     bar = tqdm(
         desc=data_set.name, total=len(files), initial=len(files) - len(todo), unit="img", mininterval=1
     )
@@ -265,7 +266,7 @@ def prepare_labelled(
         title: for tables and figures; None for the name of the folder.
         licence: terms of the images.
         options: dict, those of `PLAIN` that differ.
-        workers: number of threads; None for the number of cores.
+        workers: number of threads; None for one more than the cores.
 
     Returns:
         The content of `dataset.json`.
@@ -486,7 +487,7 @@ def build_parser(data_set):
     parser.add_argument("--crop", choices=CROPS, default="none", help="before resizing (default: none)")
     parser.add_argument("--filter", choices=FILTERS, default="none", help="after resizing (default: none)")
     parser.add_argument("--clahe", action="store_true", help="equalise contrast locally, last")
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="threads (default: all cores)")
+    parser.add_argument("--workers", type=int, help="threads (default: one more than the cores)")
     parser.add_argument("--allow-rejected", action="store_true", help="exit 0 although files were rejected")
     parser.add_argument(
         "--force", action="store_true", help="prepare afresh where an earlier preparation lies"
