@@ -8,7 +8,7 @@ import numpy as np
 
 # With one thread Keras leaves reading ahead to TensorFlow, whose autotuning often sleeps for seconds after the last
 # step of an epoch. Starting and stopping threads takes a tenth of a second, too long for an epoch of few batches.
-LONG_EPOCH = 20
+LONG_EPOCH = 8
 READERS = max(2, (os.cpu_count() or 1) // 2)
 
 
@@ -29,7 +29,7 @@ class Batches(keras.utils.PyDataset):
         seed: int.
         epoch: int, number of epochs already trained; a resumed training passes it.
         workers: int, threads that make batches ahead of the device; None: half of the cores, at least two, or one
-            where an epoch has fewer than 20 batches.
+            where an epoch has fewer than 8 batches.
         batch_augmentation: function (images, labels, seed) -> (images, labels) of a whole batch, after
             `augmenter`, such as `BatchAugmentation`; or None.
 
