@@ -84,8 +84,8 @@ PROFILES = {
     "quick": {
         "image_size": {"transfer": 64, "own": 64},
         "batch_size": 16,
-        "epochs": {"transfer": 40, "fine_tuned": 3, "own": 10},
-        "learning_rate": {"transfer": 3e-5, "fine_tuned": 1e-5, "own": 3e-4},
+        "epochs": {"transfer": 40, "fine_tuned": 3, "all_layers": 3, "own": 10},
+        "learning_rate": {"transfer": 3e-5, "fine_tuned": 1e-5, "all_layers": 1e-4, "own": 3e-4},
         "policy": "float32",
         "backbones": [SHIPPED_BACKBONE],
         "num_corrupted": 48,
@@ -93,8 +93,8 @@ PROFILES = {
     "short": {
         "image_size": {"transfer": 96, "own": 64},
         "batch_size": 64,
-        "epochs": {"transfer": 30, "fine_tuned": 4, "own": 5},
-        "learning_rate": {"transfer": 1e-4, "fine_tuned": 1e-5, "own": 3e-4},
+        "epochs": {"transfer": 30, "fine_tuned": 4, "all_layers": 10, "own": 5},
+        "learning_rate": {"transfer": 1e-4, "fine_tuned": 1e-5, "all_layers": 1e-4, "own": 3e-4},
         "policy": "float32",
         "backbones": [SHIPPED_BACKBONE],
         "num_corrupted": 250,
@@ -102,8 +102,8 @@ PROFILES = {
     "full": {
         "image_size": {"transfer": 96, "own": 96},
         "batch_size": 64,
-        "epochs": {"transfer": 30, "fine_tuned": 70, "own": 30},
-        "learning_rate": {"transfer": 1e-4, "fine_tuned": 1e-5, "own": 1e-4},
+        "epochs": {"transfer": 30, "fine_tuned": 70, "all_layers": 30, "own": 30},
+        "learning_rate": {"transfer": 1e-4, "fine_tuned": 1e-5, "all_layers": 1e-4, "own": 1e-4},
         "policy": "mixed_bfloat16",
         "backbones": ["ResNet50", "Xception", "InceptionV3", "InceptionResNetV2"],
         "num_corrupted": 10_000,
@@ -118,7 +118,10 @@ OWN = {
 FINE_TUNED = "fine_tuned"
 # Our rows: the last block trained with a stronger augmentation besides the printed one.
 STRONG = [f"{FINE_TUNED}+{name}" for name in BATCH_AUGMENTATIONS]
-VARIANTS = ["transfer", "downsampling", FINE_TUNED, *STRONG, *OWN]
+# Our row: what the paper does with its last block, done with the whole backbone.
+ALL_LAYERS = "all_layers"
+TRAINED = (FINE_TUNED, ALL_LAYERS)
+VARIANTS = ["transfer", "downsampling", FINE_TUNED, ALL_LAYERS, *STRONG, *OWN]
 # What two CPU cores train within half an hour: Keras' RandAugment and AugMix take longer than the network.
 SHORT_MODELS = ["transfer", "downsampling", FINE_TUNED, f"{FINE_TUNED}+MixUp", f"{FINE_TUNED}+CutMix", *OWN]
 QUICK_MODELS = ["transfer", "downsampling", FINE_TUNED, f"{FINE_TUNED}+MixUp", *OWN]
@@ -154,7 +157,7 @@ def rows(options, protocol):
         if variant in STRONG and protocol == "paper":
             continue  # they are for the corrupted images, which only the clean protocol tests
         # As the paper, which fine-tuned its first.
-        chosen = [None] if variant in OWN else backbones[:1] if variant.startswith(FINE_TUNED) else backbones
+        chosen = [None] if variant in OWN else backbones[:1] if kind_of(variant) in TRAINED else backbones
         for backbone in chosen:
             yield make_config(variant, options, protocol, backbone)
 
@@ -174,10 +177,17 @@ def run(config, cache, parts, leakage, folder, options):
         measure_corrupted(target, cache, parts["test"], config, number, options.tta, options.force)
 
 
+def kind_of(variant):
+    """Return how a row is trained, a key of `FITS`."""
+    if variant in OWN:
+        return "own"
+    return next((kind for kind in TRAINED if variant.startswith(kind)), "transfer")
+
+
 def make_config(variant, options, protocol, backbone):
     """Everything a run depends on, as `config.json`."""
     profile = PROFILES[options.profile]
-    kind = "own" if variant in OWN else FINE_TUNED if variant.startswith(FINE_TUNED) else "transfer"
+    kind = kind_of(variant)
     stem = Path(backbone).stem if backbone else None
     return {
         "variant": variant if kind == "own" else stem if variant == "transfer" else f"{stem}+{variant}",
@@ -225,17 +235,24 @@ def fit_transfer(config, cache, parts, folder, callbacks):
 
 
 def fit_fine_tuned(config, cache, parts, folder, callbacks):
-    """Section 3.4: the last block trained further, at a tenth of the learning rate, with augmentation."""
+    """Section 3.4: the last block, or all layers, trained further with augmentation.
+
+    The last block has a tenth of the head's learning rate, as printed.
+    """
     begin(config)
     stem = Path(config["backbone"]).stem
     trained = folder / stem / "model.keras"
     if not trained.is_file():
-        raise SystemExit(f"{trained} does not exist; add transfer to --models, before fine_tuned")
+        raise SystemExit(f"{trained} does not exist; add transfer to --models, before {config['kind']}")
     model = load_saved_model(trained)
     backbone = next(layer for layer in model.layers if isinstance(layer, keras.Model))
-    learning = unfreeze_last_block(backbone, config["backbone"], config["last_block"])
+    if config["kind"] == ALL_LAYERS:
+        backbone.trainable = True
+        which = "all layers"
+    else:
+        which = f"from layer {unfreeze_last_block(backbone, config['backbone'], config['last_block'])[0]} on"
     probabilities, note = fit(model, config, cache, parts, folder / config["variant"], callbacks)
-    return probabilities, f"{note}, from layer {learning[0]} on"
+    return probabilities, f"{note}, {which}"
 
 
 def fit_own(config, cache, parts, folder, callbacks):
@@ -246,7 +263,7 @@ def fit_own(config, cache, parts, folder, callbacks):
     return probabilities, f"{note}; {model.count_params():,} weights"
 
 
-FITS = {"transfer": fit_transfer, FINE_TUNED: fit_fine_tuned, "own": fit_own}
+FITS = {"transfer": fit_transfer, FINE_TUNED: fit_fine_tuned, ALL_LAYERS: fit_fine_tuned, "own": fit_own}
 
 
 @dataclass(frozen=True)

@@ -110,11 +110,12 @@ def setting(phantom, tmp_path, monkeypatch):
 
 
 def test_rows_from_data_to_report_and_collection(setting, tmp_path, monkeypatch):
-    chosen = "transfer,downsampling,fine_tuned,fine_tuned+CutMix,five_conv_blocks"
+    chosen = "transfer,downsampling,fine_tuned,all_layers,fine_tuned+CutMix,five_conv_blocks"
     main([*setting, "--models", chosen])
     run_set = tmp_path / "runs" / "blood_cells"
     clean, paper = (run_set / f"leukocytes_phantom-{protocol}-quick-s0" for protocol in ("clean", "paper"))
-    names = ["extractor", "extractor+downsampling", "extractor+fine_tuned", "five_conv_blocks"]
+    names = ["extractor", "extractor+downsampling", "extractor+fine_tuned", "extractor+all_layers"]
+    names.append("five_conv_blocks")
     for name in names:
         assert (paper / name / "metrics.json").is_file() and (clean / name / "robustness.json").is_file()
         assert not (paper / name / "robustness.json").exists()
@@ -136,6 +137,9 @@ def test_rows_from_data_to_report_and_collection(setting, tmp_path, monkeypatch)
         "from layer fire2_convolution on"
         in read_json(clean / "extractor+fine_tuned" / "metrics.json")["note"]
     )
+    whole = keras.models.load_model(clean / "extractor+all_layers" / "model.keras", compile=False)
+    assert not np.array_equal(before[0], whole.get_layer("extractor").get_weights()[0])
+    assert read_json(clean / "extractor+all_layers" / "metrics.json")["note"].endswith("all layers")
     robustness = read_json(clean / "extractor" / "robustness.json")
     assert robustness["num_images"] == 6 and "tta" not in robustness
     text = (run_set / "report-leukocytes_phantom-quick" / "report.md").read_text()
@@ -160,7 +164,7 @@ def test_rows_from_data_to_report_and_collection(setting, tmp_path, monkeypatch)
     collect_outliers(run_set)
     assert len(outliers_table(tmp_path / "results").splitlines()) == 4
     lines = robustness_table(tmp_path / "results").splitlines()
-    assert lines[0].startswith("| data, profile | row | images | clean | blur |") and len(lines) == 2 + 5
+    assert lines[0].startswith("| data, profile | row | images | clean | blur |") and len(lines) == 2 + 6
 
     written = (clean / "extractor" / "robustness.json").stat().st_mtime_ns
     main([*setting, "--models", "transfer", "--protocol", "clean"])
