@@ -4,6 +4,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import cv2
 import keras
 import numpy as np
 from keras._tf_keras.keras.preprocessing.image import ImageDataGenerator
@@ -30,7 +31,10 @@ def comparisons():
         manifest = load_manifest(Path(folder) / "data")
         part = manifest.select(np.arange(NUM_IMAGES))
         large, small = ImageCache(manifest, 224), ImageCache(manifest, 128)
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)
         yield batches_on_one_thread(large, part)
+        cv2.setNumThreads(threads)
         yield simulated_device(large, part)
         own = build_three_residual_blocks(128, manifest.classes)
         yield training("three residual blocks at 128 px", own, small, part)
@@ -42,10 +46,16 @@ def comparisons():
 def batches_on_one_thread(cache, part, num_batches=4):
     batches = Batches(cache, part, BATCH_SIZE, Augmenter(**POLICY), shuffle=True)
     flow = ImageDataGenerator(**POLICY).flow(cache.images[cache.rows(part)], part.labels, BATCH_SIZE)
+
+    def make(sequence):
+        """Make some batches, each forgotten before the next, as in training."""
+        for index in range(num_batches):
+            sequence[index]
+
     return Comparison(
         what="augmented batches at 224 px",
-        ours=lambda: [batches[index] for index in range(num_batches)],
-        peers={"ImageDataGenerator.flow": lambda: [flow[index] for index in range(num_batches)]},
+        ours=lambda: make(batches),
+        peers={"ImageDataGenerator.flow": lambda: make(flow)},
         goals={"ImageDataGenerator.flow": 16},
         work=num_batches * BATCH_SIZE,
         check=lambda: check_content(cache, part),
