@@ -1,6 +1,7 @@
-"""What happens to time and memory as data grow: `python -m benchmarks.growth [near] [images] [cases]`.
+"""What happens to time and memory as data grow: `python -m benchmarks.growth [near] [audit] [images] [cases]`.
 
 near     near-identical pairs among 100,000 and 1,000,000 random hashes, and turned ones among 100,000
+audit    the audit of a manifest of 1,000,000 rows, with the search for near-identical, turned and mirrored images
 images   100,000 images of 224 px prepared, cached and read for one epoch; the process's own memory all the while
 cases    the first page of the case list with 10,000 cases
 
@@ -24,6 +25,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 
 from benchmarks.__main__ import load, machine
 from benchmarks.duplicates import random_codes
@@ -33,7 +35,8 @@ from data_prep.sources import Source
 from drcls.app import create_app
 from drcls.app.accounts import add_account
 from drcls.app.db import connect, create_folder, transaction
-from drcls.data import Augmenter, Batches, ImageCache, load_manifest
+from drcls.data import Augmenter, Batches, ImageCache, Manifest, load_manifest
+from drcls.data.audit import audit
 from drcls.data.duplicates import NEAR_DISTANCE, turned_pairs
 from drcls.data.hamming import pairs_within
 
@@ -77,6 +80,31 @@ def near():
     hashes = [code.tobytes().hex() for code in random_codes(NUM_IMAGES)]
     seconds, (found, _) = timed(lambda: turned_pairs(hashes))
     return [*rows, row(f"turned and mirrored pairs among {NUM_IMAGES:,} hashes", seconds, pairs=len(found))]
+
+
+def audit_rows():
+    """Time the audit of a manifest of random rows, of which one in a hundred is a copy."""
+    count = 10 * NUM_IMAGES
+    rng = np.random.default_rng(0)
+    codes = random_codes(count)
+    copies = rng.choice(count, count // 100, replace=False)
+    original = np.arange(count)
+    original[copies] = (copies + 1) % count
+    frame = pd.DataFrame(
+        {
+            "path": [f"images/{number:07d}.png" for number in range(count)],
+            "label": np.array(APTOS2019.classes)[rng.integers(0, len(APTOS2019.classes), count)],
+            "group": [f"patient{number:06d}" for number in rng.integers(0, count // 2, count)],
+            "sha256": [f"{number:064x}" for number in original],
+            "phash": [codes[number].tobytes().hex() for number in original],
+            "width": SIZE,
+            "height": SIZE,
+            "source_split": "",
+        }
+    )
+    manifest = Manifest(Path("many"), frame, {"name": "many", "classes": APTOS2019.classes})
+    seconds, _ = timed(lambda: audit(manifest))
+    return [row(f"audit of a manifest of {count:,} rows", seconds, goal_seconds=60)]
 
 
 def images():
@@ -217,7 +245,7 @@ def timed(function):
     return time.perf_counter() - started, result
 
 
-MEASURED = {"near": near, "images": images, "cases": cases}
+MEASURED = {"near": near, "audit": audit_rows, "images": images, "cases": cases}
 
 
 if __name__ == "__main__":
