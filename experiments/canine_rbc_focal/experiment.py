@@ -29,12 +29,15 @@ from data_prep.phantoms.smear import write_smears
 from data_prep.samples.data_sets import RED_CELL_SIZE, RED_CELLS_SAMPLE, prepare_red_cells_sample
 from data_prep.sources import Source
 from drcls.cli.arguments import positive_int
+from drcls.data import split
 from drcls.grid import ENGINES, Trial, run_trials
 from drcls.runs import devices, read_json, write_json
 from experiments.canine_rbc_focal.report import write_canine_rbc_focal_report
-from experiments.canine_rbc_focal.trial import train_trial
+from experiments.canine_rbc_focal.trial import STRATEGIES, train_trial
+from experiments.common.controls import CONTROLS, control
 from experiments.common.data import acquire
 from experiments.common.options import make_parser, resolve_options
+from experiments.common.run import audit, run_variant
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -103,13 +106,14 @@ def main(arguments=None):
     run_set = ROOT / options.runs / "canine_rbc_focal"
     manifest = acquire(ROOT / "data" / options.data, STAND_INS)
     if not options.report_only:
-        run_all(options, run_set)
+        run_all(options, manifest, run_set)
     page = write_canine_rbc_focal_report(run_set, manifest, options.data, options.profile)
     print(f"report: {page}")
 
 
-def run_all(options, run_set):
+def run_all(options, manifest, run_set):
     """Sections 4.2 to 5: cross-validation, Table 1, Table 3 and what alpha does, each a grid of both protocols."""
+    run_controls(options, manifest, run_set)
     folds = {protocol: cross_validation(options, protocol, run_set) for protocol in options.protocols}
     print("\ncross-validation")
     run(options, [trial for groups in folds.values() for group in groups.values() for trial in group])
@@ -122,6 +126,21 @@ def run_all(options, run_set):
         trial for each in choices.items() for trial in table_3(options, *each, alphas[each[0]], run_set)
     ]
     run(options, levels + alpha_demonstration(options, run_set))
+
+
+def run_controls(options, manifest, run_set):
+    """What the largest class and copied files alone are worth, on the test part of Table 1."""
+    row = {key: CONFIG[key] for key in ("fractions", "split_seed")}
+    row |= {"data": options.data, "profile": options.profile, "seed": options.seeds[0]}
+    for protocol in options.protocols:
+        parts = split(manifest, row["fractions"], row["split_seed"], STRATEGIES[protocol])
+        leakage = audit(parts, protocol)
+        for name in CONTROLS:
+            folder = run_set / setting(options, protocol, row["seed"]) / name
+            config = row | {"variant": name, "protocol": protocol}
+            run_variant(
+                folder, config, parts, leakage, functools.partial(control, name, parts), options.force
+            )
 
 
 def cross_validation(options, protocol, run_set):

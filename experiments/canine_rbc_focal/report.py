@@ -44,6 +44,7 @@ from experiments.canine_rbc_focal.runs import (
 )
 from experiments.canine_rbc_focal.significance import spread_section, tested_against_cross_entropy
 from experiments.common.closing import closing_sections
+from experiments.common.controls import CONTROLS
 from experiments.common.grad_cam import explain_run
 from experiments.common.reported import no_run
 
@@ -88,6 +89,8 @@ def write_canine_rbc_focal_report(run_set, manifest, data, profile):
     runs = runs_in(run_set)
     if not runs:
         raise FileNotFoundError(no_run(run_set, data, profile))
+    controls = [run for run in runs if run["variant"] in CONTROLS]
+    runs = [run for run in runs if run["variant"] not in CONTROLS]
     choices = {
         path.parent.name.removeprefix(f"{data}-").split("-")[0]: read_record(path)
         for path in sorted((run_set / "cross_validation").glob(f"{data}-*-{profile}-s*/choice.json"))
@@ -96,7 +99,7 @@ def write_canine_rbc_focal_report(run_set, manifest, data, profile):
     sections = [
         data_section(folder, manifest, published),
         choice_section(folder, choices, runs),
-        table_1_section(runs, published["tables"]["1"]["rows"], choices),
+        table_1_section(runs, published["tables"]["1"]["rows"], choices, controls),
         spread_section(folder, runs, choices),
         alpha_section(folder, runs_in(run_set / "alpha"), runs),
         imbalance_section(folder, runs_in(run_set / "imbalance"), published),
@@ -213,8 +216,8 @@ def choice_section(folder, choices, runs):
     return Section("Epochs and alpha (section 4.2)", [text, Table(pd.DataFrame(cells), caption)])
 
 
-def table_1_section(runs, printed, choices):
-    """Table 1, printed beside both protocols."""
+def table_1_section(runs, printed, choices, controls):
+    """Table 1, printed beside both protocols, and what rows reach that learn nothing about images."""
     by_name = {(row["network"], row["method"]): row for row in printed}
     rows = []
     for network, method in product(networks_of(runs), methods_of(choices, runs)):
@@ -244,7 +247,24 @@ def table_1_section(runs, printed, choices):
         for protocol in PROTOCOLS
         if (part := select_runs(runs, protocol=protocol, finished=True))
     )
-    return Section("Focal loss, cross-entropy and resampling (Table 1)", [f"{text}.", *tables])
+    return Section(
+        "Focal loss, cross-entropy and resampling (Table 1)", [f"{text}.", *tables, *controls_table(controls)]
+    )
+
+
+def controls_table(controls):
+    """The largest class for every cell, and the label of a copy where training has one."""
+    rows = [
+        {"row": name}
+        | {
+            f"{measure.title}, {HEADS[protocol]}": format_cell(controls, name, protocol, measure)
+            for measure in MEASURES
+            for protocol in PROTOCOLS
+        }
+        for name in dict.fromkeys(run["variant"] for run in controls)
+    ]
+    caption = f"{synthetic_label(controls)}Rows that learn nothing about images, lowest seed."
+    return [Table(pd.DataFrame(rows), caption)] if rows else []
 
 
 def figures_section(folder, runs, choices):

@@ -181,6 +181,9 @@ def test_the_whole_study_from_cells_to_page(study, tmp_path):
     report = (run_set / "report-squares-quick" / "report.md").read_text()
     for heading in ("Table 1", "What alpha does", "Tables 2 and 3", "Figures 10 to 12", "Grad-CAM"):
         assert heading in report
+    controls = read_json(run_set / "squares-paper-quick-s0" / "majority" / "metrics.json")["metrics"]
+    assert f"| majority | {100 * controls['accuracy']:.1f} |" in report
+    assert "| file_hash_dictionary |" in report
     assert (
         "tiny_resnet" in report and "Paper: ResNet-50; ours: tiny_resnet" in report and "SYNTHETIC" in report
     )
