@@ -196,6 +196,22 @@ CLAIMS = [
         "short",
         "tiny_densenet+cross_entropy",
     ),
+    Claim(
+        "a dictionary from file hash to label, red cells, no pixel read",
+        None,
+        "canine_rbc_focal",
+        "chula_rbc",
+        "short",
+        "file_hash_dictionary",
+    ),
+    Claim(
+        "the largest class for every image, red cells",
+        None,
+        "canine_rbc_focal",
+        "chula_rbc",
+        "short",
+        "majority",
+    ),
 ]
 
 
