@@ -6,6 +6,7 @@ Everything is computed from the manifest; no image is read.
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 
 from drcls.data.duplicates import (
     ORIENTATIONS,
@@ -173,7 +174,7 @@ def _random_split(manifest, found, seeds):
     # Whoever is identical to one of a near pair is near to the other.
     files = cluster_numbers(len(manifest), found["identical"][0])
     edges = np.unique(np.concatenate([files[plain], files[plain][:, ::-1]]), axis=0)
-    groups = manifest.frame["group"].to_numpy()
+    groups, _ = pd.factorize(manifest.frame["group"])  # numbers, because NumPy is slow to find strings
     try:
         for seed in seeds:
             parts = split(_numbered(manifest), FRACTIONS, seed, "random")

@@ -159,8 +159,8 @@ def _grouped_official(manifest):
     rank = {"test": 0, "validation": 1, "train": 2}
     order = np.argsort([rank[part] for part in _official_parts(manifest)], kind="stable")
     kept = deduplicate(manifest.select(order))
-    parts, groups = _official_parts(kept), kept.frame["group"].to_numpy()
-    tested, validated = (np.isin(groups, groups[parts == name]) for name in ("test", "validation"))
+    parts, groups = _official_parts(kept), kept.frame["group"]
+    tested, validated = (groups.isin(groups[parts == name]).to_numpy() for name in ("test", "validation"))
     return kept.select(np.flatnonzero((parts == "test") | ~tested & ((parts == "validation") | ~validated)))
 
 
