@@ -15,9 +15,8 @@ class OneBatch(keras.utils.PyDataset):
     """The same batch, some times an epoch."""
 
     def __init__(self, images, labels, times):
-        super().__init__(
-            workers=2
-        )  # with one, TensorFlow may sleep after the last step: drcls/data/batches.py
+        # With one, TensorFlow may sleep after the last step: drcls/data/batches.py.
+        super().__init__(workers=2)
         self.images, self.labels, self.times = images, labels, times
 
     def __len__(self):
