@@ -180,6 +180,23 @@ CLAIMS = [
         "short",
         "squeezenet+fine_tuned",
     ),
+    Claim("EfficientNet-Lite0, frozen", None, "blood_cells", "blood_cells", "short", "EfficientNetLite0"),
+    Claim(
+        "EfficientNet-Lite0, last block trained",
+        None,
+        "blood_cells",
+        "blood_cells",
+        "short",
+        "EfficientNetLite0+fine_tuned",
+    ),
+    Claim(
+        "EfficientNet-Lite0, all layers trained",
+        None,
+        "blood_cells",
+        "blood_cells",
+        "short",
+        "EfficientNetLite0+all_layers",
+    ),
     Claim(
         "DenseNet-121, focal loss, dogs' red cells (Table 1)",
         "95.60",
