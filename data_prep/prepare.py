@@ -35,6 +35,8 @@ from drcls.files import encode_png, write_csv, write_json
 
 # File systems allow 255 for a name; an ending and a temporary name need some of them.
 MAX_NAME_BYTES = 240
+# One more than the cores, since some wait for the disk; many more would wait for Python's lock.
+THREADS = (os.cpu_count() or 1) + 1
 BATCH = 8  # images that a thread prepares before it hands over
 # Preparation options of images that are only resized.
 PLAIN = {"crop": "none", "size": 224, "filter": "none", "clahe": False}
@@ -227,8 +229,7 @@ def prepare(data_set, source, folder, options, workers=None):
             journal.add(_prepare_file(source, file, options, folder))
         return len(batch)
 
-    # One thread more than cores: some wait for the disk. Many more would wait for Python's lock.
-    pool = ThreadPoolExecutor(workers or (os.cpu_count() or 1) + 1)
+    pool = ThreadPoolExecutor(workers or THREADS)
     bar = tqdm(
         desc=data_set.name, total=len(files), initial=len(files) - len(todo), unit="img", mininterval=1
     )
@@ -487,7 +488,9 @@ def build_parser(data_set):
     parser.add_argument("--crop", choices=CROPS, default="none", help="before resizing (default: none)")
     parser.add_argument("--filter", choices=FILTERS, default="none", help="after resizing (default: none)")
     parser.add_argument("--clahe", action="store_true", help="equalise contrast locally, last")
-    parser.add_argument("--workers", type=int, help="threads (default: one more than the cores)")
+    parser.add_argument(
+        "--workers", type=int, default=THREADS, help="threads (default: one more than the cores)"
+    )
     parser.add_argument("--allow-rejected", action="store_true", help="exit 0 although files were rejected")
     parser.add_argument(
         "--force", action="store_true", help="prepare afresh where an earlier preparation lies"

@@ -4,6 +4,7 @@ the experiment names no other optimizer.
 
 import keras
 import numpy as np
+import pandas as pd
 
 from drcls.data import Augmenter, Batches, ImageCache
 from drcls.evaluate import predict
@@ -37,7 +38,7 @@ def train_and_predict(
     validation, test = (Batches(cache, parts[name], config["batch_size"]) for name in ("validation", "test"))
     save_model(model, folder / "model.keras")
     np.save(folder / VALIDATION, predict(model, validation))
-    write_json(folder / "training.json", summarise_training(model, batches, best, config))
+    write_json(folder / "training.json", summarise_training(model, batches, best, config, folder))
     return predict(model, test), best
 
 
@@ -107,7 +108,7 @@ def build_optimizer(learning_rate, config):
     return keras.optimizers.Adam(learning_rate, **average)
 
 
-def summarise_training(model, batches, best, config):
+def summarise_training(model, batches, best, config, folder):
     """Say how far a network was trained, for the record beside its test figures.
 
     Args:
@@ -115,6 +116,8 @@ def summarise_training(model, batches, best, config):
         batches: `Batches` of the training part.
         best: int, the epoch that was kept, without those on smaller images, which are added here.
         config: as for `train_and_predict`; `paper_steps` is the number of optimizer steps in the paper, where known.
+        folder: Path of the run folder; its `history.csv` tells the epochs that were run, fewer than the configuration
+            allows where training stopped early.
 
     Returns:
         dict with `best_epoch`, `epochs`, `steps` (of the optimizer), `paper_steps` (or None) and `train_accuracy`:
@@ -122,10 +125,11 @@ def summarise_training(model, batches, best, config):
     """
     plain = model.evaluate(batches.unaugmented(2048), verbose=0, return_dict=True)
     before = sum(epochs for _, epochs in config.get("smaller_images") or ())
+    epochs = before + len(pd.read_csv(folder / "history.csv"))
     return {
         "best_epoch": before + best,
-        "epochs": before + config["epochs"],
-        "steps": (before + config["epochs"]) * len(batches),
+        "epochs": epochs,
+        "steps": epochs * len(batches),
         "paper_steps": config.get("paper_steps"),
         "train_accuracy": float(plain["accuracy"]),
     }
