@@ -186,6 +186,31 @@ def test_without_a_monitor_the_last_epoch_is_kept_and_no_validation_needed(squar
     assert json.loads((tmp_path / "checkpoint" / "state.json").read_text())["best_epoch"] == 2
 
 
+class StopAfter(keras.callbacks.Callback):
+    """End a training after some epochs, as early stopping does."""
+
+    def __init__(self, epochs):
+        super().__init__()
+        self.epochs = epochs
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = epoch + 1 == self.epochs
+
+
+@pytest.mark.parametrize("use_ema", [False, True])
+def test_without_a_monitor_the_epoch_that_a_callback_stopped_in_is_kept(squares, tmp_path, use_ema):
+    def fit(name, epochs, *callbacks):
+        model = averaging_model(squares.classes) if use_ema else tiny_model(squares.classes)
+        batches = Batches(ImageCache(squares, 16), squares, 4, shuffle=True)
+        return train(model, batches, None, tmp_path / name, epochs, None, callbacks), model
+
+    (kept, stopped), (_, whole) = fit("stopped", 5, StopAfter(2)), fit("whole", 2)
+    assert kept == 2
+    for received, expected in zip(stopped.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_allclose(received, expected, atol=1e-6)
+    assert json.loads((tmp_path / "stopped" / "checkpoint" / "state.json").read_text())["epoch"] == 2
+
+
 OTHER_SETTINGS = {
     "loss": lambda model, batches: setattr(model, "loss", "mean_squared_error"),
     "optimizer": lambda model, batches: model.compile(

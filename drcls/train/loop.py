@@ -74,7 +74,14 @@ def train(
         batches if number == 1 else EqualShares(batches, number),
         epochs=epochs,
         initial_epoch=first,
-        callbacks=[DivideBatches(), SyncEpoch(batches), StopOnNonFiniteLoss(), checkpoint, *callbacks],
+        callbacks=[
+            DivideBatches(),
+            SyncEpoch(batches),
+            StopOnNonFiniteLoss(),
+            checkpoint,
+            *callbacks,
+            KeepStopped(checkpoint),
+        ],
         # The batches shuffle by their own seed; `fit` would shuffle them again by Python's global one.
         shuffle=False,
         verbose=(1 if sys.stdout.isatty() else 2) if verbose is None else verbose,
@@ -213,19 +220,32 @@ class Checkpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         is_last = epoch + 1 == self.params["epochs"]
         due = self.monitor or is_last or time.monotonic() - self.saved >= SECONDS_BETWEEN
-        best = f"best-{epoch + 1:03d}.weights.h5"
         with averaged_weights(self.model):
             if self.reestimate and (due or self.validation_batches is not None):
                 self.reestimate()
             logs.update(self._validate())
-            is_best = self._is_best(epoch, logs)
-            if due and is_best and _averages(self.model):
-                self._save(best)
         self.history.append({"epoch": epoch + 1, **{key: float(value) for key, value in logs.items()}})
-        write_csv(self.history_path, pd.DataFrame(self.history))
-        if not due:
+        if due:
+            self._keep(epoch, logs)
+        else:
+            write_csv(self.history_path, pd.DataFrame(self.history))
+
+    def keep_stopped(self, epoch, logs):
+        """Keep an epoch that ended the training early, unless it is kept already."""
+        if self.state["epoch"] > epoch:
             return
-        last = f"epoch-{epoch + 1:03d}.weights.h5"
+        if self.reestimate:
+            with averaged_weights(self.model):
+                self.reestimate()
+        self._keep(epoch, logs)
+
+    def _keep(self, epoch, logs):
+        best, last = f"best-{epoch + 1:03d}.weights.h5", f"epoch-{epoch + 1:03d}.weights.h5"
+        is_best = self._is_best(epoch, logs)
+        if is_best and _averages(self.model):
+            with averaged_weights(self.model):
+                self._save(best)
+        write_csv(self.history_path, pd.DataFrame(self.history))
         self._save(last)
         self.saved = time.monotonic()
         if is_best:
@@ -267,6 +287,22 @@ class Checkpoint(keras.callbacks.Callback):
                 f"{path} does not fit this network ({error}); "
                 f"remove {self.folder.parent} or train with --force"
             ) from error
+
+
+class KeepStopped(keras.callbacks.Callback):
+    """Keep the epoch in which a callback before this one ended the training.
+
+    Args:
+        checkpoint: `Checkpoint`, which comes first, because others read the validation that it logs.
+    """
+
+    def __init__(self, checkpoint):
+        super().__init__()
+        self.checkpoint = checkpoint
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.model.stop_training:
+            self.checkpoint.keep_stopped(epoch, logs)
 
 
 @contextmanager
