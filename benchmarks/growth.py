@@ -1,7 +1,8 @@
 """What happens to time and memory as data grow: `python -m benchmarks.growth [near] [audit] [images] [cases]`.
 
 near     near-identical pairs among 100,000 and 1,000,000 random hashes, and turned ones among 100,000
-audit    the audit of a manifest of 100,000 rows, with the search for near-identical, turned and mirrored images
+audit    the audit of manifests of 100,000 and 1,000,000 rows, with the search for near-identical, turned and mirrored
+         images
 images   100,000 images of 224 px prepared, cached and read for one epoch; the process's own memory all the while
 cases    the first page of the case list with 10,000 cases
 
@@ -83,8 +84,17 @@ def near():
 
 
 def audit_rows():
-    """Time the audit of a manifest of random rows, of which one in a hundred is a copy."""
-    count = NUM_IMAGES
+    """Time the audit of a hundred thousand rows and of a million."""
+    rows = []
+    for count, goal in ((NUM_IMAGES, {}), (10 * NUM_IMAGES, {"goal_seconds": 60})):
+        manifest = random_manifest(count)
+        seconds, _ = timed(lambda manifest=manifest: audit(manifest))
+        rows.append(row(f"audit of a manifest of {count:,} rows", seconds, **goal))
+    return rows
+
+
+def random_manifest(count):
+    """Return a manifest of random rows, of which one in a hundred is a copy."""
     rng = np.random.default_rng(0)
     codes = random_codes(count)
     copies = rng.choice(count, count // 100, replace=False)
@@ -102,9 +112,7 @@ def audit_rows():
             "source_split": "",
         }
     )
-    manifest = Manifest(Path("many"), frame, {"name": "many", "classes": APTOS2019.classes})
-    seconds, _ = timed(lambda: audit(manifest))
-    return [row(f"audit of a manifest of {count:,} rows", seconds)]
+    return Manifest(Path("many"), frame, {"name": "many", "classes": APTOS2019.classes})
 
 
 def images():

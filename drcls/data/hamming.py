@@ -1,10 +1,10 @@
 """Pairs of binary codes that differ in few bits; of many codes, found without comparing all with all.
 
-Of up to ten thousand codes all are compared with all, which is as fast. Of more, the bits are dealt into chunks, so
+Of up to five thousand codes all are compared with all, which is as fast. Of more, the bits are dealt into chunks, so
 many that two codes within the distance differ in at most one bit of some chunk (the pigeonhole principle: 46 bits
-cannot put two into each of 24 chunks). For every chunk and every bit of it the codes are sorted by the chunk without
-that bit; only codes that are equal there are compared in full. The result is exact. Memory grows with the number of
-codes, not with its square.
+cannot put two into each of 24 chunks). For every chunk the codes are sorted by it, and each code looks up its own chunk
+and those that differ from it in one bit; only codes that meet there are compared in full. The result is exact. Memory
+grows with the number of codes, not with its square.
 
 Reference:
     M. Norouzi, A. Punjani, D. J. Fleet, "Fast exact search in Hamming space with multi-index hashing", IEEE
@@ -17,10 +17,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 # Below, comparing all with all is faster than sorting; shorter chunks would be equal by chance.
-FEW_COMPARISONS = 10**8
+FEW_COMPARISONS = 3 * 10**7
 MIN_CHUNK_BITS = 16
-MAX_CHUNK_BITS = 32
+MAX_CHUNK_BITS = 24  # a byte for each of their values
 _BLOCK = 2**20  # candidates that are compared at once
+_ROWS = 2**11  # codes that are unpacked at once
 _TILE = 2**16  # comparisons of all with all at once; what they need stays in the processor's cache
 _FIRST_WORDS = 3  # of 64 bits, so that their distance fits a byte
 
@@ -46,7 +47,7 @@ def pairs_within(codes, distance, others=None, later=False):
     if len(codes) * len(second) <= FEW_COMPARISONS or width < MIN_CHUNK_BITS:
         pairs = compare_all(codes, second, distance, later)
     else:
-        pairs = _search(codes, second, distance, num_chunks, width)
+        pairs = _search(codes, second, distance, num_chunks, width, later)
     return pairs[pairs[:, 0] < pairs[:, 1]] if later else pairs
 
 
@@ -90,15 +91,16 @@ def _compare_tile(first, second, distance):
     return np.stack([one[near], two[near]], axis=1)
 
 
-def _search(codes, others, distance, num_chunks, width):
+def _search(codes, others, distance, num_chunks, width, later):
     lanes = _deal(codes, num_chunks, width)
     others_lanes = lanes if others is codes else _deal(others, num_chunks, width)
 
     def search_chunk(chunk):
-        table = np.ascontiguousarray(lanes[:, chunk])
-        other_table = table if others is codes else np.ascontiguousarray(others_lanes[:, chunk])
         found = [np.zeros(0, np.int64)]
-        for one, two in _candidates(table, other_table, width):
+        for one, two in _candidates(lanes[:, chunk], others_lanes[:, chunk], width):
+            if later:
+                earlier = one < two
+                one, two = one[earlier], two[earlier]
             found.append(_compare(one, two, lanes, others_lanes, distance))
         return np.unique(np.concatenate(found))
 
@@ -112,57 +114,62 @@ def _deal(codes, num_chunks, width):
 
     Neighbouring bits of a perceptual hash are alike in many images; dealt at random, every chunk tells codes apart.
     """
-    order = np.random.default_rng(0).permutation(8 * codes.shape[1])
-    columns = [order[start : start + width] for start in range(0, num_chunks * width, width)]
-    rest = order[num_chunks * width :]
-    columns += [rest[start : start + 32] for start in range(0, len(rest), 32)]
-    lanes = np.zeros((len(codes), len(columns) + len(columns) % 2), np.uint32)
+    num_bits = 8 * codes.shape[1]
+    order = np.random.default_rng(0).permutation(num_bits)
+    rest = num_chunks * width
+    columns = [order[start : start + width] for start in range(0, rest, width)]
+    columns += [order[start : start + 32] for start in range(rest, num_bits, 32)]
+    # Every place takes a bit; those that are left take the first of the zeros behind them.
+    places = np.full((len(columns) + len(columns) % 2, 32), num_bits)
     for number, bits in enumerate(columns):
-        for place, bit in enumerate(bits):
-            lanes[:, number] |= ((codes[:, bit // 8] >> (7 - bit % 8)) & 1).astype(np.uint32) << np.uint32(
-                place
-            )
+        places[number, : len(bits)] = bits
+    lanes = np.empty((len(codes), len(places)), np.uint32)
+    for start in range(0, len(codes), _ROWS):
+        bits = np.unpackbits(np.pad(codes[start : start + _ROWS], ((0, 0), (0, 1))), axis=1)
+        dealt = np.packbits(np.take(bits, places.ravel(), axis=1), axis=1, bitorder="little")
+        lanes[start : start + _ROWS] = dealt.view("<u4")
     return lanes
 
 
-def _candidates(table, other_table, width):
-    """Yield the pairs (rows, other rows) whose chunk differs in no bit or in one, each pair once."""
-    for bit in range(width):
-        mask = np.uint32(1 << bit)
-        keys, rows = _sorted(table & ~mask)
-        other_keys, other_rows = (keys, rows) if other_table is table else _sorted(other_table & ~mask)
-        first = np.searchsorted(other_keys, keys, "left")
-        # Most keys are nowhere among the others; only the rest are searched a second time.
-        met = np.flatnonzero(other_keys[np.minimum(first, len(other_keys) - 1)] == keys)
-        keys, rows, first = keys[met], rows[met], first[met]
-        count = np.searchsorted(other_keys, keys, "right") - first
+def _candidates(chunks, other_chunks, width):
+    """Yield the pairs (rows, other rows) whose chunk differs in no bit or in one, each pair once, in blocks."""
+    keys, rows = _sorted(chunks)
+    other_keys, other_rows = _sorted(other_chunks)
+    starts = np.flatnonzero(np.diff(other_keys, prepend=-1))
+    values, counts = other_keys[starts], np.diff(starts, append=len(other_keys))
+    known = np.zeros(1 << width, bool)
+    known[values] = True
+    for mask in [0, *(1 << np.arange(width))]:
+        # Most keys are nowhere among the others, and one look says so; sorted keys look into the cache.
+        met = np.flatnonzero(known[keys ^ mask])
+        place = np.searchsorted(values, keys[met] ^ mask)
+        first, count, met_rows = starts[place], counts[place], rows[met]
         ends = np.cumsum(count)
         start = 0
-        while start < len(keys):
+        while start < len(met):
             # As many codes as have a block of candidates together, at least one.
             before = ends[start - 1] if start else 0
             stop = max(start + 1, int(np.searchsorted(ends, before + _BLOCK, "right")))
-            counts = count[start:stop]
-            places = np.repeat(first[start:stop] - (ends[start:stop] - counts - before), counts)
-            one, two = np.repeat(rows[start:stop], counts), other_rows[places + np.arange(len(places))]
-            unlike = table[one] ^ other_table[two]
-            # Chunks that are equal are equal without any bit: they count at the first alone.
-            keep = (unlike == mask) | ((unlike == 0) & (bit == 0))
-            yield one[keep], two[keep]
+            block = slice(start, stop)
+            places = np.repeat(first[block] - (ends[block] - count[block] - before), count[block])
+            yield np.repeat(met_rows[block], count[block]), other_rows[places + np.arange(len(places))]
             start = stop
 
 
-def _sorted(keys):
-    """Return sorted keys and their rows; numbers are sorted several times faster than they are arg-sorted."""
-    packed = np.sort((keys.astype(np.uint64) << np.uint64(32)) | np.arange(len(keys), dtype=np.uint64))
-    return (packed >> np.uint64(32)).astype(np.uint32), (packed & np.uint64(0xFFFFFFFF)).astype(np.int64)
+def _sorted(chunks):
+    """Return sorted chunks and their rows, int64; numbers are sorted several times faster than they are arg-sorted."""
+    packed = np.sort((chunks.astype(np.int64) << 32) | np.arange(len(chunks)))
+    return packed >> 32, packed & 0xFFFFFFFF
 
 
 def _compare(one, two, lanes, others_lanes, distance):
     """Return the candidates that are within the distance as numbers `one * len(others) + two`."""
-    unlike = np.zeros(len(one), np.uint16)
     words, other_words = lanes.view(np.uint64), others_lanes.view(np.uint64)
+    unlike = np.zeros(len(one), np.uint16)
     for word in range(words.shape[1]):
         unlike += np.bitwise_count(words[one, word] ^ other_words[two, word])
+        if word == _FIRST_WORDS:
+            near = unlike <= distance
+            one, two, unlike = one[near], two[near], unlike[near]
     near = unlike <= distance
     return one[near] * np.int64(len(others_lanes)) + two[near]
