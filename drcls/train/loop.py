@@ -16,6 +16,7 @@ from drcls.runs import read_json, write_csv, write_json
 from drcls.train.batch_norm import BatchNormReestimation
 from drcls.train.devices import DivideBatches, EqualShares, check_batch_size, num_devices
 from drcls.train.fused_adam import fuse_adam
+from drcls.train.fused_batch_norm import fused_batch_norm
 from drcls.train.settings import check_same_training, describe_training
 
 # Writing the weights of a small network takes longer than an epoch of it.
@@ -70,22 +71,23 @@ def train(
     build_train_state(model, validation_batches or batches)
     fuse_adam(model.optimizer)
     first = checkpoint.restore(model)
-    model.fit(
-        batches if number == 1 else EqualShares(batches, number),
-        epochs=epochs,
-        initial_epoch=first,
-        callbacks=[
-            DivideBatches(),
-            SyncEpoch(batches),
-            StopOnNonFiniteLoss(),
-            checkpoint,
-            *callbacks,
-            KeepStopped(checkpoint),
-        ],
-        # The batches shuffle by their own seed; `fit` would shuffle them again by Python's global one.
-        shuffle=False,
-        verbose=(1 if sys.stdout.isatty() else 2) if verbose is None else verbose,
-    )
+    with fused_batch_norm(model):
+        model.fit(
+            batches if number == 1 else EqualShares(batches, number),
+            epochs=epochs,
+            initial_epoch=first,
+            callbacks=[
+                DivideBatches(),
+                SyncEpoch(batches),
+                StopOnNonFiniteLoss(),
+                checkpoint,
+                *callbacks,
+                KeepStopped(checkpoint),
+            ],
+            # The batches shuffle by their own seed; `fit` would shuffle them again by Python's global one.
+            shuffle=False,
+            verbose=(1 if sys.stdout.isatty() else 2) if verbose is None else verbose,
+        )
     return checkpoint.restore_best(model)
 
 
