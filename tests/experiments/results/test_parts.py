@@ -1,0 +1,57 @@
+"""What each part changes: paired differences by hand, and rows that have no partner."""
+
+import numpy as np
+import pytest
+
+from experiments.results.parts import BACKBONE, over_seeds, parts_table
+from experiments.results.predictions import Predictions
+
+
+def write(results, protocol, seed, row, predicted, labels=(0, 1, 2, 0)):
+    folder = results / "chexnet_cbam" / f"aptos2019-{protocol}-short-s{seed}"
+    folder.mkdir(parents=True, exist_ok=True)
+    predicted = np.array(predicted, np.uint8)
+    Predictions(
+        np.eye(3, dtype=np.float16)[predicted],
+        predicted,
+        np.array(labels, np.uint8),
+        np.arange(len(predicted), dtype=np.int32),
+        np.zeros(len(predicted), bool),
+    ).save(folder / f"{row}.npz")
+
+
+def cells(table):
+    head, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines())
+    return [dict(zip(head, row, strict=True)) for row in rows]
+
+
+def test_a_difference_by_hand(tmp_path):
+    write(tmp_path, "clean", 0, BACKBONE, [0, 1, 1, 1])  # 2 of 4
+    write(tmp_path, "clean", 0, f"{BACKBONE}_CBAM", [0, 1, 2, 0])  # 4 of 4, both others became right
+    write(tmp_path, "clean", 1, BACKBONE, [0, 1, 2, 1])  # 3 of 4
+    write(tmp_path, "clean", 1, f"{BACKBONE}_CBAM", [1, 1, 2, 0])  # 3 of 4, one became right and one wrong
+    (row,) = cells(parts_table(tmp_path))
+    assert (row["protocol"], row["added"], row["seeds"]) == ("clean", "CBAM", "0, 1")
+    assert row["accuracy % without, with"] == "62.5, 87.5"
+    assert row["answers that became right, wrong"] == "3, 1"
+    assert row["by seed"] == "+50.0, +0.0"
+    assert row["difference in points, 95 % interval over images"].startswith("+25.0 (")
+    # The t quantile of one degree of freedom is 12.706, the standard error 25.
+    assert row["95 % interval over seeds"] == "-292.7 to +342.7"
+
+
+def test_rows_without_the_backbone_alone_are_left_out(tmp_path):
+    write(tmp_path, "paper", 0, f"{BACKBONE}_Transformer", [0, 1, 2, 0])
+    assert parts_table(tmp_path) == "None measured yet.\n"
+
+
+def test_one_seed_has_no_interval_over_seeds():
+    assert over_seeds(np.array([1.0])) == "one seed"
+    assert over_seeds(np.array([1.0, 1.0, 4.0])) == "-2.3 to +6.3"
+
+
+def test_two_rows_of_different_test_images_are_refused(tmp_path):
+    write(tmp_path, "paper", 0, BACKBONE, [0, 1, 1, 1])
+    write(tmp_path, "paper", 0, f"{BACKBONE}_CBAM", [0, 1, 1, 1], labels=(1, 1, 2, 0))
+    with pytest.raises(ValueError, match="other test images"):
+        parts_table(tmp_path)
