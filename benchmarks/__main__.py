@@ -30,6 +30,7 @@ SUBJECTS = (
     "training_step",
     "grad_cam",
     "explain",
+    "deletion",
     "prepare",
     "duplicates",
     "app",

@@ -1,6 +1,7 @@
-"""Training in `fit`: TensorFlow, the default backend, against the same Keras network on JAX and on PyTorch.
+"""Training as `train` does it on TensorFlow, against `fit` of Keras on three backends and against plain PyTorch.
 
-python -m benchmarks.training_step NAME     what the processes of the comparison run, each with its KERAS_BACKEND
+python -m benchmarks.training_step NAME [fused]     what the processes of Keras run, each with its KERAS_BACKEND
+python -m benchmarks.pytorch_side NAME              what the process of plain PyTorch runs
 """
 
 import contextlib
@@ -13,17 +14,28 @@ import numpy as np
 from benchmarks.comparison import Comparison
 
 # Backbone -> side of the images, images a step, steps that are timed at once.
-NETWORKS = {"DenseNet121": (64, 32, 4), "EfficientNetLite0": (128, 32, 4)}
-BACKENDS = {"Keras on JAX": "jax", "Keras on PyTorch": "torch"}
-CLASSES = list("abcde")
+NETWORKS = {"DenseNet121": (64, 32, 4), "EfficientNetLite0": (128, 32, 4), "SqueezeNet": (128, 32, 8)}
+# The KERAS_BACKEND of a process, the module that it runs, and what it tells it.
+OURS = ("tensorflow", "benchmarks.training_step", "fused")
+PEERS = {
+    "Keras on TensorFlow": ("tensorflow", "benchmarks.training_step"),
+    "Keras on JAX": ("jax", "benchmarks.training_step"),
+    "Keras on PyTorch": ("torch", "benchmarks.training_step"),
+    "PyTorch, compiled, channels last": ("torch", "benchmarks.pytorch_side"),
+}
+LIMITS = (
+    "PyTorch compiles the network into loops that normalise, add and rectify a feature map in one pass (a minute once, "
+    "not timed); TensorFlow runs an operation after the other, and DenseNet121 copies what it concatenates."
+)
+CLASSES, LEARNING_RATE = list("abcde"), 1e-5
 
 
 class Side:
     """A process that trains a network on one backend, some steps each time that it is asked."""
 
-    def __init__(self, name, backend):
+    def __init__(self, name, backend, module, *options):
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.training_step", name],
+            [sys.executable, "-m", module, name, *options],
             env=os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -47,8 +59,8 @@ def comparisons():
     for name, (size, batch_size, steps) in NETWORKS.items():
         with contextlib.ExitStack() as stack:
             sides = {}
-            for what, backend in {"ours": "tensorflow", **BACKENDS}.items():
-                sides[what] = Side(name, backend)
+            for what, process in {"ours": OURS, **PEERS}.items():
+                sides[what] = Side(name, *process)
                 stack.callback(sides[what].close)
 
             every = tuple(sides.values())
@@ -66,35 +78,54 @@ def comparisons():
                 goals=dict.fromkeys(sides, 1),
                 work=batch_size * steps,
                 check=check,
-                how=f"{steps} steps of {batch_size} images in `fit`, Adam, float32, without reading or augmentation, "
-                "each backend in a process of its own; compiling is not timed.",
+                how=f"{steps} steps of {batch_size} images in `fit` (PyTorch: a plain loop), Adam, float32, without "
+                "reading or augmentation, each side in a process of its own; compiling is not timed. Ours has Adam and "
+                "batch normalisation as single operations, as `train` has.",
+                limits=LIMITS,
             )
 
 
-def main(name):
-    """Compile a network; then for every line that is read, train some steps and print their mean loss."""
+def main(name, fused=None):
+    """Compile a network of Keras; then for every line that is read, train some steps and print their mean loss."""
     answers, sys.stdout = sys.stdout, sys.stderr
     import keras
 
     from benchmarks.first_step import OneBatch
-    from drcls.models import build_backbone, build_transfer_classifier
     from drcls.train import build_train_state
     from drcls.train.fused_adam import fuse_adam
+    from drcls.train.fused_batch_norm import fused_batch_norm
 
-    size, batch_size, steps = NETWORKS[name]
+    batches = OneBatch(*one_batch(name), NETWORKS[name][2])
+    model = build_network(name)
+    jit_compile = keras.backend.backend() == "jax"
+    model.compile(keras.optimizers.Adam(LEARNING_RATE), "categorical_crossentropy", jit_compile=jit_compile)
+    build_train_state(model, batches)
+    if fused:
+        fuse_adam(model.optimizer)
+    with fused_batch_norm(model) if fused else contextlib.nullcontext():
+        for _ in sys.stdin:
+            loss = model.fit(batches, shuffle=False, verbose=0).history["loss"][0]
+            print(loss, file=answers, flush=True)
+
+
+def one_batch(name):
+    """Return images, float32 (N, H, W, 3) in 0..255, and labels, float32 (N, 5)."""
+    size, batch_size, _ = NETWORKS[name]
     images = np.random.default_rng(0).uniform(0, 255, (batch_size, size, size, 3)).astype("float32")
-    labels = np.eye(len(CLASSES), dtype="float32")[np.arange(batch_size) % len(CLASSES)]
-    batches = OneBatch(images, labels, steps)
-    model = build_transfer_classifier(build_backbone(name, size), CLASSES, dropout_rate=0.0)
+    return images, np.eye(len(CLASSES), dtype="float32")[np.arange(batch_size) % len(CLASSES)]
+
+
+def build_network(name):
+    """Return a network of Keras with the same weights on every backend."""
+    from benchmarks.squeezenet import build_squeezenet
+    from drcls.models import build_backbone, build_transfer_classifier
+
+    size = NETWORKS[name][0]
+    backbone = build_squeezenet(size) if name == "SqueezeNet" else build_backbone(name, size)
+    model = build_transfer_classifier(backbone, CLASSES, dropout_rate=0.0)
     rng = np.random.default_rng(0)  # the backends draw different weights from one seed
     model.set_weights([_draw(rng, weight) for weight in model.get_weights()])
-    jit_compile = keras.backend.backend() == "jax"
-    model.compile(keras.optimizers.Adam(1e-5), "categorical_crossentropy", jit_compile=jit_compile)
-    build_train_state(model, batches)
-    fuse_adam(model.optimizer)
-    for _ in sys.stdin:
-        loss = model.fit(batches, shuffle=False, verbose=0).history["loss"][0]
-        print(loss, file=answers, flush=True)
+    return model
 
 
 def _draw(rng, weight):

@@ -1,0 +1,79 @@
+"""Deletion, a measure of heat maps: ours against Xplique, which works with Keras 2 alone.
+
+XPLIQUE_PYTHON names the interpreter of an environment with TensorFlow 2.15 and xplique; without it this subject is
+left out. Both sides delete the same pixels of the same images and look at the same network.
+"""
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from benchmarks.comparison import Comparison
+from benchmarks.grad_cam import CLASS_INDEX, SIZE, ten_convolutions
+from drcls.explain import deletion_auc
+
+NUM_IMAGES, NUM_STEPS = 64, 20
+
+
+def comparisons():
+    python = os.environ.get("XPLIQUE_PYTHON")
+    if not python:
+        print("deletion: left out, XPLIQUE_PYTHON names no interpreter")
+        return
+    network = with_probabilities(ten_convolutions())
+    rng = np.random.default_rng(0)
+    images = rng.random((NUM_IMAGES, SIZE, SIZE, 3)).astype("float32")
+    heat_maps = rng.random((NUM_IMAGES, SIZE, SIZE)).astype("float32")
+
+    def ours():
+        return deletion_auc(network, images, heat_maps, CLASS_INDEX, NUM_STEPS).mean()
+
+    with tempfile.TemporaryDirectory() as folder:
+        save(Path(folder), network, images, heat_maps)
+        process = subprocess.Popen(
+            [python, Path(__file__).with_name("xplique_side.py"), folder],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+        def theirs():
+            print(file=process.stdin, flush=True)
+            return float(process.stdout.readline())
+
+        yield Comparison(
+            what=f"deletion for ten convolutions at {SIZE} px, {NUM_STEPS} steps",
+            ours=ours,
+            peers={"Xplique": theirs},
+            goals={"Xplique": 2},
+            work=NUM_IMAGES,
+            check=lambda: np.testing.assert_allclose(ours(), theirs(), rtol=1e-3),
+            how=f"{NUM_IMAGES} images and heat maps at random, random weights. Xplique 1.4 in a process with "
+            "TensorFlow 2.15, batches of 256; ours computes through onnxruntime, converted before the timing.",
+            limits="Both sides spend most of the time in the same forward passes.",
+        )
+        process.stdin.close()
+        process.wait()
+
+
+def with_probabilities(network):
+    """Return the network with a softmax behind its scores."""
+    return keras.Model(network.input, keras.layers.Softmax(name="probabilities")(network.output))
+
+
+def save(folder, network, images, heat_maps):
+    """Write what the other process needs."""
+    weights = network.get_weights()
+    np.savez(
+        folder / "deletion.npz",
+        images=images,
+        heat_maps=heat_maps,
+        class_index=CLASS_INDEX,
+        num_steps=NUM_STEPS,
+        num_weights=len(weights),
+        **{f"weight_{number}": weight for number, weight in enumerate(weights)},
+    )
