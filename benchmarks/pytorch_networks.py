@@ -22,7 +22,15 @@ def build(name, num_classes):
 
 
 def set_weights(network, weights):
-    """Give a network the weights of a Keras one, a list in the order of its layers."""
+    """Give a network the weights of a Keras one.
+
+    Args:
+        network: torch.nn.Module from `build`.
+        weights: list of float32 arrays in the order of the Keras layers.
+
+    Raises:
+        ValueError: where weights are left, or a shape does not fit.
+    """
     weights = iter(weights)
     for module in network.modules():
         if isinstance(module, nn.Conv2d):

@@ -5,13 +5,12 @@ python -m benchmarks.pytorch_side NAME              what the process of plain Py
 """
 
 import contextlib
-import os
-import subprocess
 import sys
 
 import numpy as np
 
 from benchmarks.comparison import Comparison
+from benchmarks.side import Side
 
 # Backbone -> side of the images, images a step, steps that are timed at once.
 NETWORKS = {"DenseNet121": (64, 32, 4), "EfficientNetLite0": (128, 32, 4), "SqueezeNet": (128, 32, 8)}
@@ -30,38 +29,13 @@ LIMITS = (
 CLASSES, LEARNING_RATE = list("abcde"), 1e-5
 
 
-class Side:
-    """A process that trains a network on one backend, some steps each time that it is asked."""
-
-    def __init__(self, name, backend, module, *options):
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", module, name, *options],
-            env=os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def __call__(self):
-        """Train, and return the mean loss of the steps, float."""
-        print(file=self._process.stdin, flush=True)
-        answer = self._process.stdout.readline()
-        if not answer:
-            raise RuntimeError(f"a side ended with {self._process.wait()}; see its error above")
-        return float(answer)
-
-    def close(self):
-        self._process.stdin.close()
-        self._process.wait()
-
-
 def comparisons():
     for name, (size, batch_size, steps) in NETWORKS.items():
         with contextlib.ExitStack() as stack:
             sides = {}
-            for what, process in {"ours": OURS, **PEERS}.items():
-                sides[what] = Side(name, *process)
-                stack.callback(sides[what].close)
+            for what, (backend, module, *told) in {"ours": OURS, **PEERS}.items():
+                side = Side(sys.executable, "-m", module, name, *told, KERAS_BACKEND=backend)
+                sides[what] = stack.enter_context(side)
 
             every = tuple(sides.values())
 

@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from drcls.data import Batches, ImageCache
+from drcls.train import BatchNormReestimation, train
 from drcls.train.fused_batch_norm import fused_batch_norm
+from tests.small_data import write_squares
 
 SETTINGS = {
     "as it is": {},
@@ -95,3 +98,47 @@ def test_inference_is_that_of_keras_inside_and_the_layer_is_its_own_again():
         assert "call" in vars(model.layers[1])
         raise ZeroDivisionError
     assert "call" not in vars(model.layers[1])
+
+
+def test_a_layer_that_is_fused_already_stays_so_until_the_outer_context_ends():
+    images = keras.Input((4, 4, 2))
+    model = keras.Model(images, keras.layers.BatchNormalization()(images))
+    with fused_batch_norm(model):
+        with fused_batch_norm(model):
+            pass
+        assert "call" in vars(model.layers[1])
+    assert "call" not in vars(model.layers[1])
+
+
+def test_re_estimated_statistics_are_the_same():
+    rng = np.random.default_rng(0)
+    batches = [rng.normal(2, 3, (4, 5, 6, 3)).astype("float32") for _ in range(3)]
+
+    def statistics(fused):
+        images = keras.Input((5, 6, 3))
+        model = keras.Model(images, keras.layers.BatchNormalization()(images))
+        if fused:
+            with fused_batch_norm(model):
+                BatchNormReestimation(model, batches)()
+        else:
+            BatchNormReestimation(model, batches)()
+        return model.get_weights()
+
+    for received, expected in zip(statistics(True), statistics(False), strict=True):
+        np.testing.assert_allclose(received, expected, atol=1e-5)
+
+
+def test_training_fuses_and_gives_the_layers_back(tmp_path):
+    squares = write_squares(tmp_path / "data")
+    images = keras.Input((16, 16, 3))
+    norm = keras.layers.BatchNormalization()
+    pooled = keras.layers.GlobalAveragePooling2D()(norm(images))
+    outputs = keras.layers.Dense(len(squares.classes), activation="softmax")(pooled)
+    model = keras.Model(images, outputs)
+    model.compile("adam", "categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
+    seen = []
+    look = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs=None: seen.append("call" in vars(norm))
+    )
+    train(model, Batches(ImageCache(squares, 16), squares, 4), None, tmp_path / "run", 1, None, [look])
+    assert all(seen) and seen and "call" not in vars(norm)

@@ -209,6 +209,22 @@ def test_without_a_monitor_the_epoch_that_a_callback_stopped_in_is_kept(squares,
     for received, expected in zip(stopped.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_allclose(received, expected, atol=1e-6)
     assert json.loads((tmp_path / "stopped" / "checkpoint" / "state.json").read_text())["epoch"] == 2
+    # Called again it does not go on, for more epochs it does.
+    assert fit("stopped", 5)[0] == 2 and len(pd.read_csv(tmp_path / "stopped" / "history.csv")) == 2
+    assert fit("stopped", 6)[0] == 6
+
+
+def test_the_epoch_that_is_kept_is_the_checkpoints_not_another_callbacks(squares, tmp_path):
+    class Spoil(keras.callbacks.Callback):
+        """Leave other weights behind, as `EarlyStopping(restore_best_weights=True)` does."""
+
+        def on_train_end(self, logs=None):
+            self.model.set_weights([0 * weight for weight in self.model.get_weights()])
+
+    model = tiny_model(squares.classes)
+    batches = Batches(ImageCache(squares, 16), squares, 4, shuffle=True)
+    assert train(model, batches, None, tmp_path, 2, None, [Spoil()]) == 2
+    assert np.any(model.get_weights()[0] != 0)
 
 
 OTHER_SETTINGS = {

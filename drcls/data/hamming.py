@@ -4,7 +4,7 @@ Of up to five thousand codes all are compared with all, which is as fast. Of mor
 many that two codes within the distance differ in at most one bit of some chunk (the pigeonhole principle: 46 bits
 cannot put two into each of 24 chunks). For every chunk the codes are sorted by it, and each code looks up its own chunk
 and those that differ from it in one bit; only codes that meet there are compared in full. The result is exact. Memory
-grows with the number of codes, not with its square.
+grows with the number of codes, not with its square, and by some tens of MiB a thread, of which there are eight at most.
 
 Reference:
     M. Norouzi, A. Punjani, D. J. Fleet, "Fast exact search in Hamming space with multi-index hashing", IEEE
@@ -19,6 +19,7 @@ import numpy as np
 # Below, comparing all with all is faster than sorting; shorter chunks would be equal by chance.
 FEW_COMPARISONS = 3 * 10**7
 MIN_CHUNK_BITS = 16
+MAX_THREADS = 8
 MAX_CHUNK_BITS = 24  # a byte for each of their values
 _BLOCK = 2**20  # candidates that are compared at once
 _ROWS = 2**11  # codes that are unpacked at once
@@ -96,15 +97,16 @@ def _search(codes, others, distance, num_chunks, width, later):
     others_lanes = lanes if others is codes else _deal(others, num_chunks, width)
 
     def search_chunk(chunk):
-        found = [np.zeros(0, np.int64)]
-        for one, two in _candidates(lanes[:, chunk], others_lanes[:, chunk], width):
+        found, chunks = [np.zeros(0, np.int64)], lanes[:, chunk]
+        other_chunks = chunks if others is codes else others_lanes[:, chunk]
+        for one, two in _candidates(chunks, other_chunks, width):
             if later:
                 earlier = one < two
                 one, two = one[earlier], two[earlier]
             found.append(_compare(one, two, lanes, others_lanes, distance))
         return np.unique(np.concatenate(found))
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(min(os.cpu_count(), MAX_THREADS)) as pool:
         keys = np.unique(np.concatenate(list(pool.map(search_chunk, range(num_chunks)))))
     return np.stack(np.divmod(keys, len(others)), axis=1)
 
@@ -134,7 +136,7 @@ def _deal(codes, num_chunks, width):
 def _candidates(chunks, other_chunks, width):
     """Yield the pairs (rows, other rows) whose chunk differs in no bit or in one, each pair once, in blocks."""
     keys, rows = _sorted(chunks)
-    other_keys, other_rows = _sorted(other_chunks)
+    other_keys, other_rows = (keys, rows) if other_chunks is chunks else _sorted(other_chunks)
     starts = np.flatnonzero(np.diff(other_keys, prepend=-1))
     values, counts = other_keys[starts], np.diff(starts, append=len(other_keys))
     known = np.zeros(1 << width, bool)
@@ -168,7 +170,7 @@ def _compare(one, two, lanes, others_lanes, distance):
     unlike = np.zeros(len(one), np.uint16)
     for word in range(words.shape[1]):
         unlike += np.bitwise_count(words[one, word] ^ other_words[two, word])
-        if word == _FIRST_WORDS:
+        if word + 1 == _FIRST_WORDS:
             near = unlike <= distance
             one, two, unlike = one[near], two[near], unlike[near]
     near = unlike <= distance

@@ -45,8 +45,9 @@ def fused_batch_norm(model):
 
 
 def _can_be_fused(layer):
-    """Subclasses have a call of their own, and renormalisation other statistics."""
-    return type(layer) is keras.layers.BatchNormalization and not (layer.renorm or layer.synchronized)
+    """Subclasses and patched layers have a call of their own, and renormalisation other statistics."""
+    plain = type(layer) is keras.layers.BatchNormalization and "call" not in vars(layer)
+    return plain and not (layer.renorm or layer.synchronized)
 
 
 def _call(layer, inputs, training=None, mask=None):
@@ -67,8 +68,9 @@ def _call(layer, inputs, training=None, mask=None):
         is_training=True,
     )
     # TensorFlow gives the unbiased variance; Keras averages that of the batch.
-    count = tf.cast(tf.size(inputs) // channels, tf.float32)
-    variance *= (count - 1) / count
+    count = tf.cast(tf.size(inputs, tf.int64) // channels, tf.float32)
+    # Of one value the unbiased variance may be NaN on a GPU; its own is zero.
+    variance = tf.math.multiply_no_nan(variance, (count - 1) / count)
     for average, value in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
         average.assign(average * layer.momentum + value * (1 - layer.momentum))
     return outputs

@@ -38,7 +38,8 @@ def train(
     the last epoch is kept, at most every 20 seconds.
     Inside `use_devices`, each batch is divided among the devices. Called again on the same folder, also with another
     number of devices, training continues after the last finished epoch and ends with the same
-    weights as if it had not been interrupted.
+    weights as if it had not been interrupted. Where a callback ended it early, it continues only if more epochs
+    are asked for.
 
     Args:
         model: compiled keras.Model, freshly built.
@@ -71,23 +72,24 @@ def train(
     build_train_state(model, validation_batches or batches)
     fuse_adam(model.optimizer)
     first = checkpoint.restore(model)
-    with fused_batch_norm(model):
-        model.fit(
-            batches if number == 1 else EqualShares(batches, number),
-            epochs=epochs,
-            initial_epoch=first,
-            callbacks=[
-                DivideBatches(),
-                SyncEpoch(batches),
-                StopOnNonFiniteLoss(),
-                checkpoint,
-                *callbacks,
-                KeepStopped(checkpoint),
-            ],
-            # The batches shuffle by their own seed; `fit` would shuffle them again by Python's global one.
-            shuffle=False,
-            verbose=(1 if sys.stdout.isatty() else 2) if verbose is None else verbose,
-        )
+    if checkpoint.stopped_of < epochs:
+        with fused_batch_norm(model):
+            model.fit(
+                batches if number == 1 else EqualShares(batches, number),
+                epochs=epochs,
+                initial_epoch=first,
+                callbacks=[
+                    DivideBatches(),
+                    SyncEpoch(batches),
+                    StopOnNonFiniteLoss(),
+                    checkpoint,
+                    *callbacks,
+                    KeepStopped(checkpoint),
+                ],
+                # The batches shuffle by their own seed; `fit` would shuffle them again by Python's global one.
+                shuffle=False,
+                verbose=(1 if sys.stdout.isatty() else 2) if verbose is None else verbose,
+            )
     return checkpoint.restore_best(model)
 
 
@@ -209,9 +211,14 @@ class Checkpoint(keras.callbacks.Callback):
     def _damaged(self, path, why):
         return ValueError(f"{path} {why}; remove {self.folder.parent} or train with --force")
 
+    @property
+    def stopped_of(self):
+        """Of how many epochs a callback ended the training early, or 0; called again, it does not go on."""
+        return self.state.get("stopped_of", 0)
+
     def restore_best(self, model):
-        """Load the best epoch into the model, unless it is the last, and return its number."""
-        if self.state["best"] != self.state["last"] or _averages(model):
+        """Load the best epoch into the model, whatever other callbacks left in it, and return its number."""
+        if self.state["best"]:
             self._load(model, self.state["best"])
         return self.state["best_epoch"]
 
@@ -233,13 +240,14 @@ class Checkpoint(keras.callbacks.Callback):
             write_csv(self.history_path, pd.DataFrame(self.history))
 
     def keep_stopped(self, epoch, logs):
-        """Keep an epoch that ended the training early, unless it is kept already."""
-        if self.state["epoch"] > epoch:
-            return
-        if self.reestimate:
-            with averaged_weights(self.model):
-                self.reestimate()
-        self._keep(epoch, logs)
+        """Keep an epoch that ended the training early, unless it is kept already, and that it did."""
+        if self.state["epoch"] <= epoch:
+            if self.reestimate:
+                with averaged_weights(self.model):
+                    self.reestimate()
+            self._keep(epoch, logs)
+        self.state["stopped_of"] = self.params["epochs"]
+        write_json(self.folder / "state.json", self.state)
 
     def _keep(self, epoch, logs):
         best, last = f"best-{epoch + 1:03d}.weights.h5", f"epoch-{epoch + 1:03d}.weights.h5"

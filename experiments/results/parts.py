@@ -23,6 +23,9 @@ def parts_table(results):
 
     Args:
         results: Path of the folder with the committed files.
+
+    Raises:
+        ValueError: where rows of one table line were tested on different images.
     """
     rows = []
     for protocol, named in PROTOCOLS.items():
@@ -38,31 +41,34 @@ def paired_runs(results, protocol, suffix):
     pairs = {}
     for path in sorted(results.glob(f"chexnet_cbam/aptos2019-{protocol}-short-s*/{BACKBONE}{suffix}.npz")):
         plain = path.with_name(f"{BACKBONE}.npz")
-        if not plain.is_file():
-            continue
-        pair = load(plain), load(path)
-        if not np.array_equal(pair[0].labels, pair[1].labels):
-            raise ValueError(f"{plain} and {path} are of other test images; run both rows on one split")
-        pairs[int(path.parent.name.rpartition("-s")[2])] = pair
+        if plain.is_file():
+            pairs[int(path.parent.name.rpartition("-s")[2])] = load(plain), load(path)
+    runs = [run for pair in pairs.values() for run in pair]
+    for name in ("labels", "groups"):
+        if not all(np.array_equal(getattr(run, name), getattr(runs[0], name)) for run in runs):
+            raise ValueError(
+                f"{BACKBONE} and {BACKBONE}{suffix} ({protocol}) have other {name} in one run than in another; "
+                "run all seeds of both rows on one split"
+            )
     return pairs
 
 
 def difference_cells(pairs):
-    """Return the cells of a row: accuracies, answers that became right or wrong, the difference and its intervals."""
+    """Return the cells of a row: accuracies, answers that became right or wrong, the difference and its intervals.
 
-    def all_seeds(side, name):
-        return np.concatenate([getattr(pair[side], name) for pair in pairs.values()])
-
-    labels, groups, before, after = (
-        all_seeds(*cell) for cell in ((0, "labels"), (0, "groups"), (0, "predicted"), (1, "predicted"))
-    )
+    Args:
+        pairs: dict, seed -> (`Predictions` without, `Predictions` with the parts), all of the same images.
+    """
+    plain, changed = zip(*pairs.values(), strict=True)
+    labels, groups, before = (joined(plain, name) for name in ("labels", "groups", "predicted"))
+    after = joined(changed, "predicted")
     was_right, is_right = before == labels, after == labels
-    num_classes = next(iter(pairs.values()))[0].probabilities.shape[1]
+    num_classes = plain[0].probabilities.shape[1]
     points, low, high = (
         100 * value
         for value in group_bootstrap_difference(accuracy, labels, before, after, groups, num_classes)
     )
-    by_seed = 100 * (right_shares(pairs, 1) - right_shares(pairs, 0))
+    by_seed = 100 * (shares_right(changed) - shares_right(plain))
     return {
         "accuracy % without, with": f"{100 * was_right.mean():.1f}, {100 * is_right.mean():.1f}",
         "answers that became right, wrong": f"{(is_right & ~was_right).sum()}, {(was_right & ~is_right).sum()}",
@@ -73,14 +79,21 @@ def difference_cells(pairs):
     }
 
 
-def right_shares(pairs, side):
-    """Return for each seed the share of test images that one side of the pairs gets right: float (S,)."""
-    return np.array([(pair[side].predicted == pair[side].labels).mean() for pair in pairs.values()])
+def joined(runs, name):
+    """Return one array of all runs, one after the other; images of one group keep one number in all of them."""
+    return np.concatenate([getattr(run, name) for run in runs])
+
+
+def shares_right(runs):
+    """Return the share of test images that each run gets right: float (S,)."""
+    return np.array([(run.predicted == run.labels).mean() for run in runs])
 
 
 def over_seeds(by_seed):
-    """Return the 95 % t interval over seeds, which one seed does not have."""
+    """Return the 95 % t interval over seeds; one seed has none, nor have seeds that do not differ."""
     if len(by_seed) < 2:
         return "one seed"
+    if np.ptp(by_seed) == 0:
+        return "no spread"
     low, high = stats.t.interval(0.95, len(by_seed) - 1, np.mean(by_seed), stats.sem(by_seed))
     return f"{low:+.1f} to {high:+.1f}"

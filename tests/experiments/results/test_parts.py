@@ -47,11 +47,15 @@ def test_rows_without_the_backbone_alone_are_left_out(tmp_path):
 
 def test_one_seed_has_no_interval_over_seeds():
     assert over_seeds(np.array([1.0])) == "one seed"
+    assert over_seeds(np.array([25.0, 25.0])) == "no spread"
     assert over_seeds(np.array([1.0, 1.0, 4.0])) == "-2.3 to +6.3"
 
 
-def test_two_rows_of_different_test_images_are_refused(tmp_path):
-    write(tmp_path, "paper", 0, BACKBONE, [0, 1, 1, 1])
-    write(tmp_path, "paper", 0, f"{BACKBONE}_CBAM", [0, 1, 1, 1], labels=(1, 1, 2, 0))
-    with pytest.raises(ValueError, match="other test images"):
+@pytest.mark.parametrize("seed", [0, 1])
+def test_rows_and_seeds_of_different_test_images_are_refused(tmp_path, seed):
+    for number in (0, 1):
+        write(tmp_path, "paper", number, BACKBONE, [0, 1, 1, 1])
+        write(tmp_path, "paper", number, f"{BACKBONE}_CBAM", [0, 1, 1, 1])
+    write(tmp_path, "paper", seed, f"{BACKBONE}_CBAM", [0, 1, 1, 1], labels=(1, 1, 2, 0))
+    with pytest.raises(ValueError, match="other labels in one run"):
         parts_table(tmp_path)
