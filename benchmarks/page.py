@@ -2,8 +2,9 @@
 
 HEAD = """# Speed against what people would use instead
 
-Made by `make bench` from `results.json`; do not edit. Each line is a ratio of two sides that did the same work in
-one run: their answers were compared first, then they were timed in turns. The ratio is the median over the rounds of
+Made by `make bench` from `results.json`; do not edit. Each line is a ratio of two sides that were timed in turns in
+one run. Where both give an answer, the answers were compared first; where their work differs, the note below the table
+says how. The ratio is the median over the rounds of
 their seconds over ours, with the lowest and the highest round in brackets; 2.0 means that ours takes half the time.
 Units per second are medians and depend on the machine and on what else ran there (the load is the number of running
 processes per core when the comparison began, 0 on an idle machine); the ratios depend on it less. A goal is reached
@@ -24,7 +25,7 @@ INT8 = """## int8
 Made by `python -m benchmarks.int8`: `{row}` trained on {data}, {size} px, on its {images} test images; ranges measured
 on training images. int8 gives {same_class:.1%} of them the class that float32 gives; accuracy {accuracy_float32:.2%} in
 float32, {accuracy_int8:.2%} in int8. Goals: three times `model.predict`, at most 0.2 points lost. Median of five
-rounds, the sides in turns. Load {load:.1f}, {date}.
+rounds, the sides in turns; `model.predict` took {fastest:.2f} to {slowest:.2f} s. Load {load:.1f}, {date}.
 
 | side | images/s | times `model.predict` |
 |---|---|---|"""
@@ -125,7 +126,8 @@ def _growth(growth):
 
 def _int8(measured):
     rates = measured["images_per_second"]
-    lines = [INT8.format(**measured, **measured["loss"])]
+    seconds = measured["seconds"]["model.predict"]
+    lines = [INT8.format(**measured, **measured["loss"], fastest=min(seconds), slowest=max(seconds))]
     lines += [
         f"| {side} | {rate:.0f} | {rate / rates['model.predict']:.2f} |" for side, rate in rates.items()
     ]

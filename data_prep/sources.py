@@ -323,7 +323,7 @@ def kaggle_client():
         api = importlib.import_module("kaggle.api.kaggle_api_extended").KaggleApi()
     except ImportError as error:
         raise PreparationError(
-            "the kaggle package is not installed: pip install 'drcls[kaggle]', or download by hand and give "
+            "the kaggle package is not installed: pip install '.[kaggle]' in the checkout, or download by hand and give "
             f"--source the zip ({error})"
         ) from error
     # The client ends the process where it finds no credentials.

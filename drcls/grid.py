@@ -63,7 +63,7 @@ def run_trials(trials, train_trial, engine="sequential", num_workers=1, address=
     if len({trial.folder for trial in trials}) < len(trials):
         raise ValueError(f"every trial needs its own folder; received {len(trials)} trials, some share one")
     if engine == "ray" and importlib.util.find_spec("ray") is None:
-        raise ModuleNotFoundError("engine 'ray' needs the package ray: pip install 'drcls[ray]'")
+        raise ModuleNotFoundError("engine 'ray' needs the package ray: pip install '.[ray]' in the checkout")
     waiting = [trial for trial in trials if not is_current(trial.folder, trial.config)]
     failed = {}
     with tqdm(total=len(trials), initial=len(trials) - len(waiting), unit="trial", desc="grid") as progress:

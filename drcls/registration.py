@@ -45,7 +45,7 @@ class _AfterKeras(importlib.abc.MetaPathFinder):
                     raise
                 raise ModuleNotFoundError(
                     f"Keras needs its backend {backend}, which is not installed. Install drcls with the extra "
-                    "cpu or gpu (pip install 'drcls[cpu] @ .' in the checkout), or set KERAS_BACKEND to one of "
+                    "cpu or gpu (pip install '.[cpu]' in the checkout), or set KERAS_BACKEND to one of "
                     f"{', '.join(BACKENDS)} that is installed",
                     name=error.name,
                 ) from error

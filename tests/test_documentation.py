@@ -1,5 +1,6 @@
 """The README and docs: their Python runs, their commands and targets exist, and they stay short."""
 
+import configparser
 import re
 import shlex
 import shutil
@@ -54,6 +55,20 @@ def test_make_knows_the_targets(page, tmp_path):
             ["make", "-n", target, f"VENV={tmp_path}", *arguments], cwd=ROOT, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
+
+
+def test_installing_means_the_checkout_with_extras_that_exist():
+    """The package is on no index, so that pip finds it only by its path."""
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    code = [path for folder in ("drcls", "data_prep") for path in (ROOT / folder).rglob("*.py")]
+    text = "".join(
+        path.read_text(encoding="utf-8") for path in [*PAGES, ROOT / "docs" / "check_tables.md", *code]
+    )
+    commands = re.findall(r"pip install [\"']?([\w.]+)\[([a-z,]+)\]", text)
+    assert len(commands) >= 6
+    for package, extras in commands:
+        assert package == "." and set(extras.split(",")) <= set(settings["options.extras_require"])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)

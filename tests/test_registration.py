@@ -46,4 +46,4 @@ def test_a_missing_backend_is_told_with_the_extra_to_install():
         env=os.environ | {"KERAS_BACKEND": "tensorflow"},
     )
     last = answer.stderr.strip().splitlines()[-1]
-    assert "needs its backend tensorflow" in last and "drcls[cpu]" in last
+    assert "needs its backend tensorflow" in last and ".[cpu]" in last

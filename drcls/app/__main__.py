@@ -32,7 +32,7 @@ def main(arguments=None):
         import waitress  # noqa: F401
     except ImportError as error:
         raise SystemExit(
-            f"{error.name} is not installed; the application needs: pip install 'drcls[app]'"
+            f"{error.name} is not installed; the application needs: pip install '.[app]' in the checkout"
         ) from error
     from drcls.app.db import create_folder, need_folder
 

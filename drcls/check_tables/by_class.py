@@ -193,7 +193,7 @@ def second_opinion(document):
         from mlscorecheck.check.binary import check_1_testset_no_kfold
     except ImportError:
         return [
-            note("mlscorecheck", [], "Not asked: mlscorecheck is not installed (pip install drcls[check]).")
+            note("mlscorecheck", [], "Not asked: mlscorecheck is not installed (pip install '.[check]' in the checkout).")
         ]
     import logging
 

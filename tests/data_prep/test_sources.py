@@ -236,7 +236,7 @@ def test_missing_client_is_one_clear_error(tmp_path, monkeypatch):
         raise ModuleNotFoundError(f"No module named {name!r}")
 
     monkeypatch.setattr(importlib, "import_module", missing)
-    with pytest.raises(PreparationError, match="pip install 'drcls"):
+    with pytest.raises(PreparationError, match=r"pip install '\.\[kaggle\]'"):
         sources.download(tmp_path, dataset="owner/name")
 
 
