@@ -323,8 +323,8 @@ def kaggle_client():
         api = importlib.import_module("kaggle.api.kaggle_api_extended").KaggleApi()
     except ImportError as error:
         raise PreparationError(
-            "the kaggle package is not installed: pip install '.[kaggle]' in the checkout, or download by hand and give "
-            f"--source the zip ({error})"
+            "the kaggle package is not installed: pip install '.[kaggle]' in the checkout, or download by hand and "
+            f"give --source the zip ({error})"
         ) from error
     # The client ends the process where it finds no credentials.
     except (OSError, SystemExit) as error:

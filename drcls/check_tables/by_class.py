@@ -193,7 +193,11 @@ def second_opinion(document):
         from mlscorecheck.check.binary import check_1_testset_no_kfold
     except ImportError:
         return [
-            note("mlscorecheck", [], "Not asked: mlscorecheck is not installed (pip install '.[check]' in the checkout).")
+            note(
+                "mlscorecheck",
+                [],
+                "Not asked: mlscorecheck is missing (pip install '.[check]' in the checkout).",
+            )
         ]
     import logging
 
