@@ -43,7 +43,7 @@ def comparisons():
                 work=NUM_IMAGES,
                 check=lambda: np.testing.assert_allclose(ours(), theirs(), rtol=1e-3),
                 how=f"{NUM_IMAGES} images and heat maps at random, random weights; the means agree within 0.1 %. "
-                "Xplique 1.5 in a process with TensorFlow 2.15 predicts all images of a step at once, ours 32 at a time; "
+                "Xplique 1.5 with TensorFlow 2.15 predicts all images of a step at once, ours 32 at a time; "
                 "ours also compiles the forward pass in every call.",
                 limits="Both sides spend most of the time in the same forward passes.",
             )
