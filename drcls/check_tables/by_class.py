@@ -196,7 +196,7 @@ def second_opinion(document):
             note(
                 "mlscorecheck",
                 [],
-                "Not asked: mlscorecheck is missing (pip install '.[check]' in the checkout).",
+                "Not asked: mlscorecheck is not installed (pip install '.[check]').",
             )
         ]
     import logging
