@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import platform
+import re
 import sys
 import traceback
 from importlib.metadata import version
@@ -115,10 +116,9 @@ def machine():
     processor = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
-        names = [
-            line.split(":")[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line
-        ]
-        processor = names[0] if names else processor
+        fields = dict(re.findall(r"^([\w ]+?)\s*: (.*)$", cpuinfo.read_text(), re.MULTILINE))
+        vectors = "AVX-512" if "avx512f" in fields.get("flags", "") else "no AVX-512"
+        processor = f"{fields.get('model name', processor)} ({vectors})"
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     versions = ", ".join(f"{name} {found}" for name in (*PACKAGES, *PEERS) if (found := _version(name)))
     return (

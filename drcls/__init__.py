@@ -8,12 +8,14 @@ import importlib
 from importlib.metadata import version
 
 from drcls.malloc import keep_freed_memory
+from drcls.onednn import use_onednn
 from drcls.registration import register_with_keras
 
 __all__ = ["layers", "losses"]
 __version__ = version("drcls")
 
 keep_freed_memory()
+use_onednn()
 register_with_keras()
 
 
