@@ -8,7 +8,8 @@ def use_onednn():
 
     TensorFlow turns them on by itself only where the processor has AVX-512 with neural-network instructions. On two
     cores without these a training step of EfficientNet-Lite0 and of SqueezeNet is then 1.3 times as fast, and one of
-    DenseNet121 as fast as before (benchmarks/RESULTS.md). Results differ by rounding. Other processors and other backends are not affected.
+    DenseNet121 as fast as before (benchmarks/RESULTS.md). Results differ by rounding. Other processors and other
+    backends are not affected.
 
     `import drcls` calls this. It has no effect where TensorFlow has started before.
     """
