@@ -11,6 +11,6 @@ def use_onednn():
     DenseNet121 as fast as before (benchmarks/RESULTS.md). Results differ by rounding. Other processors and other
     backends are not affected.
 
-    `import drcls` calls this. It has no effect where TensorFlow has started before.
+    `import drcls` calls this. It has no effect where Keras or TensorFlow was imported before.
     """
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Before a test imports Keras: `import drcls` sets what TensorFlow starts with.
+import drcls  # noqa: F401
+
 # The same examples on every run: a red test must mean a change, not a draw. No deadline on shared machines.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
