@@ -152,7 +152,7 @@ class LearnableWavelet2D(_FilterBank):
     def _analyse(self, x, axis):
         """Filter along one axis and keep every second value, by low-pass and by high-pass."""
         x = _made_even(x, axis)
-        phases = [_every_second(x, axis, start) for start in (0, 1)]
+        phases = _even_and_odd(x, axis)
         half = self.low_pass.shape[0] // 2
         low = high = 0.0
         for k in range(2 * half):
@@ -247,8 +247,11 @@ def _made_even(x, axis):
     return ops.take(x, ops.minimum(places, size - 1), axis=axis)
 
 
-def _every_second(x, axis, start):
-    return x[:, start::2] if axis == 1 else x[:, :, start::2]
+def _even_and_odd(x, axis):
+    """Return the even and the odd rows (or columns): the inverse of `_interleaved`, faster than slices with a step."""
+    batch, height, width, channels = ops.shape(x)
+    pairs = (batch, height // 2, 2, width, channels) if axis == 1 else (batch, height, width // 2, 2, channels)
+    return ops.unstack(ops.reshape(x, pairs), 2, axis=axis + 1)
 
 
 def _interleaved(phases, axis):
