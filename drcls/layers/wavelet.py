@@ -250,7 +250,9 @@ def _made_even(x, axis):
 def _even_and_odd(x, axis):
     """Return the even and the odd rows (or columns): the inverse of `_interleaved`, faster than slices with a step."""
     batch, height, width, channels = ops.shape(x)
-    pairs = (batch, height // 2, 2, width, channels) if axis == 1 else (batch, height, width // 2, 2, channels)
+    pairs = (
+        (batch, height // 2, 2, width, channels) if axis == 1 else (batch, height, width // 2, 2, channels)
+    )
     return ops.unstack(ops.reshape(x, pairs), 2, axis=axis + 1)
 
 
