@@ -92,14 +92,21 @@ def trained(root, manifest, engine, address=None):
     return results(root)
 
 
+def assert_alike_but_for_rounding(results, others):
+    """The engines differ in their threads, and oneDNN's sums in the order that these give them."""
+    assert results.keys() == others.keys()
+    for name, result in results.items():
+        assert result == pytest.approx(others[name], rel=1e-6)
+
+
 @pytest.mark.slow
 def test_every_engine_measures_the_same(tmp_path):
     pytest.importorskip("ray", reason="the extra ray is not installed")
     manifest = write_squares(tmp_path / "data")
     sequential = trained(tmp_path / "sequential", manifest, "sequential")
     assert len({str(result) for result in sequential.values()}) == 3
-    assert trained(tmp_path / "processes", manifest, "processes") == sequential
-    assert trained(tmp_path / "ray", manifest, "ray") == sequential
+    for engine in ("processes", "ray"):
+        assert_alike_but_for_rounding(trained(tmp_path / engine, manifest, engine), sequential)
 
 
 @pytest.mark.slow

@@ -173,6 +173,22 @@ CLAIMS = [
         "squeezenet+SMOTE",
     ),
     Claim(
+        "the same on EfficientNet-Lite0, each resampling tuned for itself, brain tumours",
+        None,
+        "smote_transfer",
+        "brain_tumor_mri",
+        "short",
+        "EfficientNetLite0+SMOTE",
+    ),
+    Claim(
+        "the same without resampling, brain tumours",
+        None,
+        "smote_transfer",
+        "brain_tumor_mri",
+        "short",
+        "EfficientNetLite0+none",
+    ),
+    Claim(
         "frozen ResNet50, blood cells, validation (Table 2)",
         "87.32",
         "blood_cells",
