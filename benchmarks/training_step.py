@@ -28,9 +28,9 @@ PEERS = {
 LIMITS = (
     "PyTorch compiles the network into loops that normalise, add and rectify a feature map in one pass (a minute once, "
     "not timed). Without AVX-512, by TensorFlow's profile, 61% of the operations' time in a step of DenseNet121 goes "
-    "into the gradients of its convolutions, 37% into those of the filters alone. Tried and not kept: XLA for what lies "
-    "between the convolutions (slower, first step four times as long), and matrix products for the 1x1 convolutions "
-    "(by five shapes worth about 5% of a step)."
+    "into the gradients of its convolutions, 37% into those of the filters alone. Tried and not kept: XLA for what "
+    "lies between the convolutions (slower, first step four times as long), and matrix products for the 1x1 "
+    "convolutions (by five shapes worth about 5% of a step)."
 )
 CLASSES, LEARNING_RATE = list("abcde"), 1e-5
 
