@@ -16,7 +16,7 @@ import pandas as pd
 
 from drcls.runs import read_json, read_record, write_json, write_text
 from experiments.results.ledger import LEDGER, PAPERS, counts_sentence, counts_table, entries, ledger_page
-from experiments.results.parts import parts_table
+from experiments.results.parts import PARTS, parts_table
 from experiments.results.predictions import history, read_run
 from experiments.results.tables import (
     EXPERIMENTS,
@@ -169,7 +169,8 @@ def tables():
     }
     for name in EXPERIMENTS:
         pages[RESULTS.parent / name / "README.md"] = {"results": claims_table(RESULTS, name)}
-    pages[RESULTS.parent / "chexnet_cbam" / "README.md"]["parts"] = parts_table(RESULTS)
+    for name in PARTS:
+        pages[RESULTS.parent / name / "README.md"]["parts"] = parts_table(RESULTS, name)
     pages[RESULTS.parent / "smote_transfer" / "README.md"]["gains"] = gains_table(
         RESULTS, with_phantoms=False
     )

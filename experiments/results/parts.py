@@ -1,80 +1,112 @@
-"""What CBAM, DropBlock and the Transformer encoder change on the same backbone: paired differences in accuracy."""
+"""What each part of a network changes, all else alike: paired differences in accuracy and in macro F1."""
+
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
 from drcls.metrics import group_bootstrap_difference
-from drcls.metrics.confusion import accuracy
+from drcls.metrics.confusion import accuracy, macro_f1
 from experiments.results.predictions import load
 from experiments.results.tables import markdown
 
-BACKBONE = "EfficientNetLite0"
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a network, and the two rows that differ in it alone.
+
+    Args:
+        what: the part, as the table calls it.
+        absent, present: names of the rows that lack and have it.
+    """
+
+    what: str
+    absent: str
+    present: str
+
+
+DATA = "aptos2019"
 PARTS = {
-    "_CBAM": "CBAM",
-    "_CBAM_DropBlock": "CBAM and DropBlock",
-    "_Transformer": "the Transformer encoder",
-    "_CBAM_DropBlock_Transformer": "all three",
+    "chexnet_cbam": [
+        Part("CBAM", "EfficientNetLite0", "EfficientNetLite0_CBAM"),
+        Part("CBAM and DropBlock", "EfficientNetLite0", "EfficientNetLite0_CBAM_DropBlock"),
+        Part("the Transformer encoder", "EfficientNetLite0", "EfficientNetLite0_Transformer"),
+        Part("all three", "EfficientNetLite0", "EfficientNetLite0_CBAM_DropBlock_Transformer"),
+    ],
+    "multiscale_attention": [
+        Part("squeeze and excitation", "without_squeeze_excitation", "MultiScaleAttention"),
+        Part("the wavelets", "without_wavelet", "MultiScaleAttention"),
+        Part("the attention at three scales", "without_attention", "MultiScaleAttention"),
+        Part("the balanced softmax", "without_balanced_softmax", "MultiScaleAttention"),
+    ],
 }
 PROTOCOLS = {"paper": "the paper's", "clean": "clean"}
 
 
-def parts_table(results):
-    """Return the Markdown table of what each part changes against the backbone alone, in points of accuracy.
+def parts_table(results, experiment):
+    """Return the Markdown table of what each part changes, in points of accuracy and of macro F1.
 
     Args:
         results: Path of the folder with the committed files.
+        experiment: str, a key of `PARTS`.
 
     Raises:
         ValueError: where rows of one table line were tested on different images.
     """
     rows = []
     for protocol, named in PROTOCOLS.items():
-        for suffix, parts in PARTS.items():
-            pairs = paired_runs(results, protocol, suffix)
+        for part in PARTS[experiment]:
+            pairs = paired_runs(results / experiment, protocol, part)
             if pairs:
-                rows.append({"protocol": named, "added": parts} | difference_cells(pairs))
+                rows.append({"protocol": named, "part": part.what} | difference_cells(pairs))
     return markdown(rows)
 
 
-def paired_runs(results, protocol, suffix):
-    """Return the predictions of the seeds that ran both rows: dict, seed -> (without, with the parts)."""
+def paired_runs(results, protocol, part):
+    """Return the predictions of the seeds that ran both rows: dict, seed -> (without, with the part)."""
     pairs = {}
-    for path in sorted(results.glob(f"chexnet_cbam/aptos2019-{protocol}-short-s*/{BACKBONE}{suffix}.npz")):
-        plain = path.with_name(f"{BACKBONE}.npz")
+    for path in sorted(results.glob(f"{DATA}-{protocol}-short-s*/{part.present}.npz")):
+        plain = path.with_name(f"{part.absent}.npz")
         if plain.is_file():
             pairs[int(path.parent.name.rpartition("-s")[2])] = load(plain), load(path)
     runs = [run for pair in pairs.values() for run in pair]
     for name in ("labels", "groups"):
         if not all(np.array_equal(getattr(run, name), getattr(runs[0], name)) for run in runs):
             raise ValueError(
-                f"{BACKBONE} and {BACKBONE}{suffix} ({protocol}) have other {name} in one run than in another; "
+                f"{part.absent} and {part.present} ({protocol}) have other {name} in one run than in another; "
                 "run all seeds of both rows on one split"
             )
     return pairs
 
 
 def difference_cells(pairs):
-    """Return the cells of a row: accuracies, answers that became right or wrong, the difference and its intervals.
+    """Return the cells of a row: accuracies, answers that became right or wrong, the differences and their intervals.
 
     Args:
-        pairs: dict, seed -> (`Predictions` without, `Predictions` with the parts), all of the same images.
+        pairs: dict, seed -> (`Predictions` without, `Predictions` with the part), all of the same images.
     """
     plain, changed = zip(*pairs.values(), strict=True)
     labels, groups, before = (joined(plain, name) for name in ("labels", "groups", "predicted"))
     after = joined(changed, "predicted")
     was_right, is_right = before == labels, after == labels
     num_classes = plain[0].probabilities.shape[1]
-    points, low, high = (
-        100 * value
-        for value in group_bootstrap_difference(accuracy, labels, before, after, groups, num_classes)
-    )
+    changes = [
+        "{:+.1f} ({:+.1f} to {:+.1f})".format(
+            *(
+                100 * value
+                for value in group_bootstrap_difference(measure, labels, before, after, groups, num_classes)
+            )
+        )
+        for measure in (accuracy, macro_f1)
+    ]
     by_seed = 100 * (shares_right(changed) - shares_right(plain))
     return {
         "accuracy % without, with": f"{100 * was_right.mean():.1f}, {100 * is_right.mean():.1f}",
         "answers that became right, wrong": f"{(is_right & ~was_right).sum()}, {(was_right & ~is_right).sum()}",
-        "difference in points, 95 % interval over images": f"{points:+.1f} ({low:+.1f} to {high:+.1f})",
+        "difference in points, 95 % interval over images": changes[0],
         "by seed": ", ".join(f"{one:+.1f}" for one in by_seed),
         "95 % interval over seeds": over_seeds(by_seed),
+        "macro F1: difference in points, over images": changes[1],
         "seeds": ", ".join(str(seed) for seed in pairs),
     }
 

@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
-from experiments.results.parts import BACKBONE, over_seeds, parts_table
+from experiments.results.parts import over_seeds, parts_table
 from experiments.results.predictions import Predictions
 
+BACKBONE = "EfficientNetLite0"
 
-def write(results, protocol, seed, row, predicted, labels=(0, 1, 2, 0)):
-    folder = results / "chexnet_cbam" / f"aptos2019-{protocol}-short-s{seed}"
+
+def write(results, protocol, seed, row, predicted, labels=(0, 1, 2, 0), experiment="chexnet_cbam"):
+    folder = results / experiment / f"aptos2019-{protocol}-short-s{seed}"
     folder.mkdir(parents=True, exist_ok=True)
     predicted = np.array(predicted, np.uint8)
     Predictions(
@@ -30,8 +32,8 @@ def test_a_difference_by_hand(tmp_path):
     write(tmp_path, "clean", 0, f"{BACKBONE}_CBAM", [0, 1, 2, 0])  # 4 of 4, both others became right
     write(tmp_path, "clean", 1, BACKBONE, [0, 1, 2, 1])  # 3 of 4
     write(tmp_path, "clean", 1, f"{BACKBONE}_CBAM", [1, 1, 2, 0])  # 3 of 4, one became right and one wrong
-    (row,) = cells(parts_table(tmp_path))
-    assert (row["protocol"], row["added"], row["seeds"]) == ("clean", "CBAM", "0, 1")
+    (row,) = cells(parts_table(tmp_path, "chexnet_cbam"))
+    assert (row["protocol"], row["part"], row["seeds"]) == ("clean", "CBAM", "0, 1")
     assert row["accuracy % without, with"] == "62.5, 87.5"
     assert row["answers that became right, wrong"] == "3, 1"
     assert row["by seed"] == "+50.0, +0.0"
@@ -40,9 +42,18 @@ def test_a_difference_by_hand(tmp_path):
     assert row["95 % interval over seeds"] == "-292.7 to +342.7"
 
 
+def test_a_network_without_a_part_stands_beside_the_whole_one(tmp_path):
+    write(tmp_path, "clean", 0, "without_wavelet", [0, 1, 1, 1], experiment="multiscale_attention")
+    write(tmp_path, "clean", 0, "MultiScaleAttention", [0, 1, 2, 0], experiment="multiscale_attention")
+    (row,) = cells(parts_table(tmp_path, "multiscale_attention"))
+    assert (row["part"], row["accuracy % without, with"]) == ("the wavelets", "50.0, 100.0")
+    # Without: the classes have F1 2/3, 1/2 and 0, on average 7/18.
+    assert row["macro F1: difference in points, over images"].startswith("+61.1 (")
+
+
 def test_rows_without_the_backbone_alone_are_left_out(tmp_path):
     write(tmp_path, "paper", 0, f"{BACKBONE}_Transformer", [0, 1, 2, 0])
-    assert parts_table(tmp_path) == "None measured yet.\n"
+    assert parts_table(tmp_path, "chexnet_cbam") == "None measured yet.\n"
 
 
 def test_one_seed_has_no_interval_over_seeds():
@@ -58,4 +69,4 @@ def test_rows_and_seeds_of_different_test_images_are_refused(tmp_path, seed):
         write(tmp_path, "paper", number, f"{BACKBONE}_CBAM", [0, 1, 1, 1])
     write(tmp_path, "paper", seed, f"{BACKBONE}_CBAM", [0, 1, 1, 1], labels=(1, 1, 2, 0))
     with pytest.raises(ValueError, match="other labels in one run"):
-        parts_table(tmp_path)
+        parts_table(tmp_path, "chexnet_cbam")
