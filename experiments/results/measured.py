@@ -250,7 +250,8 @@ def contrast(document, place, rule, runs):
     ]
     text = (
         f"Ours, {rule['protocol']} protocol: `{after}` minus `{before}` on {rule['data']} is "
-        f"{', '.join(f'{100 * gain:+.1f}' for gain in gains)} points of {rule['measure'].replace('_', ' ')} by seed."
+        f"{', '.join(f'{100 * gain:+.1f}' for gain in gains)} points of {rule['measure'].replace('_', ' ')} by seed "
+        f"({', '.join(str(seed) for _, seed in whole)})."
     )
     return Measured(None, text, tuple(pair[after]["file"] for pair in whole.values()))
 
@@ -265,9 +266,8 @@ def protocols(document, place, rule, runs):
         if chosen:
             values = [run["metrics"][rule["measure"]] for run in chosen]
             leaked = np.mean([run["leakage"]["overall"] for run in chosen])
-            found.append(
-                f"{_percent(np.mean(values))} {protocol} ({_percent(leaked)} leaked, {len(values)} seeds)"
-            )
+            seeds = ", ".join(str(run["seed"]) for run in chosen)
+            found.append(f"{_percent(np.mean(values))} {protocol} ({_percent(leaked)} leaked, seeds {seeds})")
             files += [run["file"] for run in chosen]
     return Measured(None, f"Ours, `{rule['variant']}`: {', '.join(found)}.", tuple(files)) if found else None
 
@@ -321,7 +321,9 @@ def gain(document, place, rule, runs):
                 pairs = _pairs(find(chosen, protocol=protocol), f"{backbone}+{before}", f"{backbone}+{after}")
                 for measure in measures if pairs else ():
                     gains = [b["metrics"][measure] - a["metrics"][measure] for a, b in pairs]
-                    shown = f"{100 * np.mean(gains):+.2f} ({len(gains)} seeds)"
+                    shown = (
+                        f"{100 * np.mean(gains):+.2f} (seeds {', '.join(str(b['seed']) for _, b in pairs)})"
+                    )
                     name = f"{backbone}, {after} minus {before}, {protocol}, {measure.replace('_', ' ')}"
                     found.append(f"{name}: {shown}")
                 files += [b["file"] for _, b in pairs]
