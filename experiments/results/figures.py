@@ -284,8 +284,8 @@ def smote_gains(source, path):
     )
     return (
         "On frozen SqueezeNet features SMOTE raises recall, by less than reported, and lowers accuracy and "
-        f"specificity, on average over the seeds. {SEEDS} Soft voting with and without SMOTE; the abstract does not say "
-        "between which rows its gains lie."
+        f"specificity, on average over the seeds. {SEEDS} Soft voting with and without SMOTE; the abstract does not "
+        "say between which rows its gains lie."
     )
 
 
