@@ -28,7 +28,7 @@ def prepare_arrays(source, target, size=None, ordered=False, classes=None, **des
         size: side in pixels; None for that of the images.
         ordered: whether the classes are grades, from least to most.
         classes: list of class names in the order of the labels; None to call them by their numbers.
-        described: `title`, `licence`, `options`, `workers`; see `data_prep.prepare.prepare_labelled`.
+        described: `title`, `licence`, `options`, `workers`, `force`; see `data_prep.prepare.prepare_labelled`.
 
     Returns:
         The content of `dataset.json`.

@@ -21,10 +21,11 @@ import sys
 from pathlib import Path
 
 from data_prep.cell_source import CENTRES, PAPER_DIAMETER, CellsOfSmears, CutCells
-from data_prep.prepare import DataSet, discard, prepare, summary
+from data_prep.prepare import DataSet, prepare, summary
 from data_prep.smears import CLASSES, has_smears, read_description
 from data_prep.sources import PreparationError, Source
 from data_prep.stages_figure import draw_stages
+from data_prep.target import holds_preparation
 
 MIN_SIZE = 64  # below, different cells look alike to the hash that finds near-identical images
 OPTIONS = {"crop": "none", "filter": "none", "clahe": False}
@@ -81,7 +82,14 @@ def recognise(source):
 
 
 def prepare_cells(
-    source, folder=None, size=PAPER_DIAMETER, centres="detected", reach=0.5, workers=None, data_set=None
+    source,
+    folder=None,
+    size=PAPER_DIAMETER,
+    centres="detected",
+    reach=0.5,
+    workers=None,
+    data_set=None,
+    force=False,
 ):
     """Cut the cells out of the smears of a source and prepare them.
 
@@ -93,6 +101,7 @@ def prepare_cells(
         reach: how far from the middle of a detected cell its label may lie, in the cell's radii.
         workers: number of threads; None for the number of cores.
         data_set: `DataSet`; None for what the layout of the source tells.
+        force: whether an earlier preparation in the folder is deleted first.
 
     Returns:
         (content of `dataset.json`, folder).
@@ -104,9 +113,12 @@ def prepare_cells(
     folder = Path(folder or Path("data") / data_set.name)
     options = OPTIONS | {"size": size}
     if not has_smears(source):
-        return prepare(data_set, CutCells(source, size), folder, options, workers), folder
+        return prepare(data_set, CutCells(source, size), folder, options, workers, force), folder
+    drawn_before = holds_preparation(folder)
     cells = CellsOfSmears(source, size, centres, reach, workers=workers)
-    info = prepare(data_set, cells, folder, options, workers)
+    info = prepare(data_set, cells, folder, options, workers, force)
+    if force and drawn_before:
+        (folder / "stages.png").unlink(missing_ok=True)
     if centres == "detected" and not (folder / "stages.png").is_file():
         draw_stages(source, folder, size)
     return info, folder
@@ -158,12 +170,8 @@ def main(arguments=None):
         )
     try:
         with Source(args.source) as source:
-            if args.force:
-                folder = args.output or Path("data") / recognise(source).name
-                discard(folder)
-                (folder / "stages.png").unlink(missing_ok=True)
             info, folder = prepare_cells(
-                source, args.output, args.size, args.centres, args.reach, args.workers
+                source, args.output, args.size, args.centres, args.reach, args.workers, force=args.force
             )
     except (PreparationError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -26,7 +26,7 @@ def prepare_folder(source, target, size=None, ordered=False, classes=None, **des
         ordered: whether the classes are grades, from least to most in the order of `classes`.
         classes: list of str, the class folders in the order of the network's outputs; None for their natural
             order (numbers by value).
-        described: `title`, `licence`, `options`, `workers`; see `data_prep.prepare.prepare_labelled`.
+        described: `title`, `licence`, `options`, `workers`, `force`; see `data_prep.prepare.prepare_labelled`.
 
     Returns:
         The content of `dataset.json`.

@@ -12,7 +12,6 @@ import argparse
 import hashlib
 import json
 import os
-import shutil
 import sys
 import time
 from collections import Counter
@@ -28,6 +27,7 @@ from tqdm import tqdm
 
 from data_prep.journal import Journal, check_same_task
 from data_prep.sources import PreparationError, Source, UnreadableFileError, download, shorten
+from data_prep.target import check_target, discard
 from data_prep.verify import RejectedImageError, decode_verified
 from drcls.data.duplicates import conflicting, find_duplicates, perceptual_hash, turned_pairs, unite_groups
 from drcls.data.image_ops import CROPS, FILTERS, check_options, prepare_image
@@ -183,7 +183,7 @@ def _is_grey(image):
     return all((part == part[..., :1]).all() for part in (image[::16, ::16], image))
 
 
-def prepare(data_set, source, folder, options, workers=None):
+def prepare(data_set, source, folder, options, workers=None, force=False):
     """Prepare a data set from an open source.
 
     Args:
@@ -192,13 +192,14 @@ def prepare(data_set, source, folder, options, workers=None):
         folder: output folder; created.
         options: see `drcls.data.image_ops.prepare_image`.
         workers: number of threads (OpenCV decodes outside Python's lock); None for one more than the cores.
+        force: whether an earlier preparation in the folder is deleted first, once source and labels are known to fit.
 
     Returns:
         The content of `dataset.json`.
 
     Raises:
         PreparationError: The source or its labels are not as they must be, or the folder holds another
-            preparation.
+            preparation or other files under the names of its own.
     """
     folder = Path(folder)
     task = {
@@ -208,18 +209,16 @@ def prepare(data_set, source, folder, options, workers=None):
         "source_fingerprint": source.fingerprint(),
         **data_set.labelling,
     }
-    if source.path.is_dir() and folder.resolve().is_relative_to(source.path.resolve()):
-        raise PreparationError(
-            f"{folder} lies in the source {source.path}, where its images would be taken for more of the source; "
-            "choose an output elsewhere"
-        )
-    if (folder / "dataset.json").is_file():
+    check_target(folder, source.path)
+    if not force and (folder / "dataset.json").is_file():
         info = json.loads((folder / "dataset.json").read_text())
         check_same_task(folder, info, task)
         print(f"{folder} is prepared already, nothing to do")
         return info
     files, notes = data_set.list_files(source)
     files = with_distinct_ids(files)
+    if force:
+        discard(folder)
     folder.mkdir(parents=True, exist_ok=True)
     journal = Journal(folder, task)
     started, todo = time.perf_counter(), [file for file in files if file.name not in journal.done]
@@ -254,7 +253,17 @@ def prepare(data_set, source, folder, options, workers=None):
 
 
 def prepare_labelled(
-    source, files, folder, classes, *, ordered=False, title=None, licence="", options=None, workers=None
+    source,
+    files,
+    folder,
+    classes,
+    *,
+    ordered=False,
+    title=None,
+    licence="",
+    options=None,
+    workers=None,
+    force=False,
 ):
     """Prepare images that nobody has published a table of: `prepare` for anybody's own.
 
@@ -268,6 +277,7 @@ def prepare_labelled(
         licence: terms of the images.
         options: dict, those of `PLAIN` that differ.
         workers: number of threads; None for one more than the cores.
+        force: whether an earlier preparation in the folder is deleted first.
 
     Returns:
         The content of `dataset.json`.
@@ -286,7 +296,7 @@ def prepare_labelled(
             "labels_fingerprint": hashlib.sha256(listing.encode()).hexdigest(),
         },
     )
-    return prepare(data_set, source, folder, PLAIN | (options or {}), workers)
+    return prepare(data_set, source, folder, PLAIN | (options or {}), workers, force)
 
 
 def _finish(data_set, files, done, folder, info):
@@ -411,22 +421,6 @@ def _describe_straddling(clusters, splits):
     return {"groups": len(torn), "images": dict(sorted(images.items()))}
 
 
-def discard(folder):
-    """Delete an earlier preparation, finished or not, and nothing else that lies in its folder.
-
-    Raises:
-        PreparationError: The folder is not empty and holds no preparation.
-    """
-    if folder.is_dir() and any(folder.iterdir()):
-        if not any((folder / name).is_file() for name in ("dataset.json", "journal.jsonl")):
-            raise PreparationError(f"{folder} holds other files but no preparation; choose another --output")
-        for name in ("dataset.json", "manifest.csv", "rejected.csv", "injected.csv", "journal.jsonl"):
-            (folder / name).unlink(missing_ok=True)
-        shutil.rmtree(folder / "images", ignore_errors=True)
-        if not any(folder.iterdir()):
-            folder.rmdir()
-
-
 def summary(info, folder):
     """Say in a few lines what was prepared."""
     check, doubles = info.get("counts_check", {}), info["duplicates"]
@@ -516,10 +510,8 @@ def main(data_set, arguments=None, parser=None, open_source=lambda path, _: Sour
         parser.error(f"--size {args.size} --workers {args.workers}: at least 8 and 1 expected")
     options = {"crop": args.crop, "size": args.size, "filter": args.filter, "clahe": args.clahe}
     try:
-        if args.force:
-            discard(args.output)
         with open_source(_locate(data_set, args), args) as source:
-            info = prepare(data_set, source, args.output, options, args.workers)
+            info = prepare(data_set, source, args.output, options, args.workers, args.force)
     except (PreparationError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -48,7 +48,7 @@ def prepare_table(
         size: side in pixels; None for 224.
         ordered: whether the classes are grades, from least to most in the order of `classes`.
         classes: list of str in the order of the network's outputs; None for their natural order.
-        described: `title`, `licence`, `options`, `workers`; see `data_prep.prepare.prepare_labelled`.
+        described: `title`, `licence`, `options`, `workers`, `force`; see `data_prep.prepare.prepare_labelled`.
 
     Returns:
         The content of `dataset.json`. Images that the table does not name are rejected, and listed.

@@ -65,7 +65,6 @@ def run(options):
         raise UsageError(f"--size {options.size}: expected at least 8 pixels")
     from data_prep.arrays import prepare_arrays
     from data_prep.folder import prepare_folder
-    from data_prep.prepare import discard
     from data_prep.sources import PreparationError
     from data_prep.table import prepare_table
 
@@ -75,11 +74,10 @@ def run(options):
         "classes": options.classes.split(",") if options.classes else None,
         "title": options.title,
         "licence": options.licence,
+        "force": options.force,
         "options": {"crop": options.crop, "filter": options.filter, "clahe": options.clahe},
     }
     try:
-        if options.force:
-            discard(options.to)
         if is_arrays:
             info = prepare_arrays(options.source, options.to, **described)
         elif options.table or given:
