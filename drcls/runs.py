@@ -46,6 +46,7 @@ RUN_FILES = (
     "metrics.json",
 )
 RUN_FOLDERS = ("checkpoint", "figures", "tensorboard")
+RUN_KEYS = {"variant", "data", "protocol"}  # of every run's config.json
 
 
 FILE_KEYS = ("backbone", "weights")  # of a configuration that may name a file of weights
@@ -126,6 +127,8 @@ def is_current(folder, config):
 def check_run_folder(folder):
     """Refuse a folder that is no run's but holds files, such as the one that the images lie in.
 
+    A run's `config.json` is known by `RUN_KEYS`; a damaged one is left to `is_current`.
+
     Raises:
         ValueError: where it does.
     """
@@ -134,10 +137,21 @@ def check_run_folder(folder):
         raise ValueError(f"{folder} is a file; expected a new folder or a run folder")
     found = {path.name for path in folder.iterdir() if not is_partial(path)} if folder.is_dir() else set()
     foreign = sorted(found - {*RUN_FILES, *RUN_FOLDERS})
-    if foreign and "config.json" not in found:
+    if "config.json" in found:
+        foreign = ["config.json"] if _is_foreign(folder / "config.json") else []
+    if foreign:
         raise ValueError(
             f"{folder} holds {', '.join(foreign[:3])} and no run; expected a new folder or a run folder"
         )
+
+
+def _is_foreign(config):
+    """Whether a `config.json` describes something else than a run."""
+    try:
+        described = read_json(config)
+    except ValueError:
+        return False
+    return isinstance(described, dict) and not described.keys() >= RUN_KEYS
 
 
 def discard_run(folder):

@@ -14,6 +14,8 @@ from drcls.own_images.predictions import write_predictions
 from drcls.runs import environment, read_json, write_json
 
 BATCH_SIZE = 32
+FILES = ("config.json", "predictions.csv", "env.json", "metrics.json")
+CONFIG_KEYS = {"model", "data", "part", "seed"}
 
 
 def evaluate_classifier(run_or_model, data, part=None, folder=None, positive=None, seed=0):
@@ -35,7 +37,8 @@ def evaluate_classifier(run_or_model, data, part=None, folder=None, positive=Non
         and a validation part, `threshold`.
 
     Raises:
-        ValueError: where model and images do not fit: classes, sizes, preparation, or no image of the part.
+        ValueError: where model and images do not fit: classes, sizes, preparation, or no image of the part; where
+            `folder` holds files of these names that are no evaluation's.
         FileNotFoundError: where a path is missing.
     """
     started = time.monotonic()
@@ -46,14 +49,14 @@ def evaluate_classifier(run_or_model, data, part=None, folder=None, positive=Non
     table = _read_split(run)
     part = part or ("test" if table is not None and _is_known(table, manifest).any() else "all")
     chosen = _select(manifest, table, part, path)
+    folder = Path(folder) if folder else _default_folder(path, part)
+    _check_target(folder)
     cache = ImageCache(manifest, model.input_shape[1] or int(manifest.frame["width"].max()))
     probabilities = predict_part(model, cache, chosen)
     validation = _validation(model, cache, manifest, table, part) if len(manifest.classes) == 2 else None
     measured = measure_classifier(chosen, probabilities, validation, seed, positive)
-    folder = Path(folder) if folder else _default_folder(path, part)
+    write_json(folder / "config.json", {"model": str(path), "data": str(data), "part": part, "seed": seed})
     write_predictions(folder / "predictions.csv", chosen, probabilities)
-    config = {"model": str(path), "data": str(data), "part": part, "seed": seed}
-    write_json(folder / "config.json", config)
     write_json(folder / "env.json", environment(time.monotonic() - started))
     recorded = _identity(run, path, manifest, seed) | {
         "part": part,
@@ -176,6 +179,16 @@ def _count_seen(table, part):
     """How many images of the part are files that the run was trained with."""
     trained = set(table.loc[table["part"] == "train", "sha256"])
     return int(part.frame["sha256"].isin(trained).sum())
+
+
+def _check_target(folder):
+    """Refuse a folder whose files of an evaluation's names are something else's, such as a run folder."""
+    found = [name for name in FILES if (folder / name).exists()]
+    described = read_json(folder / "config.json") if "config.json" in found else None
+    if found and not (isinstance(described, dict) and described.keys() == CONFIG_KEYS):
+        raise ValueError(
+            f"{folder} holds {', '.join(found)} of something else than an evaluation; name another folder"
+        )
 
 
 def _default_folder(path, part):

@@ -120,10 +120,10 @@ def train_classifier(
     }
     divided = divide(manifest, protocol, seed)
     config |= _schedule(config, len(divided["train"]), epochs, learning_rate)
+    check_size(manifest, config["image_size"])
     if force:
         discard_run(folder)
     if not is_current(folder, with_file_digests(config)):
-        check_size(manifest, config["image_size"])
         _train(manifest, config, divided, folder, devices)
     return read_json(folder / "metrics.json")
 

@@ -47,6 +47,19 @@ def test_images_that_the_run_was_trained_with_are_counted(run, squares, tmp_path
     assert (result["num_test"], result["seen_in_training"]) == (72, 52)
 
 
+def test_an_evaluation_writes_over_nothing_but_an_evaluation(run, squares, tmp_path):
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with pytest.raises(ValueError, match="config.json, predictions.csv, .* of something else than an evaluation"):
+        evaluate_classifier(run, squares, folder=run)
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+    (tmp_path / "metrics.json").write_text("[]")
+    with pytest.raises(ValueError, match="holds metrics.json of something else"):
+        evaluate_classifier(run, squares, folder=tmp_path)
+    for seed in (0, 1):
+        evaluate_classifier(run, squares, folder=tmp_path / "twice", seed=seed)
+    assert json.loads((tmp_path / "twice" / "config.json").read_text())["seed"] == 1
+
+
 def test_a_model_alone_is_measured_on_all_images(run, squares, tmp_path):
     shutil.copy(run / "model.keras", tmp_path / "model.keras")
     result = evaluate_classifier(tmp_path / "model.keras", squares)

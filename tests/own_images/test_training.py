@@ -43,7 +43,8 @@ def test_a_run_of_other_settings_is_refused_and_left_alone(run, squares, backbon
 
 
 def test_an_unfinished_run_without_a_checkpoint_is_replaced(squares, backbone, tmp_path):
-    (tmp_path / "config.json").write_text(json.dumps({"loss": "focal"}))
+    begun = {"variant": tmp_path.name, "data": "squares", "protocol": "clean", "loss": "focal"}
+    (tmp_path / "config.json").write_text(json.dumps(begun))
     metrics = train_classifier(squares, tmp_path, backbone, epochs=1)
     assert metrics["note"] == "best epoch 1 of 1"
 
@@ -53,6 +54,22 @@ def test_force_trains_anew_and_spares_what_is_not_the_runs(squares, backbone, tm
     (tmp_path / "notes.txt").write_text("mine")
     metrics = train_classifier(squares, tmp_path, backbone, epochs=2, force=True)
     assert metrics["note"].endswith("of 2") and (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_a_size_that_does_not_fit_does_not_cost_the_earlier_run(squares, backbone, tmp_path):
+    train_classifier(squares, tmp_path, backbone, epochs=1)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(ValueError, match="4096"):
+        train_classifier(squares, tmp_path, backbone, epochs=1, image_size=4096, force=True)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_another_programs_configuration_is_refused(squares, backbone, tmp_path, force):
+    (tmp_path / "config.json").write_text('{"architectures": ["ViT"]}')
+    with pytest.raises(ValueError, match="holds config.json and no run"):
+        train_classifier(squares, tmp_path, backbone, epochs=1, force=force)
+    assert (tmp_path / "config.json").read_text() == '{"architectures": ["ViT"]}'
 
 
 @pytest.mark.parametrize("force", [False, True])
