@@ -76,8 +76,10 @@ def read_predictions(run):
     path = run["folder"] / "predictions.csv"
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; a finished run holds its test predictions there")
-    frame = pd.read_csv(path, dtype={"path": str, "label": str, "group": str, "predicted": str})
-    missing = [name for name in ("path", "label", "group", "predicted") if name not in frame]
+    texts = ("path", "label", "group", "predicted")
+    # By default pandas reads a class called "NA" or "None" as a missing value.
+    frame = pd.read_csv(path, dtype=dict.fromkeys(texts, str), keep_default_na=False)
+    missing = [name for name in texts if name not in frame]
     if missing:
         raise ValueError(f"{path}: has the columns {list(frame)}, expected also {missing}")
     if len(frame) != run["num_test"]:

@@ -45,7 +45,9 @@ def read_run(folder):
         `Predictions`.
     """
     folder = Path(folder)
-    frame = pd.read_csv(folder / "predictions.csv", dtype={"label": str, "predicted": str, "group": str})
+    texts = dict.fromkeys(("label", "predicted", "group"), str)
+    # By default pandas reads a class called "NA" or "None" as a missing value.
+    frame = pd.read_csv(folder / "predictions.csv", dtype=texts, keep_default_na=False)
     classes = read_json(folder / "metrics.json")["class_names"]
     number = {name: index for index, name in enumerate(classes)}
     return Predictions(

@@ -124,6 +124,17 @@ def test_predictions_keep_names_that_look_like_numbers(fabricate, tmp_path):
     assert read_predictions(run | {"num_test": 1}).iloc[0, :4].tolist() == ["1.png", "0", "007", "1"]
 
 
+def test_predictions_keep_names_that_pandas_takes_for_missing(fabricate, tmp_path):
+    path, names = fabricate("A") / "predictions.csv", ["NA", "None", "null", "nan", ""]
+    rows = [f"{number}.png,{name},{name},{name},0.5" for number, name in enumerate(names)]
+    path.write_text("\n".join(["path,label,group,predicted,p_NA", *rows]) + "\n")
+    (run,) = read_runs(tmp_path / "runs")
+    frame = read_predictions(run | {"num_test": len(names)})
+    for column in ("label", "group", "predicted"):
+        assert frame[column].tolist() == names
+    assert frame["p_NA"].tolist() == [0.5] * len(names)
+
+
 def test_files_that_were_cut_are_named(fabricate, tmp_path):
     folder = fabricate("A")
     (run,) = read_runs(tmp_path / "runs")

@@ -1,5 +1,7 @@
 """Committed predictions: every figure of their result file is recomputed from them."""
 
+import json
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -15,7 +17,7 @@ from drcls.metrics import (
 from drcls.metrics.confusion import accuracy, macro_f1, macro_recall, quadratic_kappa
 from drcls.runs import read_json
 from experiments.results.collect import RESULTS
-from experiments.results.predictions import Predictions, load
+from experiments.results.predictions import Predictions, load, read_run
 
 COMMITTED = sorted(RESULTS.glob("*/*/*.npz"))
 # Bootstrapping a thousand groups takes a second: ten results, spread over all.
@@ -128,3 +130,16 @@ def test_predictions_are_read_as_they_were_saved(tmp_path):
     saved.save(tmp_path / "row.npz")
     for name, value in vars(load(tmp_path / "row.npz")).items():
         np.testing.assert_array_equal(value, getattr(saved, name))
+
+
+def test_a_class_whose_name_pandas_takes_for_missing_is_kept(tmp_path):
+    (tmp_path / "metrics.json").write_text(json.dumps({"class_names": ["NA", "None", "null", "nan"]}))
+    (tmp_path / "leaked.csv").write_text("path,leaked\na.png,False\nb.png,True\n")
+    (tmp_path / "predictions.csv").write_text(
+        "path,label,group,predicted,p_NA,p_None,p_null,p_nan\n"
+        "a.png,NA,null,None,0.25,0.5,0.25,0\n"
+        "b.png,nan,g,null,0,0.25,0.5,0.25\n"
+    )
+    found = read_run(tmp_path)
+    assert (found.labels.tolist(), found.predicted.tolist()) == ([0, 3], [1, 2])
+    assert len(set(found.groups)) == 2 and found.leaked.tolist() == [False, True]
