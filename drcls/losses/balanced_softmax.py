@@ -43,7 +43,7 @@ class BalancedSoftmaxCrossentropy(keras.losses.Loss):
         tau: Number of 0 or more, the power of the counts. Defaults to `1.0`: the balanced softmax.
         reduction: As in `keras.losses.Loss`.
         name: Optional name of the loss.
-        dtype: As in `keras.losses.Loss`.
+        dtype: As in `keras.losses.Loss`. Half precision is that of the result; it is computed in float32.
 
     Call arguments:
         y_true: One-hot or class probabilities (..., C), or integer labels (...) or (..., 1) in 0..C-1. A label
@@ -91,12 +91,16 @@ class BalancedSoftmaxCrossentropy(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         warn_of_a_softmax(y_pred, self.from_logits)
-        y_true = class_targets(y_true, y_pred, len(self.class_counts), self.label_smoothing)
+        # Half precision is computed in float32: the smallest float below is 0 in float16.
+        dtype = keras.backend.result_type(y_pred.dtype, "float32")
+        wide = ops.cast(y_pred, dtype)
+        y_true = class_targets(y_true, wide, len(self.class_counts), self.label_smoothing)
         # A probability of 0 has no logarithm; the smallest float still has a gradient.
-        scores = y_pred if self.from_logits else ops.log(ops.maximum(y_pred, np.finfo("float32").tiny))
+        scores = wide if self.from_logits else ops.log(ops.maximum(wide, float(np.finfo("float32").tiny)))
         log_shares = np.log(self.class_counts) - np.log(np.sum(self.class_counts))
-        adjusted = scores + ops.convert_to_tensor(self.tau * log_shares, dtype=y_pred.dtype)  # (..., C)
-        return -ops.sum(y_true * ops.log_softmax(adjusted), axis=-1)  # (...)
+        adjusted = scores + ops.convert_to_tensor(self.tau * log_shares, dtype=dtype)  # (..., C)
+        loss = -ops.sum(y_true * ops.log_softmax(adjusted), axis=-1)  # (...)
+        return ops.cast(loss, y_pred.dtype)
 
     def get_config(self):
         return {
