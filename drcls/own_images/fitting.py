@@ -53,7 +53,7 @@ def _fit_head(config, cache, manifest, backbone, parts, folder):
     table = EmbeddingTable(embeddings, manifest.frame["path"])
     if config["head"] == "logistic_regression":
         head, chosen = fit_logistic_regression(
-            table, parts, config["sampler"], config["loss"], config["seed"]
+            table, parts, config["sampler"], config["loss"], config["seed"], config["protocol"]
         )
         note = "logistic regression, " + ", ".join(f"{name} {value}" for name, value in chosen.items())
         return attach_head(backbone, head), note

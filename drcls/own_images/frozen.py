@@ -57,7 +57,7 @@ def smote(table, part, seed):
     return EmbeddingTable(np.concatenate([table.images, made]), paths), replace(part, frame=frame)
 
 
-def fit_logistic_regression(table, parts, sampler, loss, seed):
+def fit_logistic_regression(table, parts, sampler, loss, seed, protocol):
     """Fit a logistic regression on standardised embeddings, its strength chosen by cross-validation in training.
 
     Args:
@@ -66,16 +66,22 @@ def fit_logistic_regression(table, parts, sampler, loss, seed):
         sampler: str; `smote` resamples inside each fold that is fitted on.
         loss: `cross_entropy` or `weighted`.
         seed: int.
+        protocol: str; under `clean` a test row among those to fit on is an error.
 
     Returns:
         keras.Model from float32 (N, D) to probabilities (N, C), which holds the regression as one dense layer;
         dict of the hyperparameters chosen.
+
+    Raises:
+        ValueError: under `clean`, where the test part shares an embedding with the training part.
     """
     train = parts["train"]
     features, labels = table.images[table.rows(train)], train.labels
     resampling = "SMOTE" if sampler == "smote" else "class_weights" if loss == "weighted" else "none"
     check_training_rows(features, labels, train.classes, resampling)
-    holdout = row_fingerprints(table.images[table.rows(parts["test"])])
+    # Identical files have identical embeddings: only a clean test part can be kept from `fit`.
+    test = table.images[table.rows(parts["test"])]
+    holdout = row_fingerprints(test) if protocol == "clean" else frozenset()
     classifier = build_embedding_classifier("logistic_regression", resampling, seed, holdout=holdout)
     groups = train.frame["group"].to_numpy()
     chosen = choose_hyperparameters(

@@ -1,12 +1,15 @@
 """Heads on embeddings: SMOTE on the training part alone, and logistic regression as one dense layer."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from drcls.data import load_manifest
 from drcls.models import build_embedding_classifier
-from drcls.own_images.frozen import EmbeddingTable, as_dense_layer, smote
+from drcls.own_images import train_classifier
+from drcls.own_images.frozen import EmbeddingTable, as_dense_layer, fit_logistic_regression, smote
 
 
 def table_of(manifest, num_features=5, seed=0):
@@ -63,3 +66,40 @@ def test_rows_are_found_by_path():
         frame = pd.DataFrame({"path": ["c", "a", "a"]})
 
     assert table.rows(Part).tolist() == [2, 0, 0]
+
+
+@pytest.fixture(scope="module")
+def copies(squares, tmp_path_factory):
+    """The squares, each image twice; the source has the first of a pair in training, a copy perhaps elsewhere."""
+    folder = tmp_path_factory.mktemp("copies") / "data"
+    shutil.copytree(squares, folder)
+    frame = load_manifest(squares).frame
+    for path in frame["path"]:
+        shutil.copy(folder / path, folder / path.replace("images/", "images/copy-"))
+    copied = frame.assign(path=frame["path"].str.replace("images/", "images/copy-"))
+    copied["source_split"] = np.array(["train", "validation", "test"])[np.arange(len(copied)) // 3 % 3]
+    frame = pd.concat([frame.assign(source_split="train"), copied])
+    frame.to_csv(folder / "manifest.csv", index=False)
+    return folder
+
+
+@pytest.mark.parametrize("protocol", ["random", "as-given"])
+@pytest.mark.parametrize("sampler", ["none", "smote"])
+def test_copies_that_a_protocol_lets_leak_are_trained_on(copies, backbone, tmp_path, protocol, sampler):
+    metrics = train_classifier(
+        copies,
+        tmp_path / "run",
+        backbone,
+        frozen=True,
+        head="logistic_regression",
+        protocol=protocol,
+        sampler=sampler,
+    )
+    assert metrics["leakage"]["overall"] > 0 and metrics["metrics"]["accuracy"] > 0
+
+
+def test_under_the_clean_protocol_no_test_row_is_fitted_on(squares):
+    manifest = load_manifest(squares)
+    parts = {"train": manifest, "test": manifest.select([3])}
+    with pytest.raises(ValueError, match=r"1 of the \d+ rows to fit on are held-out test rows"):
+        fit_logistic_regression(table_of(manifest), parts, "none", "cross_entropy", 0, "clean")
