@@ -1,6 +1,8 @@
 """Training: histories, the epoch that is kept, resuming after a kill, and loss that is not finite."""
 
+import importlib.util
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -24,15 +26,20 @@ def squares(tmp_path_factory):
     return write_squares(tmp_path_factory.mktemp("squares") / "data")
 
 
-def in_a_process(manifest, run, epochs, *die_in):
+def in_a_process(manifest, run, epochs, *die_in, backend):
     command = [sys.executable, "-m", "tests.train_squares", str(manifest.root), str(run), str(epochs)]
-    return subprocess.run([*command, *map(str, die_in)], cwd=ROOT, capture_output=True, text=True)
+    command += map(str, die_in)
+    environment = os.environ | {"KERAS_BACKEND": backend}
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
 
 
-def test_a_killed_training_ends_as_if_it_had_not_been_killed(squares, tmp_path):
-    whole = in_a_process(squares, tmp_path / "whole", 4)
-    killed = in_a_process(squares, tmp_path / "cut", 4, 2)
-    resumed = in_a_process(squares, tmp_path / "cut", 4)
+@pytest.mark.parametrize("backend", list(dict.fromkeys([keras.backend.backend(), "torch"])))
+def test_a_killed_training_ends_as_if_it_had_not_been_killed(squares, tmp_path, backend):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    whole = in_a_process(squares, tmp_path / "whole", 4, backend=backend)
+    killed = in_a_process(squares, tmp_path / "cut", 4, 2, backend=backend)
+    resumed = in_a_process(squares, tmp_path / "cut", 4, backend=backend)
     assert (whole.returncode, killed.returncode, resumed.returncode) == (0, -signal.SIGKILL, 0), (
         resumed.stderr
     )

@@ -18,6 +18,7 @@ from drcls.train.devices import DivideBatches, EqualShares, check_batch_size, nu
 from drcls.train.fused_adam import fuse_adam
 from drcls.train.fused_batch_norm import fused_batch_norm
 from drcls.train.settings import check_same_training, describe_training
+from drcls.train.torch_generators import generator_states, set_generator_states
 
 # Writing the weights of a small network takes longer than an epoch of it.
 SECONDS_BETWEEN = 20
@@ -34,8 +35,8 @@ def train(
     un-augmented training images (`BatchNormReestimation`). An optimizer with `use_ema=True` is validated and kept
     with its averaged weights.
 
-    After every epoch the weights, the optimizer and the random states are written to `folder/checkpoint`; where
-    the last epoch is kept, at most every 20 seconds.
+    After every epoch the weights, the optimizer and the random states, on PyTorch also those of its own generators,
+    are written to `folder/checkpoint`; where the last epoch is kept, at most every 20 seconds.
     Inside `use_devices`, each batch is divided among the devices. Called again on the same folder, also with another
     number of devices, training continues after the last finished epoch and ends with the same
     weights as if it had not been interrupted. Where a callback ended it early, it continues only if more epochs
@@ -194,6 +195,11 @@ class Checkpoint(keras.callbacks.Callback):
             raise self._damaged(path, f"is of {len(values)} random layers; the network has {len(states)}")
         for state, value in zip(states, values, strict=True):
             state.assign(np.array(value))
+        try:
+            # Checkpoints of older versions and of other backends hold none.
+            set_generator_states(self.state.get("torch_generators", {}))
+        except ValueError as error:
+            raise self._damaged(path, f"is damaged at torch_generators: {error}") from error
         return self.state["epoch"]
 
     def _read_history(self):
@@ -266,6 +272,7 @@ class Checkpoint(keras.callbacks.Callback):
             "last": last,
             "training": self.training,
             "random_states": [ops.convert_to_numpy(state).tolist() for state in _random_states(self.model)],
+            "torch_generators": generator_states(),
         }
         write_json(self.folder / "state.json", self.state)
         for file in self.folder.glob("*.weights.h5"):
