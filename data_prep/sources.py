@@ -200,7 +200,7 @@ class Source:
     def fingerprint(self):
         """Return a digest of all names and sizes, which tells a changed source."""
         listing = "\n".join(f"{name}\t{self.size(name)}" for name in self.names)
-        return hashlib.sha256(listing.encode()).hexdigest()
+        return hashlib.sha256(listing.encode("utf-8", "surrogateescape")).hexdigest()
 
     def _add_folder(self):
         for folder, names in _walk(self.path):

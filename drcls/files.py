@@ -46,9 +46,19 @@ def write_bytes(path, content):
 
 
 def write_text(path, text):
-    """Write UTF-8 text through `atomic_path`."""
+    """Write UTF-8 text through `atomic_path`; what is no text, such as a name's odd bytes, as `printable` has it."""
     with atomic_path(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def printable(text):
+    r"""Return a text with escapes for what UTF-8 cannot hold: a file name may be any bytes.
+
+    Example:
+        >>> printable("a/\udce9tude.png")
+        'a/\\udce9tude.png'
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def write_json(path, content):

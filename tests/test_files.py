@@ -4,10 +4,11 @@ import io
 import os
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
-from drcls.files import atomic_path, encode_png, write_bytes, write_json
+from drcls.files import atomic_path, encode_png, printable, write_bytes, write_csv, write_json
 
 
 def test_a_file_has_the_permissions_of_the_umask(tmp_path):
@@ -39,3 +40,10 @@ def test_the_temporary_name_keeps_the_ending_and_folders_are_made(tmp_path):
 def test_png_is_read_by_another_library_as_the_same_pixels(shape):
     image = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(encode_png(image)))), image)
+
+
+def test_what_is_no_text_is_written_as_escapes(tmp_path):
+    name = os.fsdecode(b"\xe9tude.png")
+    write_csv(tmp_path / "table.csv", pd.DataFrame({"path": [name, "\u00e9tude.png"]}))
+    assert (tmp_path / "table.csv").read_text(encoding="utf-8") == "path\n\\udce9tude.png\n\u00e9tude.png\n"
+    assert printable(f"{name}, \u00e9") == "\\udce9tude.png, \u00e9"

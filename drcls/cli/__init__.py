@@ -26,6 +26,7 @@ from drcls.cli import (
     train,
 )
 from drcls.cli.arguments import Parser, UsageError
+from drcls.files import printable
 
 COMMANDS = (sample, prepare, audit, train, evaluate, predict, explain, export, compare, serve, check_tables)
 INTERRUPTED = 130
@@ -49,7 +50,8 @@ def main(arguments=None):
         # With --json, standard output holds the JSON alone; what tells the progress goes to standard error.
         with contextlib.redirect_stdout(sys.stderr) if options.json else contextlib.nullcontext():
             result = command.run(options)
-        print(json.dumps(result, indent=2) if options.json else command.describe(result), flush=True)
+        text = json.dumps(result, indent=2) if options.json else command.describe(result)
+        print(printable(text), flush=True)
         return 1 if result.get("failed") else 0
     except UsageError as error:
         return tell(name, f"error: {error}; see {name} --help", 2)

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from drcls.explain import METHODS, explain_folder
+from drcls.files import printable
 
 
 def main(arguments=None):
@@ -24,7 +25,7 @@ def main(arguments=None):
         raise SystemExit(str(error)) from error
     for one in done["explained"]:
         probability = f"{one['explained']} {one['probability']:.3f}"
-        print(f"{one['image']}: {one['predicted']} ({probability}) -> {one['overlay']}")
+        print(printable(f"{one['image']}: {one['predicted']} ({probability}) -> {one['overlay']}"))
     for file, reason in done["broken"]:
         print(f"{file}: not explained: {reason}", file=sys.stderr)
     return 1 if done["broken"] else 0

@@ -19,6 +19,7 @@ from drcls.explain.methods import METHODS
 from drcls.explain.overlay import overlay
 from drcls.explain.pictures import find_pictures, read_picture
 from drcls.explain.scores import check_model, score_function
+from drcls.files import printable
 from drcls.models.saved import load_saved_model
 
 AT_ONCE = 16
@@ -32,9 +33,10 @@ def predict_folder(model, images, to_csv, class_names=None, preparation=None):
         model: `keras.Model` that ends in a softmax, one or several sigmoids or scores; or the path of a `.keras`
             file or of a run folder.
         images: path of a picture or of a folder, or list of them; folders are searched to their depth.
-        to_csv: path of the table. One row a picture: `path`; `predicted`, the most probable class, or for one sigmoid
-            "positive" from 0.5 and else "negative", or for several all those from 0.5, joined by "; "; `p_<class>`,
-            probabilities; `error`, what is wrong with a broken file, whose other cells are empty.
+        to_csv: path of the table. One row a picture: `path`, as `drcls.files.printable` has it; `predicted`, the most
+            probable class, or for one sigmoid "positive" from 0.5 and else "negative", or for several all those from
+            0.5, joined by "; "; `p_<class>`, probabilities; `error`, what is wrong with a broken file, whose other
+            cells are empty.
         class_names: list of str, one per output; None: those in the model, else their numbers.
         preparation: dict, options of `drcls.data.image_ops.prepare_image`, or None.
 
@@ -59,7 +61,7 @@ def predict_folder(model, images, to_csv, class_names=None, preparation=None):
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["path", "predicted", *(f"p_{name}" for name in classifier.names), "error"])
     writer.writerows([file, *(rows[file] if file in rows else [*blank, reasons[file]])] for file in files)
-    write_bytes(Path(to_csv), table.getvalue().encode())
+    write_bytes(Path(to_csv), printable(table.getvalue()).encode())
     return {"table": Path(to_csv), "images": len(rows), "broken": broken}
 
 

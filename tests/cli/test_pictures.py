@@ -1,6 +1,7 @@
 """predict and explain on a folder with a broken file, as somebody types them."""
 
 import json
+import os
 
 import numpy as np
 import pandas as pd
@@ -69,3 +70,14 @@ def test_explain_writes_an_overlay_and_a_map(run, images, tmp_path, capsys):
 def test_an_unknown_class_is_one_line(run, images, tmp_path, capsys):
     assert main(["explain", str(run), str(images), str(tmp_path / "to"), "--class", "violet"]) == 1
     assert "drcls explain: error: class 'violet' is unknown" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["predict", "explain"])
+def test_a_file_name_that_is_no_text_is_told_with_escapes(command, run, images, tmp_path, capsys):
+    for name in (b"\xe9tude.png", b"\xe8.png"):
+        data = (images / "a.png").read_bytes() if name != b"\xe8.png" else b"no image"
+        (images / os.fsdecode(name)).write_bytes(data)
+    assert main([command, str(run), str(images), str(tmp_path / "to.csv")]) == 1
+    out = capsys.readouterr().out
+    escaped = images / "\\udce8.png"
+    assert f"not read: {escaped}: " in out and "4 images" in out

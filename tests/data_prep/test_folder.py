@@ -1,11 +1,14 @@
 """data_prep.folder: class folders of any shape become a manifest, and what is missing is named."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from data_prep.folder import prepare_folder
 from data_prep.labels import check_classes
+from data_prep.prepare import summary
 from data_prep.sources import PreparationError
 from drcls.data.image_ops import read_image
 from drcls.data.manifest import load_manifest
@@ -165,3 +168,18 @@ def test_empty_class_folder_is_an_error(tmp_path):
     (source / "z").mkdir()
     with pytest.raises(PreparationError, match="without an image.*1: z"):
         prepare_folder(source, tmp_path / "out")
+
+
+def test_a_file_name_that_is_no_text_is_rejected_alone(tmp_path):
+    files = {
+        f"{label}/{number}.png": encode(picture(10 * number + len(label)))
+        for label in ("a", "bb")
+        for number in range(2)
+    }
+    source = write_folder(tmp_path / "source", files | {os.fsdecode(b"a/\xe9tude.png"): encode(picture(3))})
+    info = prepare_folder(source, tmp_path / "out", size=32)
+    assert info["counts"] == {"a": 2, "bb": 2} and info["rejected"] == 1
+    rejected = (tmp_path / "out" / "rejected.csv").read_text(encoding="utf-8")
+    assert rejected == "path,reason\na/\\udce9tude.png,name with control or undecodable characters\n"
+    print(summary(info, tmp_path / "out"))
+    assert prepare_folder(source, tmp_path / "out", size=32) == info

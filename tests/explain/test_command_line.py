@@ -1,5 +1,6 @@
 """`python -m drcls.explain`: what it writes, and what it refuses."""
 
+import os
 import subprocess
 import sys
 
@@ -77,3 +78,10 @@ def test_what_is_not_there_is_named(saved, capsys):
     (folder / "other.keras").write_text("no model")
     with pytest.raises(SystemExit, match=r"other\.keras is not a Keras model"):
         main([str(folder / "other.keras"), str(folder / "pictures")])
+
+
+def test_a_file_name_that_is_no_text_is_told_with_escapes(saved, capsys):
+    _, folder = saved
+    (folder / "pictures" / "0.png").rename(folder / "pictures" / os.fsdecode(b"\xe9.png"))
+    assert main([str(folder / "model.keras"), str(folder / "pictures"), "--output", str(folder / "out")]) == 0
+    assert "\\udce9.png: " in capsys.readouterr().out

@@ -1,6 +1,7 @@
 """`predict_folder` and `explain_folder`: folders of anything, models of every kind."""
 
 import csv
+import os
 
 import cv2
 import keras
@@ -267,3 +268,15 @@ def test_classes_by_name_or_number():
 def test_large_pictures_are_shown_smaller():
     assert beside(np.zeros((2000, 500, 3), "uint8"), np.ones((4, 4))).shape == (1024, 512, 3)
     assert beside(np.zeros((10, 20, 1), "uint8"), np.zeros((4, 4))).shape == (10, 40, 3)
+
+
+def test_a_file_name_that_is_no_text_loses_no_work(folder, tmp_path):
+    name = os.fsdecode(b"\xe9tude.png")
+    (folder / name).write_bytes((folder / "a.png").read_bytes())
+    (folder / os.fsdecode(b"\xe8.png")).write_bytes(b"no image")
+    done = predict_folder(network(), folder, tmp_path / "table.csv")
+    assert done["images"] == 6 and len(done["broken"]) == 2
+    table = {row["path"]: row for row in rows(done["table"])}
+    assert table[str(folder / "\\udce9tude.png")]["error"] == ""
+    assert table[str(folder / "\\udce8.png")]["error"] != ""
+    assert len(explain_folder(network(), folder, tmp_path / "out")["explained"]) == 6
