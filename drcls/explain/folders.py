@@ -17,7 +17,7 @@ from drcls.explain.head import find_head
 from drcls.explain.layer_graph import output_layer
 from drcls.explain.methods import METHODS
 from drcls.explain.overlay import overlay
-from drcls.explain.pictures import find_pictures, read_picture
+from drcls.explain.pictures import find_pictures, plain_path, read_picture
 from drcls.explain.scores import check_model, score_function
 from drcls.files import printable
 from drcls.models.saved import load_saved_model
@@ -234,7 +234,7 @@ def _stems(files, root):
 
 
 def _within(file, root):
-    return file.absolute().relative_to(root)
+    return plain_path(file).relative_to(root)
 
 
 def _unnamed(num_outputs):

@@ -67,7 +67,12 @@ def find_pictures(paths):
             f"no picture in {', '.join(map(str, paths))}; expected files that end in {', '.join(sorted(ENDINGS))}"
         )
     folders = [path if path.is_dir() else path.parent for path in paths]
-    return files, Path(os.path.commonpath([folder.absolute() for folder in folders]))
+    return files, Path(os.path.commonpath([plain_path(folder) for folder in folders]))
+
+
+def plain_path(path):
+    """Return an absolute Path without `..`, by which a result would leave its folder; symlinks stay as they are."""
+    return Path(os.path.normpath(path.absolute()))
 
 
 def read_picture(file, model, preparation=None):

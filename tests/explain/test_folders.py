@@ -280,3 +280,15 @@ def test_a_file_name_that_is_no_text_loses_no_work(folder, tmp_path):
     assert table[str(folder / "\\udce9tude.png")]["error"] == ""
     assert table[str(folder / "\\udce8.png")]["error"] != ""
     assert len(explain_folder(network(), folder, tmp_path / "out")["explained"]) == 6
+
+
+def test_nothing_is_written_outside_the_output_folder(folder, tmp_path, monkeypatch):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "x.png").write_bytes((folder / "a.png").read_bytes())
+    monkeypatch.chdir(folder)
+    given = ["../pictures/left/deep", "../other"]
+    done = explain_folder(network(), given, tmp_path / "out", class_name="1")
+    written = {str(one["overlay"].relative_to(tmp_path / "out")) for one in done["explained"]}
+    assert written == {"pictures/left/deep/c-grad_cam-1.png", "other/x-grad_cam-1.png"}
+    assert find_pictures(given)[1] == tmp_path
+    assert all(one["overlay"].is_file() for one in done["explained"])
