@@ -152,5 +152,7 @@ def _four_channels(data):
             if getattr(image, "n_frames", 1) > 1:
                 raise ImageFileError("holds several pictures, one expected")
             return np.array(ImageOps.exif_transpose(image))
+    except Image.DecompressionBombError as error:
+        raise ImageFileError(f"not read: {error}") from error
     except (UnidentifiedImageError, SyntaxError, EOFError, ValueError, OSError) as error:
         raise ImageFileError(f"not a whole PNG or TIFF image ({error})") from error

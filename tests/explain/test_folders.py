@@ -2,6 +2,8 @@
 
 import csv
 import os
+import struct
+import zlib
 
 import cv2
 import keras
@@ -292,3 +294,14 @@ def test_nothing_is_written_outside_the_output_folder(folder, tmp_path, monkeypa
     assert written == {"pictures/left/deep/c-grad_cam-1.png", "other/x-grad_cam-1.png"}
     assert find_pictures(given)[1] == tmp_path
     assert all(one["overlay"].is_file() for one in done["explained"])
+
+
+def test_a_four_channel_picture_of_a_size_that_nobody_unpacks_is_listed(tmp_path):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 6, 0, 0, 0)
+    content = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+    done = predict_folder(network((16, 16, 4)), tmp_path, tmp_path / "table.csv")
+    assert done["images"] == 0 and "exceeds limit" in done["broken"][0][1]
