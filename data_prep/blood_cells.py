@@ -102,8 +102,9 @@ class InjectedSource:
         return encode_png(blend(decode_verified(data, cell), row.picture, row.opacity))
 
     def fingerprint(self):
-        """Return a digest of the source and of what is injected in it."""
-        return hashlib.sha256(f"{self._source.fingerprint()} {self._task}".encode()).hexdigest()
+        """Return the digests of the source, the first of them with what is injected in it."""
+        names, *contents = self._source.fingerprint().split("+")
+        return "+".join([hashlib.sha256(f"{names} {self._task}".encode()).hexdigest(), *contents])
 
 
 def list_files(source):

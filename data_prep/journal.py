@@ -1,9 +1,10 @@
 """What is done already, so that a preparation that was killed goes on where it stopped."""
 
 import json
+import re
 import threading
 
-from data_prep.sources import PreparationError
+from data_prep.sources import PreparationError, without_contents
 from drcls.files import write_text
 
 
@@ -34,6 +35,7 @@ class Journal:
             except json.JSONDecodeError:
                 break
         if lines:
+            _check_is_object(lines[0], self.path)
             check_same_task(self.path.parent, lines[0], task)
         folder = self.path.parent
         for line in lines[1:]:
@@ -55,14 +57,45 @@ class Journal:
 def check_same_task(folder, found, wanted):
     """Refuse to mix two preparations in one folder.
 
+    What an earlier version prepared, done or half done, is the same preparation where names and sizes of the source
+    are the same: of the contents it recorded nothing.
+
+    Args:
+        folder: Path of the output.
+        found: content of its `dataset.json`.
+        wanted: dict, the task.
+
     Raises:
         PreparationError: They differ; the message says in what.
     """
-    differing = [key for key in wanted if found.get(key) != wanted[key]]
+    _check_is_object(found, folder / "dataset.json")
+    differing = [key for key in wanted if not _agree(key, found.get(key), wanted[key])]
     if differing:
-        was = {key: found.get(key) for key in differing}
-        now = {key: wanted[key] for key in differing}
+        was = _shown({key: found.get(key) for key in differing})
+        now = _shown({key: wanted[key] for key in differing})
+        changed = (
+            " (files of the source, or the options they are read with, have changed since)"
+            if "source_fingerprint" in differing
+            else ""
+        )
         raise PreparationError(
-            f"{folder} was prepared with {was}, asked for is {now}; choose another --output, or --force to "
+            f"{folder} was prepared with {was}, asked for is {now}{changed}; choose another --output, or --force to "
             "prepare it afresh"
+        )
+
+
+def _agree(key, found, wanted):
+    return found == wanted or (key == "source_fingerprint" and found == without_contents(wanted))
+
+
+def _shown(options):
+    """Return options as text, their digests cut short."""
+    return re.sub(r"([0-9a-f]{8})[0-9a-f]{56}", r"\1...", str(options))
+
+
+def _check_is_object(content, path):
+    if not isinstance(content, dict):
+        raise PreparationError(
+            f"{path} holds a {type(content).__name__}, a JSON object was expected; choose another --output, or --force "
+            "to prepare it afresh"
         )

@@ -8,6 +8,7 @@ import hashlib
 import importlib
 import io
 import os
+import re
 import stat
 import zipfile
 import zlib
@@ -99,6 +100,17 @@ class _FolderFile:
         except PermissionError as error:
             raise UnreadableFileError(self.path, f"may not be read ({error.strerror})") from error
 
+    def checksum(self):
+        """Return the CRC-32 that an archive would list; None of a file that may not be read."""
+        checksum = 0
+        try:
+            with self.path.open("rb") as file:
+                while chunk := file.read(_CHUNK):
+                    checksum = zlib.crc32(chunk, checksum)
+        except PermissionError:
+            return None
+        return checksum
+
 
 class _NoFile:
     """A link of a folder that leads nowhere."""
@@ -110,6 +122,10 @@ class _NoFile:
 
     def read(self):
         raise UnreadableFileError(self.name, "is a link that leads nowhere")
+
+    def checksum(self):
+        """Return that of no bytes."""
+        return 0
 
 
 class _ZipFile:
@@ -138,6 +154,10 @@ class _ZipFile:
             ValueError,
         ) as error:
             raise UnreadableFileError(name, f"is damaged or encrypted in its archive ({error})") from error
+
+    def checksum(self):
+        """Return the CRC-32 that the archive lists."""
+        return self.entry.CRC
 
 
 class Source:
@@ -198,9 +218,19 @@ class Source:
         return self._files[name].read()
 
     def fingerprint(self):
-        """Return a digest of all names and sizes, which tells a changed source."""
-        listing = "\n".join(f"{name}\t{self.size(name)}" for name in self.names)
-        return hashlib.sha256(listing.encode("utf-8", "surrogateescape")).hexdigest()
+        """Return two digests, of all names with sizes and of all contents, which tell a changed source and no copy.
+
+        An archive lists checksums of its files; the files of a folder are read for theirs, which takes little beside
+        decoding them as images. What is too large for `read` counts by its size alone.
+        """
+        sizes = "\n".join(f"{name}\t{self.size(name)}" for name in self.names)
+        small = [self._files[name] for name in self.names if self.size(name) <= MAX_FILE_BYTES]
+        contents = "\n".join(str(file.checksum()) for file in small)
+        # Names that are no text are those of single files, which are rejected later.
+        return "+".join(
+            hashlib.sha256(listing.encode("utf-8", "surrogateescape")).hexdigest()
+            for listing in (sizes, contents)
+        )
 
     def _add_folder(self):
         for folder, names in _walk(self.path):
@@ -248,6 +278,11 @@ class Source:
                 f"{parts[0]} holds names that other files of {self.path} have too, {shorten(twice)}"
             )
         self._files |= files
+
+
+def without_contents(fingerprint):
+    """Return a fingerprint as earlier versions made it: names and sizes alone, and the options of a source, if any."""
+    return re.sub(r"\+[0-9a-f]{64}", "", fingerprint)
 
 
 def _walk(root):

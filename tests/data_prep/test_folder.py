@@ -183,3 +183,18 @@ def test_a_file_name_that_is_no_text_is_rejected_alone(tmp_path):
     assert rejected == "path,reason\na/\\udce9tude.png,name with control or undecodable characters\n"
     print(summary(info, tmp_path / "out"))
     assert prepare_folder(source, tmp_path / "out", size=32) == info
+
+
+def test_a_source_with_other_contents_of_the_same_size_is_another_one(tmp_path):
+    files = {
+        f"{label}/{number}.bmp": encode(picture(10 * number + len(label)), ".bmp")
+        for label in ("a", "bb")
+        for number in range(2)
+    }
+    source = write_folder(tmp_path / "source", files)
+    info = prepare_folder(source, tmp_path / "out", size=32)
+    copied = write_folder(tmp_path / "copy" / "source", files)
+    assert prepare_folder(copied, tmp_path / "out", size=32) == info
+    (source / "a" / "0.bmp").write_bytes(encode(picture(77), ".bmp"))
+    with pytest.raises(PreparationError, match="changed since"):
+        prepare_folder(source, tmp_path / "out", size=32)

@@ -1,6 +1,7 @@
 """data_prep.sources: folders, zips and Kaggle, seen alike; hostile and damaged archives refused."""
 
 import importlib
+import os
 import sys
 import tracemalloc
 import types
@@ -9,7 +10,14 @@ import zipfile
 import pytest
 
 from data_prep import sources
-from data_prep.sources import JoinedFile, PreparationError, Source, UnreadableFileError, check_unpacked
+from data_prep.sources import (
+    JoinedFile,
+    PreparationError,
+    Source,
+    UnreadableFileError,
+    check_unpacked,
+    without_contents,
+)
 from tests.data_prep.imitations import write_folder, write_zip
 
 FILES = {"a/one.png": b"1", "a/two.png": b"22", "labels.csv": b"x,y\n"}
@@ -34,6 +42,31 @@ def test_fingerprint_tells_a_changed_source(tmp_path):
         with Source(write_zip(tmp_path / "f.zip", FILES | change)) as source:
             prints.add(source.fingerprint())
     assert len(prints) == 3
+
+
+@pytest.mark.parametrize("write", [write_zip, write_folder])
+def test_fingerprint_tells_other_contents_of_the_same_size_and_no_copy(tmp_path, write):
+    prints = []
+    for number, change in enumerate(({}, {"a/one.png": b"9"}, {})):
+        (tmp_path / f"{number}").mkdir()
+        with Source(write(tmp_path / f"{number}" / "f.zip", FILES | change)) as source:
+            prints.append(source.fingerprint())
+    first, changed, copied = prints
+    assert first != changed and first == copied
+    assert without_contents(first) == without_contents(changed) != first
+
+
+def test_fingerprint_of_an_undecodable_name_and_of_files_that_are_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "MAX_FILE_BYTES", 2)
+    folder = write_folder(tmp_path / "f", FILES | {os.fsdecode(b"a/\xe9tude.png"): b"1"})
+    (folder / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (folder / "a" / "two.png").chmod(0)
+    try:
+        with Source(folder) as source:
+            assert len(without_contents(source.fingerprint())) == 64
+            assert "a/\udce9tude.png" in source.names
+    finally:
+        (folder / "a" / "two.png").chmod(0o600)
 
 
 def test_hidden_files_are_left_out(tmp_path):
