@@ -72,9 +72,9 @@ def write_csv(path, frame):
 
 
 def read_json(path):
-    """Read JSON; where it is broken, the error names the file."""
+    """Read JSON, with or without the mark that editors on Windows write; an error names the file."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not valid JSON: {error}") from error
 

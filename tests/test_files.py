@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from drcls.files import atomic_path, encode_png, printable, write_bytes, write_csv, write_json
+from drcls.files import atomic_path, encode_png, printable, read_json, write_bytes, write_csv, write_json
 
 
 def test_a_file_has_the_permissions_of_the_umask(tmp_path):
@@ -47,3 +47,8 @@ def test_what_is_no_text_is_written_as_escapes(tmp_path):
     write_csv(tmp_path / "table.csv", pd.DataFrame({"path": [name, "\u00e9tude.png"]}))
     assert (tmp_path / "table.csv").read_text(encoding="utf-8") == "path\n\\udce9tude.png\n\u00e9tude.png\n"
     assert printable(f"{name}, \u00e9") == "\\udce9tude.png, \u00e9"
+
+
+def test_json_with_a_byte_order_mark_is_read(tmp_path):
+    (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf{"b": 1}')
+    assert read_json(tmp_path / "a.json") == {"b": 1}
