@@ -22,7 +22,7 @@ def calibration_images(run_or_model, data, seed=0):
 
     Returns:
         uint8 (n, H, W, 3), at most 256 images; (uint8 (N, H, W, 3), int (N,)) of the test part, or None where no
-        split is known.
+        image is known to be of it.
 
     Raises:
         ValueError: where model and images do not fit, or the run was trained with none of these images.
@@ -34,11 +34,17 @@ def calibration_images(run_or_model, data, seed=0):
     training, test = manifest, None
     if path.is_dir():
         table = pd.read_csv(path / "split.csv", dtype=str, keep_default_na=False)
-        part = manifest.frame["path"].map(dict(zip(table["path"], table["part"], strict=True)))
+        # By content too: the images of any two data sets may have the same names.
+        part_of = dict(zip(_identity(table), table["part"], strict=True))
+        part = _identity(manifest.frame).map(part_of)
         if not (part == "train").any():
             raise ValueError(f"{path} was trained with no image of {manifest.root}; expected its own data")
         training = manifest.select(np.flatnonzero(part == "train"))
-        test = manifest.select(np.flatnonzero(part == "test"))
+        test = manifest.select(np.flatnonzero(part == "test")) if (part == "test").any() else None
     chosen = np.random.default_rng(seed).permutation(len(training))[:NUM_CALIBRATION]
     images = cache.images[cache.rows(training.select(np.sort(chosen)))]
     return images, None if test is None else (cache.images[cache.rows(test)], test.labels)
+
+
+def _identity(frame):
+    return frame["path"] + frame["sha256"]
