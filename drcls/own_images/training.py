@@ -92,7 +92,7 @@ def train_classifier(
     Example:
         metrics = train_classifier("data/cells", "runs/balanced", loss="balanced_softmax")["metrics"]
     """
-    parts, folder = sorted(parts), Path(folder)
+    parts, folder, backbone = sorted(parts), Path(folder), str(backbone)
     check_options(parts, loss, sampler, frozen, head, protocol, devices)
     devices = check_devices(devices, batch_size)
     check_run_folder(folder)

@@ -1,6 +1,7 @@
 """Training on a prepared folder: what a run folder holds, every loss and sampler, and whose folder it is."""
 
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -32,6 +33,12 @@ def test_a_run_folder_is_complete(run):
 def test_a_finished_run_is_read_and_not_trained_again(run, squares, backbone, monkeypatch):
     monkeypatch.setattr(training, "_train", lambda *_: pytest.fail("trained again"))
     again = train_classifier(squares, run, backbone, epochs=6, learning_rate=0.02, batch_size=8)
+    assert again == json.loads((run / "metrics.json").read_text())
+
+
+def test_a_backbone_may_be_a_path(run, squares, backbone, monkeypatch):
+    monkeypatch.setattr(training, "_train", lambda *_: pytest.fail("trained again"))
+    again = train_classifier(squares, run, Path(backbone), epochs=6, learning_rate=0.02, batch_size=8)
     assert again == json.loads((run / "metrics.json").read_text())
 
 
