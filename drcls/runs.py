@@ -50,21 +50,21 @@ RUN_KEYS = {"variant", "data", "protocol"}  # of every run's config.json
 
 
 FILE_KEYS = ("backbone", "weights")  # of a configuration that may name a file of weights
-# What earlier versions of drcls called some keys, networks and rows of their run folders.
+# What earlier versions of drcls called some keys of their run folders, and the networks that rows are named by.
 FORMER_NAMES = {
     "averaged": "tta",
-    "miniature_DenseNet": "tiny_densenet",
-    "miniature_ResNet": "tiny_resnet",
     "planted": "injected",
     "num_planted": "num_injected",
     "planted_duplicates": "injected_duplicates",
 }
+FORMER_NETWORKS = {"miniature_DenseNet": "tiny_densenet", "miniature_ResNet": "tiny_resnet"}
 
 
 def read_record(path):
     """Read the JSON of a run folder; what an earlier version called otherwise gets today's name (`FORMER_NAMES`).
 
-    A backbone file that was recorded with its folder is known by its name.
+    A backbone file that was recorded with its folder is known by its name. Names that a user gave stay as they are:
+    those of data sets, and all in runs on own images (profile "own"), which are younger than the former names.
     """
     return _with_current_names(read_json(path))
 
@@ -257,13 +257,21 @@ def _with_current_names(content):
     if isinstance(content, list):
         return [_with_current_names(item) for item in content]
     if isinstance(content, str):  # a row is named by its parts, network+method
-        return "+".join(FORMER_NAMES.get(part, part) for part in content.split("+"))
+        return "+".join(FORMER_NETWORKS.get(part, part) for part in content.split("+"))
     if not isinstance(content, dict):
         return content
-    named = {FORMER_NAMES.get(key, key): _with_current_names(value) for key, value in content.items()}
+    named = dict(content) if content.get("profile") == "own" else _renamed(content)
     if isinstance(named.get("backbone"), str) and Path(named["backbone"]).is_absolute():
         named["backbone"] = Path(named["backbone"]).name
     return named | {"profile": "full"} if named.get("profile") == "paper" else named
+
+
+def _renamed(content):
+    names = FORMER_NAMES | FORMER_NETWORKS  # figures may be listed by network
+    return {
+        names.get(key, key): value if key == "data" else _with_current_names(value)
+        for key, value in content.items()
+    }
 
 
 def _version(package):

@@ -106,6 +106,8 @@ def test_names_of_earlier_versions_are_read_as_those_of_today(tmp_path):
     )
     expected = {"variant": "tiny_resnet+focal_0.25", "profile": "full", "protocol": "paper", "seeds": [0]}
     assert read_record(tmp_path / "config.json") == expected
+    write_json(tmp_path / "networks.json", {"miniature_DenseNet": ["miniature_ResNet"]})
+    assert read_record(tmp_path / "networks.json") == {"tiny_densenet": ["tiny_resnet"]}
     write_json(tmp_path / "outliers.json", {"detection": {"num_planted": 3}, "planted_duplicates": 1})
     assert read_record(tmp_path / "outliers.json") == {
         "detection": {"num_injected": 3},
@@ -181,3 +183,16 @@ def test_another_backbone_file_is_another_run(tmp_path, backbone):
 def test_a_backbone_file_is_read_without_the_folders_of_a_machine(tmp_path, given, read):
     write_json(tmp_path / "config.json", {"variant": "row", "backbone": given})
     assert read_record(tmp_path / "config.json") == {"variant": "row", "backbone": read}
+
+
+def test_names_that_a_user_gave_are_not_taken_for_those_of_an_earlier_version(tmp_path):
+    config = {"variant": "averaged", "data": "planted", "profile": "own", "class_names": ["averaged", "x"]}
+    write_json(tmp_path / "config.json", config)
+    assert read_record(tmp_path / "config.json") == config
+    write_json(tmp_path / "metrics.json", {})
+    assert is_current(tmp_path, config)
+    own = {"variant": "miniature_ResNet", "data": "planted", "profile": "own", "counts": {"planted": 3}}
+    paper = {"variant": "averaged+focal", "data": "miniature_ResNet", "profile": "full"}
+    for content in (own, paper):
+        write_json(tmp_path / "other.json", content)
+        assert read_record(tmp_path / "other.json") == content
