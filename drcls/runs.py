@@ -282,15 +282,17 @@ def _version(package):
 
 
 def _git_commit():
-    folder = Path(__file__).resolve().parent
+    """Return the commit of the checkout that drcls runs from; None where it is installed, be it in somebody's own."""
+    file = Path(__file__).resolve()
     try:
-        answer = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        if _git(file, "ls-files", "--full-name", "--", file.name) != "drcls/runs.py":
+            return None
+        return _git(file, "describe", "--always", "--dirty", "--abbrev=12")
     except (FileNotFoundError, subprocess.CalledProcessError):
         return None
+
+
+def _git(file, *arguments):
+    command = ["git", *arguments]
+    answer = subprocess.run(command, cwd=file.parent, capture_output=True, text=True, check=True)
     return answer.stdout.strip()

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import subprocess
 import sys
 
 import keras
 import numpy as np
 import pytest
 
+from drcls import runs
 from drcls.runs import (
     check_run_folder,
     command_line,
@@ -196,3 +198,27 @@ def test_names_that_a_user_gave_are_not_taken_for_those_of_an_earlier_version(tm
     for content in (own, paper):
         write_json(tmp_path / "other.json", content)
         assert read_record(tmp_path / "other.json") == content
+
+
+def git(folder, *arguments):
+    command = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", *arguments]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("place", "tracked", "known"),
+    [("drcls", True, True), ("drcls", False, False), ("venv/lib/drcls", True, False)],
+)
+def test_the_commit_is_that_of_drcls_and_of_no_repository_around_it(
+    tmp_path, monkeypatch, place, tracked, known
+):
+    module = tmp_path / place / "runs.py"
+    write_text(tmp_path / "README.md", "somebody's own work")
+    git(tmp_path, "init")
+    git(tmp_path, "add", "README.md")
+    write_text(module, "")
+    if tracked:
+        git(tmp_path, "add", str(module))
+    git(tmp_path, "commit", "-m", "Begin")
+    monkeypatch.setattr(runs, "__file__", str(module))
+    assert (environment(0)["git_commit"] is not None) == known
