@@ -76,6 +76,10 @@ def _apply(rule, document):
     """Apply one rule; what it misses in the document is the document's fault and is said as one."""
     try:
         return rule(document)
+    except ZeroDivisionError as error:
+        raise ValueError(
+            f"what the rule {rule.__name__} divides by is 0; counts and totals above 0 were expected there"
+        ) from error
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         what = f"lacks {error}" if isinstance(error, KeyError) else f"has another form than expected: {error}"
         raise ValueError(f"what the rule {rule.__name__} reads {what}") from error

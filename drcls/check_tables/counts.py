@@ -64,6 +64,8 @@ def ratios(document):
         counts = row["counts"]
         cells = [f"{place}/counts/{index}" for index in range(len(counts))]
         if "rho" in row:
+            if not counts or min(counts) <= 0:
+                raise ValueError(f"{place}/counts must be above 0 beside a rho, received {counts}")
             ratio, half = max(counts) / min(counts), document.half(f"{place}/rho")
             arithmetic = f"{max(counts)} / {min(counts)} = {ratio:.4f}, reported {row['rho']:g}."
             agrees = abs(ratio - row["rho"]) <= half
@@ -73,6 +75,8 @@ def ratios(document):
             findings.append(
                 agreement("row_total", [f"{place}/total"], sum(counts) == row["total"], arithmetic)
             )
+        if row.get("shares") and not sum(counts):
+            raise ValueError(f"{place}/counts must have a sum above 0 beside shares, received {counts}")
         for index, reported in enumerate(row.get("shares", ())):
             share = 100 * counts[index] / sum(counts)
             # Class shares are design figures: 10:10:80 stands for 10.2:10.5:79.3.

@@ -1,5 +1,8 @@
 """Totals, parts, ratios and the largest class."""
 
+import pytest
+
+from drcls.check_tables import check
 from tests.check_tables.documents import said, table, verdicts
 
 
@@ -42,3 +45,31 @@ def test_the_largest_class_beats_a_row():
     }
     [(verdict, arithmetic)] = said(document, "largest_class")
     assert verdict == "note" and "94.99 %" in arithmetic
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (
+            {"counts": [10, 0], "rho": 5},
+            r"/tables/1/rows/0/counts must be above 0 beside a rho, received \[10, 0\]",
+        ),
+        ({"counts": [], "rho": 5}, r"/tables/1/rows/0/counts must be above 0 beside a rho, received \[\]"),
+        (
+            {"counts": [0, 0], "shares": [50, 50]},
+            r"counts must have a sum above 0 beside shares, received \[0, 0\]",
+        ),
+    ],
+)
+def test_counts_that_nothing_can_be_divided_by_are_one_error(row, message):
+    with pytest.raises(ValueError, match=message):
+        check(table([row], unit={"rho": "number", "counts": "images", "shares": "percent"}))
+
+
+def test_what_else_is_divided_by_nothing_is_one_error():
+    document = table([{"accuracy": 90}], class_counts="/datasets/d/class_images")
+    document["datasets"] = {"d": {"class_images": [0, 0]}}
+    with pytest.raises(
+        ValueError, match="the rule largest_class divides by is 0; counts and totals above 0 were"
+    ):
+        check(document)

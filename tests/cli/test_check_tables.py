@@ -32,3 +32,11 @@ def test_a_file_that_is_no_document_is_one_line_and_status_2(tmp_path, capsys):
     assert main(["check-tables", str(tmp_path / "wrong.json")]) == 2
     err = capsys.readouterr().err
     assert err.startswith("drcls check-tables: error: ") and len(err.splitlines()) == 1
+
+
+def test_counts_of_nothing_are_one_line_and_status_2(tmp_path, capsys):
+    table = {"unit": "number", "rows": [{"counts": [10, 0], "rho": 5}]}
+    (tmp_path / "numbers.json").write_text(json.dumps({"tables": {"1": table}}))
+    assert main(["check-tables", str(tmp_path / "numbers.json")]) == 2
+    err = capsys.readouterr().err
+    assert "numbers.json" in err and "/tables/1/rows/0/counts" in err and len(err.splitlines()) == 1
