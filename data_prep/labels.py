@@ -117,10 +117,10 @@ def read_text(source, name):
 
 
 def decode_text(data, name):
-    """Decode the bytes of a label file; see `read_text`."""
+    """Decode the bytes of a label file, all its lines ended by "\\n"; see `read_text`."""
     encoding = "utf-16" if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
     try:
-        return data.decode(encoding)
+        return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise PreparationError(
             f"{name} is not a readable CSV or text file ({error}); save it as UTF-8"

@@ -81,11 +81,20 @@ def test_unreadable_table_is_one_clear_error(tmp_path, files, message):
         b"id\tgrade\na\t1\nb\t0\n",
         "id\tgrade\r\na\t1\r\nb\t0\r\n".encode("utf-16"),
         b'"id", "grade"\n"a", "1"\n"b", "0"',
+        b'id,grade\r"a",1\r"b",0\r',
     ],
-    ids=["windows", "semicolons", "tabs", "utf-16", "quotes"],
+    ids=["windows", "semicolons", "tabs", "utf-16", "quotes", "old mac"],
 )
 def test_tables_of_any_program_are_read(tmp_path, text):
     assert table(tmp_path, {"train.csv": text}) == [("a", "1"), ("b", "0")]
+
+
+def test_a_long_table_with_the_line_ends_of_an_old_mac_is_no_table_of_one_line(tmp_path):
+    rows = [(f"a{number}", "1") for number in range(labels.MAX_COLUMNS)]
+    text = "\r".join(["id;grade;more", *(f"{name};{grade};x,y,z,z" for name, grade in rows)])
+    assert table(tmp_path, {"train.csv": text.encode()}) == rows
+    name = labels.decode_text(b"a\r\nb\rc\n", "notes.txt")
+    assert name == "a\nb\nc\n"
 
 
 def test_byte_order_mark_of_a_text_file_is_no_part_of_its_first_word(tmp_path):
