@@ -263,8 +263,10 @@ def _range(blocks, dataset):
 
     if dataset.get("VOILUTSequence"):
         return 0, 2 ** dataset.VOILUTSequence[0].LUTDescriptor[2] - 1
-    if _has_voi(dataset) or dataset.BitsStored <= 8:
+    if _has_voi(dataset):  # with a falling rescale the greater value is that of black, as the window gives it
         return _modality_range(dataset)
+    if dataset.BitsStored <= 8:
+        return sorted(_modality_range(dataset))
     # No header says which of the 65,536 values mean dark and bright: those that are there do.
     limits = []
     for block in blocks:
@@ -290,7 +292,10 @@ def _padding(pixels, dataset):
 
 
 def _modality_range(dataset):
-    """Return the least and the greatest value after the modality LUT, as pydicom's `apply_windowing` has them."""
+    """Return the values of the least and the greatest stored one after the modality LUT, as `apply_windowing` has them.
+
+    With a negative RescaleSlope the first is the greater.
+    """
     if dataset.get("ModalityLUTSequence"):
         return 0, 2 ** dataset.ModalityLUTSequence[0].LUTDescriptor[2] - 1
     lowest, highest = 0, 2**dataset.BitsStored - 1

@@ -171,6 +171,7 @@ def expected(pixels, content):
         (np.int16, (-500, 2000), {"RescaleSlope": 2, "RescaleIntercept": -1024}),
         (np.uint8, (90, 60), {"RescaleSlope": 1, "RescaleIntercept": 10}),
         (np.uint8, (30, 400), {}),
+        (np.uint8, (90, 60), {"RescaleSlope": -1, "RescaleIntercept": 255}),
     ],
 )
 def test_grey_values_go_through_rescale_and_window_and_nothing_else(
@@ -197,6 +198,18 @@ def test_a_window_by_hand():
 def test_a_dark_photograph_of_eight_bits_stays_dark():
     pixels = (draw(1, 96)[..., 1] // 10).astype(np.uint8)
     assert np.array_equal(read_image(dicom(pixels, "MONOCHROME2"))[..., 0], pixels)
+
+
+@pytest.mark.parametrize("bits", [8, 12])
+def test_a_falling_rescale_makes_stored_zero_the_brightest_with_and_without_a_window(bits):
+    largest = 2**bits - 1
+    pixels = np.linspace(0, largest, 64).astype(np.uint8 if bits == 8 else np.uint16)[None].repeat(40, 0)
+    falling = {"BitsStored": bits, "HighBit": bits - 1, "RescaleSlope": -1, "RescaleIntercept": largest}
+    windowed = {"WindowCenter": (largest + 1) / 2, "WindowWidth": largest + 1}
+    for more in ({}, windowed):
+        bright = read_image(dicom(pixels, "MONOCHROME2", **falling, **more))[0, :, 0]
+        dark = read_image(dicom(pixels, "MONOCHROME1", **falling, **more))[0, :, 0]
+        assert (bright[0], bright[-1], dark[0], dark[-1]) == (255, 0, 0, 255)
 
 
 @pytest.mark.parametrize("colours", ["MONOCHROME1", "MONOCHROME2"])
