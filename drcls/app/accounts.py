@@ -107,12 +107,22 @@ def log_in(connection, name, password, address):
         "SELECT password FROM accounts WHERE name = ? AND active = 1", (name,)
     ).fetchone()
     fits = check_password_hash(account["password"] if account else NOBODY, password)
-    if not (account and fits):
+    secret = None
+    if account and fits:
+        secret = _open_session(connection, name, account["password"], attempt.lastrowid, moment)
+    if secret is None:
         _log_failure(connection, name, network)
-        return None
+    return secret
+
+
+def _open_session(connection, name, hashed, attempt, moment):
+    """Start a session and return its secret; None where the account has been closed or has another password by now."""
     secret = secrets.token_urlsafe(32)
     with transaction(connection):
-        connection.execute("DELETE FROM failed_logins WHERE rowid = ?", (attempt.lastrowid,))
+        unchanged = "SELECT 1 FROM accounts WHERE name = ? AND active = 1 AND password = ?"
+        if not connection.execute(unchanged, (name, hashed)).fetchone():
+            return None
+        connection.execute("DELETE FROM failed_logins WHERE rowid = ?", (attempt,))
         connection.execute("DELETE FROM sessions WHERE seen < ?", (moment - SESSION_SECONDS,))
         connection.execute("INSERT INTO sessions VALUES (?, ?, ?, ?)", (digest(secret), name, moment, moment))
         audit.append(connection, name, "login", session=digest(secret), started=moment)

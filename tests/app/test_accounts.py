@@ -121,3 +121,21 @@ def test_revoked_tokens_end_and_others_do_not(accounts):
     assert [token_account(accounts, token) is None for token in tokens] == [True, True, False]
     with pytest.raises(ValueError, match="no active account 'carla'"):
         revoke_tokens(accounts, "carla")
+
+
+@pytest.mark.parametrize("change", [set_password, deactivate])
+def test_what_changes_while_a_password_is_looked_at_opens_no_session(database, monkeypatch, change):
+    add_account(database, "ben", PASSWORD, "clinician")
+    compare = module.check_password_hash
+
+    def compare_slowly(*args):
+        fits = compare(*args)
+        change(database, "ben", *(["another long password"] if change is set_password else []))
+        return fits
+
+    monkeypatch.setattr(module, "check_password_hash", compare_slowly)
+    assert log_in(database, "ben", PASSWORD, "::1") is None
+    assert database.execute("SELECT count(*) FROM sessions").fetchone()[0] == 0
+    actions = [row[0] for row in database.execute("SELECT action FROM audit ORDER BY id")]
+    assert actions[-1] == "login_failed" and "login" not in actions
+    assert database.execute("SELECT count(*) FROM failed_logins").fetchone()[0] == 1
