@@ -28,11 +28,13 @@ def mean_sd(values, scale=1, digits=3, sign=""):
 
 
 def interval(bounds, scale=100, digits=1, sign=""):
-    """Write the two ends of an interval.
+    """Write the two ends of an interval, "none" where there is no interval (None).
 
     >>> interval([0.5, 0.75])
     '50.0 to 75.0'
     """
+    if bounds is None:
+        return "none"
     low, high = (f"{scale * bound:{sign}.{digits}f}" for bound in bounds)
     return f"{low} to {high}"
 

@@ -21,6 +21,7 @@ def test_mean_sd(values, written):
 def test_signs_and_small_p_values():
     assert text.mean_sd([0.012], 100, 1, "+") == "+1.2"
     assert text.interval([-0.01, 0.02], 100, 1, "+") == "-1.0 to +2.0"
+    assert text.interval(None) == "none"
     assert (text.p_value(0.00099), text.p_value(0.0321)) == ("< 0.001", "0.032")
 
 
