@@ -7,7 +7,7 @@ import numpy as np
 from drcls.metrics import (
     accuracy,
     classification_metrics,
-    group_bootstrap_interval,
+    group_bootstrap_intervals,
     macro_f1,
     macro_recall,
     macro_specificity,
@@ -51,7 +51,8 @@ def measure(part, probabilities, seed=0):
     Returns:
         dict with `metrics` (see `drcls.metrics.classification_metrics`) and `intervals`: accuracy by Wald
         (Eq. 25), Wilson and group bootstrap; macro recall, specificity and F1 by group bootstrap. Classes without an
-        order have None as quadratic kappa, grades have it and its group bootstrap.
+        order have None as quadratic kappa, grades have it and its group bootstrap. A group bootstrap is None where the
+        measure does not exist, and where all images are of one group.
     """
     y_true, groups = part.labels, part.frame["group"].to_numpy()
     metrics = classification_metrics(y_true, probabilities, part.classes)
@@ -66,16 +67,16 @@ def measure(part, probabilities, seed=0):
 
 def _intervals(metrics, statistics, y_true, y_pred, groups, seed):
     num_right, num_images = int((y_true == y_pred).sum()), len(y_true)
-    num_classes = len(metrics["per_class"])
-
-    def bootstrap(statistic):
-        return group_bootstrap_interval(statistic, y_true, y_pred, groups, num_classes, seed=seed)
-
-    return {
-        "accuracy": {
-            "wald": wald_interval(metrics["accuracy"], num_images),
-            "wilson": wilson_interval(num_right, num_images),
-            "bootstrap": bootstrap(accuracy),
-        },
-        **{statistic.__name__: {"bootstrap": bootstrap(statistic)} for statistic in statistics},
+    by_name = {statistic.__name__: statistic for statistic in (accuracy, *statistics)}
+    found = group_bootstrap_intervals(by_name, y_true, y_pred, groups, len(metrics["per_class"]), seed=seed)
+    intervals = {name: {"bootstrap": as_interval(limits)} for name, limits in found.items()}
+    of_a_share = {
+        "wald": wald_interval(metrics["accuracy"], num_images),
+        "wilson": wilson_interval(num_right, num_images),
     }
+    return intervals | {"accuracy": of_a_share | intervals["accuracy"]}
+
+
+def as_interval(limits):
+    """Return (low, high) as plain floats for JSON, None where there is no interval (NaN)."""
+    return None if np.isnan(limits).any() else tuple(float(limit) for limit in limits)

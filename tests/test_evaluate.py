@@ -50,3 +50,33 @@ def test_classes_without_an_order_have_no_quadratic_kappa(measured):
     probabilities = np.where(np.eye(2)[part.labels] == 1, 0.75, 0.25)
     result = measure(part, probabilities)
     assert result["metrics"]["quadratic_kappa"] is None and "quadratic_kappa" not in result["intervals"]
+
+
+def test_a_measure_that_does_not_exist_has_no_interval_and_the_others_have(tmp_path):
+    part = table({"a": 6, "b": 4}).select(np.arange(6))
+    probabilities = np.where(np.eye(2)[[0, 0, 0, 0, 0, 1]] == 1, 0.75, 0.25)
+    result = evaluate(part, probabilities, tmp_path)
+    assert set(part.labels) == {0}
+    assert result["metrics"]["macro_specificity"] is None
+    assert result["intervals"]["macro_specificity"] == {"bootstrap": None}
+    for name in ("accuracy", "macro_recall", "macro_f1"):
+        low, high = result["intervals"][name]["bootstrap"]
+        assert 0 <= low < result["metrics"][name] <= high
+    assert (tmp_path / "predictions.csv").is_file()
+
+
+@pytest.mark.parametrize("number", [1, 10])
+def test_images_of_one_group_have_no_interval_over_groups(number):
+    part = table({"a": 6, "b": 4}, images_per_group=10).select(np.arange(number))
+    part.frame["group"] = "patient"
+    probabilities = np.where(np.eye(2)[part.labels] == 1, 0.75, 0.25)
+    result = measure(part, probabilities)
+    assert result["metrics"]["accuracy"] == 1
+    assert {kinds["bootstrap"] for kinds in result["intervals"].values()} == {None}
+    assert len(result["intervals"]["accuracy"]["wilson"]) == len(result["intervals"]["accuracy"]["wald"]) == 2
+
+
+def test_other_errors_are_not_taken_for_an_interval_that_does_not_exist(measured):
+    part = measured[1]
+    with pytest.raises(ValueError, match="rows that sum to 1"):
+        measure(part, np.ones((len(part), 2)))

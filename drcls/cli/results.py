@@ -33,9 +33,14 @@ def describe_metrics(result):
     for name, measured in metrics["per_class"].items():
         cells = [show(measured[key], interval_of(intervals["per_class"][name][key])) for key in BY_CLASS]
         lines.append(f"  {name:<{width}}{measured['support']:>7}" + "".join(f"{cell:>22}" for cell in cells))
-    lines.append("in brackets: 95 % intervals of a bootstrap over groups; Wilson's where all resamples agree")
-    if threshold := result.get("threshold"):
-        lines.append(describe_threshold(threshold))
+    if intervals["accuracy"]["bootstrap"] is None:
+        lines.append("no intervals: all images are of one group, and the bootstrap draws groups")
+    else:
+        lines.append(
+            "in brackets: 95 % intervals of a bootstrap over groups; Wilson's where all resamples agree"
+        )
+    if "threshold" in result:
+        lines.append(describe_threshold(result["threshold"]))
     return "\n".join(lines)
 
 
@@ -52,7 +57,9 @@ def interval_of(kinds):
 
 
 def describe_threshold(threshold):
-    """Return one line on sensitivity and specificity at the threshold chosen on validation."""
+    """Return one line on sensitivity and specificity at the threshold chosen on validation, or why there is none."""
+    if threshold is None:
+        return "no threshold: the known validation images are all of one class"
     measured = [
         f"{name} {show(threshold[name]['value'], threshold[name]['wilson'])}"
         for name in ("sensitivity", "specificity")

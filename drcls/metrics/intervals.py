@@ -77,6 +77,8 @@ def group_bootstrap_interval(statistic, y_true, y_pred, groups, num_classes, num
             is below 100, or the statistic does not exist for the images themselves.
     """
     by_group = _checked_by_group(y_true, y_pred, groups, num_classes, num_resamples)
+    if len(by_group) < 2:
+        raise ValueError(f"groups must hold two or more different ids, received only {groups[0]}")
     if np.isnan(statistic(by_group.sum(axis=0))):
         raise ValueError(f"{statistic.__name__} does not exist for {by_group.sum(axis=0).tolist()}")
     values = statistic(_resample(by_group, num_resamples, np.random.default_rng(seed)))
@@ -94,16 +96,17 @@ def group_bootstrap_intervals(statistics, y_true, y_pred, groups, num_classes, n
 
     Returns:
         dict with the same keys: float array (2,) or (C, 2), low and high; NaN where the measure does not exist for
-        the images themselves.
+        the images themselves, and everywhere where they are of one group.
 
     Raises:
-        ValueError: as `group_bootstrap_interval`, except for a measure that does not exist.
+        ValueError: as `group_bootstrap_interval`, except for a measure that does not exist and for one group.
     """
     by_group = _checked_by_group(y_true, y_pred, groups, num_classes, num_resamples)
     total, resampled = by_group.sum(axis=0), _resample(by_group, num_resamples, np.random.default_rng(seed))
     intervals = {}
     for name, statistic in statistics.items():
-        exists = ~np.isnan(statistic(total))
+        # The only group drawn again and again would give an interval without width.
+        exists = ~np.isnan(statistic(total)) & (len(by_group) > 1)
         values = np.where(exists, statistic(resampled), 0.0)
         limits = np.stack(np.nanpercentile(values, [2.5, 97.5], axis=0), axis=-1)
         intervals[name] = np.where(exists[..., np.newaxis], limits, np.nan)
@@ -155,10 +158,7 @@ def _checked_by_group(y_true, y_pred, groups, num_classes, num_resamples):
         )
     if num_resamples < 100:
         raise ValueError(f"num_resamples must be 100 or more, received {num_resamples}")
-    by_group = _confusion_by_group(y_true, y_pred, groups, num_classes)
-    if len(by_group) < 2:
-        raise ValueError(f"groups must hold two or more different ids, received only {groups[0]}")
-    return by_group
+    return _confusion_by_group(y_true, y_pred, groups, num_classes)
 
 
 def _confusion_by_group(y_true, y_pred, groups, num_classes):

@@ -24,17 +24,17 @@ def score_bootstrap_intervals(y_true, probabilities, groups, num_resamples=1000,
     Returns:
         dict of float arrays, low and high: `auroc` (C, 2), one against the rest; `macro_auroc`, `micro_auroc` and
         `expected_calibration_error` (2,). NaN where the measure does not exist for the images themselves; resamples
-        in which it does not exist are left out.
+        in which it does not exist are left out. All are NaN where the images are of one group.
 
     Raises:
-        ValueError: where there are fewer than two groups, or labels are out of range.
+        ValueError: where labels are out of range.
     """
     probabilities = np.asarray(probabilities, "float64")
     num_classes = probabilities.shape[1]
     y_true = as_classes("y_true", y_true, num_classes)
     ids, group_index = np.unique(np.asarray(groups), return_inverse=True)
     if len(ids) < 2:
-        raise ValueError(f"groups must hold two or more different ids, received only {ids.tolist()}")
+        return _no_intervals(num_classes)
     one_hot = np.eye(num_classes, dtype=bool)[y_true]
     curves = [_Curve(one_hot[:, i], probabilities[:, i]) for i in range(num_classes)]
     micro = _Curve(one_hot.ravel(), probabilities.ravel())
@@ -58,6 +58,12 @@ def score_bootstrap_intervals(y_true, probabilities, groups, num_resamples=1000,
         "micro_auroc": _limits(np.concatenate(micro_auroc)),
         "expected_calibration_error": _limits(np.concatenate(calibration)),
     }
+
+
+def _no_intervals(num_classes):
+    """NaN for every measure: the only group drawn again and again would give intervals without width."""
+    overall = ("macro_auroc", "micro_auroc", "expected_calibration_error")
+    return {"auroc": np.full((num_classes, 2), np.nan)} | {name: np.full(2, np.nan) for name in overall}
 
 
 class _Curve:

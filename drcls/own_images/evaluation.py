@@ -34,7 +34,7 @@ def evaluate_classifier(run_or_model, data, part=None, folder=None, positive=Non
     Returns:
         dict, the content of `metrics.json`: `metrics`, `intervals`, `reliability`, `part`, `seen_in_training` (number
         of measured images whose very file the run was trained with; None where no run says) and, with two classes
-        and a validation part, `threshold`.
+        and a validation part, `threshold` (see `drcls.own_images.measuring.measure_classifier`).
 
     Raises:
         ValueError: where model and images do not fit: classes, sizes, preparation, or no image of the part; where

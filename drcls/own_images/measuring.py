@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from drcls.evaluate import measure
+from drcls.evaluate import as_interval, measure
 from drcls.metrics import (
     choose_threshold,
     f1,
@@ -44,7 +44,7 @@ def measure_classifier(part, probabilities, validation=None, seed=0, positive=No
         dict: `metrics` and `intervals` as `drcls.evaluate.measure`, the intervals also of `macro_precision`,
         `mean_ovr_accuracy`, `macro_auroc`, `micro_auroc`, `expected_calibration_error` and, under `per_class`, of
         every measure of every class (bootstrap over groups; Wilson too where it is a share of images). With two
-        classes and a validation part also `threshold`.
+        classes and a validation part also `threshold`, None where the validation images are all of one class.
 
     Raises:
         ValueError: where `positive` is not a class.
@@ -66,11 +66,11 @@ def measure_classifier(part, probabilities, validation=None, seed=0, positive=No
         "micro_auroc",
         "expected_calibration_error",
     )
-    intervals |= {name: {"bootstrap": _limits((by_counts | by_scores)[name])} for name in overall}
+    intervals |= {name: {"bootstrap": as_interval((by_counts | by_scores)[name])} for name in overall}
     proportions = _wilson_by_class(metrics)
     intervals["per_class"] = {
         name: {
-            measure: {"bootstrap": _limits(values[index])} | proportions[name].get(measure, {})
+            measure: {"bootstrap": as_interval(values[index])} | proportions[name].get(measure, {})
             for measure, values in by_class.items()
         }
         for index, name in enumerate(part.classes)
@@ -135,10 +135,12 @@ def _wilson_by_class(metrics):
 
 
 def _threshold(part, probabilities, validation, validation_probabilities, positive):
-    """Sensitivity and specificity of one of two classes at a threshold chosen on validation."""
+    """Sensitivity and specificity of one of two classes at a threshold chosen on validation, or None."""
     if positive not in part.classes:
         raise ValueError(f"positive: received {positive!r}, expected one of {part.classes}")
     index = part.classes.index(positive)
+    if len(set(validation.labels)) < 2:
+        return None
     threshold = choose_threshold(validation.labels == index, validation_probabilities[:, index])
     return {
         "positive_class": positive,
@@ -146,8 +148,3 @@ def _threshold(part, probabilities, validation, validation_probabilities, positi
         "value": threshold,
         **sensitivity_and_specificity(part.labels == index, probabilities[:, index], threshold),
     }
-
-
-def _limits(values):
-    """(low, high) as plain floats, None where there is no interval."""
-    return None if np.isnan(values).any() else [float(value) for value in values]

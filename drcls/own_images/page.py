@@ -86,16 +86,27 @@ def _told(run):
         sentences.append(
             f"{run['seen_in_training']} of these images are files that the run was trained with."
         )
-    if threshold := run.get("threshold"):
-        measured = ", ".join(
-            f"{name} {_number(threshold[name]['value'])} ({_pair(threshold[name]['wilson'])})"
-            for name in ("sensitivity", "specificity")
-        )
-        sentences.append(
-            f"{threshold['positive_class']} from a probability of {threshold['value']:.3f} on, chosen on "
-            f"{threshold['num_validation']} validation images: {measured}."
-        )
+    if run["intervals"]["accuracy"]["bootstrap"] is None:
+        sentences.append("All images are of one group: there is no interval over groups.")
+    if "threshold" in run:
+        sentences.append(_told_of_threshold(run["threshold"]))
     return "\n\n".join(sentences)
+
+
+def _told_of_threshold(threshold):
+    if threshold is None:
+        return "No threshold: the known validation images are all of one class."
+    measured = ", ".join(f"{name} {_share(threshold[name])}" for name in ("sensitivity", "specificity"))
+    return (
+        f"{threshold['positive_class']} from a probability of {threshold['value']:.3f} on, chosen on "
+        f"{threshold['num_validation']} validation images: {measured}."
+    )
+
+
+def _share(found):
+    if found["value"] is None:
+        return UNDEFINED
+    return f"{_number(found['value'])} ({_pair(found['wilson'])})"
 
 
 def _intervals(kinds):

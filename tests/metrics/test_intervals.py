@@ -197,3 +197,9 @@ def test_several_intervals_at_once_are_those_of_one_at_a_time():
 def test_a_measure_that_does_not_exist_has_no_interval():
     both = group_bootstrap_intervals({"r": recall}, [0, 0, 1], [0, 1, 1], ["a", "b", "c"], 3)
     assert np.isnan(both["r"][2]).all() and np.isfinite(both["r"][:2]).all()
+
+
+def test_one_group_has_no_intervals():
+    both = group_bootstrap_intervals({"a": accuracy, "r": recall}, [0, 0, 1], [0, 1, 1], ["a"] * 3, 2)
+    assert both["a"].shape == (2,) and both["r"].shape == (2, 2)
+    assert np.isnan(both["a"]).all() and np.isnan(both["r"]).all()

@@ -55,7 +55,10 @@ def test_a_class_without_images_has_no_interval():
     assert np.isfinite(intervals["macro_auroc"]).all()
 
 
-def test_one_group_is_refused():
-    y_true, probabilities, _ = some()
-    with pytest.raises(ValueError, match="two or more different ids"):
-        score_bootstrap_intervals(y_true, probabilities, np.zeros(60))
+def test_one_group_has_no_intervals():
+    y_true, probabilities, groups = some()
+    expected = score_bootstrap_intervals(y_true, probabilities, groups, num_resamples=100)
+    intervals = score_bootstrap_intervals(y_true, probabilities, np.zeros(60))
+    assert list(intervals) == list(expected)
+    for name, limits in intervals.items():
+        assert limits.shape == expected[name].shape and np.isnan(limits).all()

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from drcls.cli.evaluate import describe
 from drcls.data import ImageCache, load_manifest
 from drcls.metrics import mcnemar_exact
 from drcls.own_images import compare_runs, evaluate_classifier, train_classifier
@@ -26,6 +27,14 @@ def two_classes(squares, folder):
     (folder / "images").symlink_to(squares / "images")
     manifest.frame[manifest.frame["label"] != "blue"].to_csv(folder / "manifest.csv", index=False)
     (folder / "dataset.json").write_text(json.dumps(manifest.info | {"classes": ["red", "green"]}))
+    return folder
+
+
+def some_of(squares, folder, rows, **columns):
+    """The squares of some rows, with other values in some columns."""
+    shutil.copytree(squares, folder)
+    frame = load_manifest(squares).frame
+    frame[rows(frame)].assign(**columns).to_csv(folder / "manifest.csv", index=False)
     return folder
 
 
@@ -49,7 +58,9 @@ def test_images_that_the_run_was_trained_with_are_counted(run, squares, tmp_path
 
 def test_an_evaluation_writes_over_nothing_but_an_evaluation(run, squares, tmp_path):
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    with pytest.raises(ValueError, match="config.json, predictions.csv, .* of something else than an evaluation"):
+    with pytest.raises(
+        ValueError, match="config.json, predictions.csv, .* of something else than an evaluation"
+    ):
         evaluate_classifier(run, squares, folder=run)
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
     (tmp_path / "metrics.json").write_text("[]")
@@ -115,6 +126,34 @@ def test_two_classes_have_a_threshold_chosen_on_validation(squares, backbone, tm
     assert other["positive_class"] == "red"
     with pytest.raises(ValueError, match="positive: received 'violet'"):
         evaluate_classifier(tmp_path / "run", folder, positive="violet")
+
+
+def test_validation_images_of_one_class_give_no_threshold_and_that_is_said(squares, backbone, tmp_path):
+    folder = two_classes(squares, tmp_path / "two")
+    train_classifier(folder, tmp_path / "run", backbone, epochs=1, batch_size=8)
+    split = pd.read_csv(tmp_path / "run" / "split.csv")
+    gone = set(split["path"][(split["part"] == "validation") & (split["label"] == "green")])
+    fewer = some_of(folder, tmp_path / "fewer", lambda frame: ~frame["path"].isin(gone))
+    result = evaluate_classifier(tmp_path / "run", fewer, folder=tmp_path / "evaluation")
+    assert result["part"] == "test" and result["threshold"] is None
+    told = "no threshold: the known validation images are all of one class"
+    assert told in describe(result)
+    assert told in write_evaluation_page(result["folder"], tmp_path / "page.html").read_text().lower()
+    with pytest.raises(ValueError, match="positive: received 'violet'"):
+        evaluate_classifier(tmp_path / "run", fewer, folder=tmp_path / "evaluation", positive="violet")
+
+
+def test_test_images_of_one_class_have_one_of_sensitivity_and_specificity(squares, backbone, tmp_path):
+    folder = two_classes(squares, tmp_path / "two")
+    train_classifier(folder, tmp_path / "run", backbone, epochs=1, batch_size=8)
+    split = pd.read_csv(tmp_path / "run" / "split.csv")
+    gone = set(split["path"][(split["part"] == "test") & (split["label"] == "green")])
+    fewer = some_of(folder, tmp_path / "fewer", lambda frame: ~frame["path"].isin(gone))
+    result = evaluate_classifier(tmp_path / "run", fewer, folder=tmp_path / "evaluation")
+    assert result["threshold"]["sensitivity"]["value"] is None
+    page = write_evaluation_page(result["folder"], tmp_path / "page.html").read_text()
+    for told in (page, describe(result)):
+        assert "sensitivity undefined, specificity" in told
 
 
 def test_every_measure_has_its_interval_and_kappa_only_grades(squares):
@@ -187,6 +226,31 @@ def test_an_evaluation_becomes_one_page(run, squares, tmp_path):
     assert page.count("data:image/png;base64") == 3 and "SYNTHETIC DATA" in page
     for told in ("macro f1", "Wilson", "Confusion matrix", "Reliability diagram", "11 images (test)"):
         assert told in page
+
+
+def test_images_of_one_class_are_measured(run, squares, tmp_path):
+    data = some_of(squares, tmp_path / "red", lambda frame: frame["label"] == "red")
+    result = evaluate_classifier(run, data, part="all", folder=tmp_path / "evaluation")
+    assert result["intervals"]["macro_specificity"] == {"bootstrap": None}
+    low, high = result["intervals"]["accuracy"]["bootstrap"]
+    assert 0 <= low <= result["metrics"]["accuracy"] <= high
+    assert "undefined" in describe(result) and "macro specificity" not in describe(result)
+    page = write_evaluation_page(result["folder"], tmp_path / "page.html").read_text()
+    assert "24 images (all)" in page and "undefined" in page
+
+
+@pytest.mark.parametrize("number", [72, 1])
+def test_images_of_one_group_are_measured_without_intervals_over_groups(run, squares, tmp_path, number):
+    data = some_of(squares, tmp_path / "patient", lambda frame: frame.index < number, group="patient")
+    result = evaluate_classifier(run, data, part="all", folder=tmp_path / "evaluation")
+    assert result["num_test"] == number and len(result["intervals"]["accuracy"]["wilson"]) == 2
+    by_class = result["intervals"].pop("per_class")
+    found = [*result["intervals"].values(), *(kinds for one in by_class.values() for kinds in one.values())]
+    assert {kinds["bootstrap"] for kinds in found} == {None}
+    result["intervals"]["per_class"] = by_class
+    assert "no intervals: all images are of one group" in describe(result)
+    page = write_evaluation_page(result["folder"], tmp_path / "page.html").read_text()
+    assert "All images are of one group: there is no interval over groups." in page
 
 
 def test_int8_is_calibrated_on_training_images_and_measured_on_test_images(run, squares):
