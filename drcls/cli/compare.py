@@ -27,6 +27,12 @@ def run(options):
     return compare_runs(options.runs, options.seed)
 
 
+def _interval(found):
+    if found["low"] is None:
+        return "no interval: all images are of one group"
+    return f"{100 * found['low']:+.1f} to {100 * found['high']:+.1f}"
+
+
 def describe(result):
     lines = [f"{result['num_images']} test images in {result['num_groups']} groups"]
     for measured in result["runs"]:
@@ -39,8 +45,7 @@ def describe(result):
     for pair in result["pairs"]:
         lines.append(f"{pair['second']} minus {pair['first']}, in points, with 95 % intervals:")
         for name, found in pair["differences"].items():
-            change, low, high = (100 * found[key] for key in ("difference", "low", "high"))
-            lines.append(f"  {name:<20}{change:+6.1f} ({low:+.1f} to {high:+.1f})")
+            lines.append(f"  {name:<20}{100 * found['difference']:+6.1f} ({_interval(found)})")
         tested = pair["mcnemar"]
         lines.append(
             f"  only {pair['first']} right: {tested['only_a_right']} images; only {pair['second']}: "

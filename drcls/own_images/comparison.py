@@ -8,6 +8,7 @@ import pandas as pd
 
 from drcls.metrics import (
     accuracy,
+    confusion_matrix,
     group_bootstrap_difference,
     macro_f1,
     macro_recall,
@@ -30,7 +31,8 @@ def compare_runs(folders, seed=0):
     Returns:
         dict: `num_images`, `num_groups`, `runs` (folder and its measures) and `pairs`, for each pair of runs
         `first`, `second`, `differences` (measure -> `difference` of second minus first with `low` and `high`, the
-        95 % interval of a bootstrap over groups), and `mcnemar` (see `drcls.metrics.mcnemar_exact`).
+        95 % interval of a bootstrap over groups, None where all images are of one group; without measures that the
+        images do not have, such as the specificity of one class), and `mcnemar` (see `drcls.metrics.mcnemar_exact`).
 
     Raises:
         ValueError: where fewer than two are given, they predicted different images or classes, or a file is damaged.
@@ -50,19 +52,14 @@ def compare_runs(folders, seed=0):
     predicted = {folder: _as_numbers(table["predicted"], classes, folder) for folder, table in tables.items()}
     measures = [measure for measure in MEASURES if measure is not quadratic_kappa or described.get("ordered")]
 
-    def difference(one, two):
-        return {
-            measure.__name__: dict(
-                zip(
-                    ("difference", "low", "high"),
-                    group_bootstrap_difference(
-                        measure, truth, predicted[one], predicted[two], groups, len(classes), seed=seed
-                    ),
-                    strict=True,
-                )
+    def differences(one, two):
+        found = {
+            measure.__name__: _difference(
+                measure, truth, predicted[one], predicted[two], groups, len(classes), seed
             )
             for measure in measures
         }
+        return {name: values for name, values in found.items() if values["difference"] is not None}
 
     return {
         "num_images": len(truth),
@@ -72,7 +69,7 @@ def compare_runs(folders, seed=0):
             {
                 "first": str(one),
                 "second": str(two),
-                "differences": difference(one, two),
+                "differences": differences(one, two),
                 "mcnemar": mcnemar_exact(truth, predicted[one], predicted[two]),
             }
             for one, two in combinations(folders, 2)
@@ -117,6 +114,18 @@ def _as_numbers(names, classes, folder):
             "the same classes, and whole files"
         )
     return pd.Index(classes).get_indexer(names).astype(np.int64)
+
+
+def _difference(measure, truth, first, second, groups, num_classes, seed):
+    """Return a difference and its interval; None for a measure that these images do not have, or for no interval."""
+    of_both = [measure(confusion_matrix(truth, predicted, num_classes)) for predicted in (first, second)]
+    if np.isnan(of_both).any():
+        values = None, None, None
+    elif len(set(groups)) < 2:
+        values = float(of_both[1] - of_both[0]), None, None
+    else:
+        values = group_bootstrap_difference(measure, truth, first, second, groups, num_classes, seed=seed)
+    return dict(zip(("difference", "low", "high"), values, strict=True))
 
 
 def _measured(folder, measures):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from drcls.cli.compare import describe as describe_comparison
 from drcls.cli.evaluate import describe
 from drcls.data import ImageCache, load_manifest
 from drcls.metrics import mcnemar_exact
@@ -198,6 +199,23 @@ def test_runs_are_compared_on_the_same_images(run, squares, backbone, tmp_path):
     assert change["difference"] == pytest.approx(right[1] - right[0])
     assert change["low"] <= change["difference"] <= change["high"]
     assert "quadratic_kappa" not in pair["differences"]
+
+
+def test_images_of_one_class_and_one_patient_are_compared_without_what_they_lack(tmp_path):
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder, predicted in zip(folders, (["ill", "well"], ["ill", "ill"]), strict=True):
+        folder.mkdir()
+        table = pd.DataFrame({"path": ["a", "b"], "label": "ill", "group": "anna", "predicted": predicted})
+        table.to_csv(folder / "predictions.csv", index=False)
+        measured = dict.fromkeys(("accuracy", "macro_recall", "macro_specificity", "macro_f1"))
+        (folder / "metrics.json").write_text(
+            json.dumps({"class_names": ["ill", "well"], "metrics": measured})
+        )
+    result = compare_runs(folders)
+    (pair,) = result["pairs"]
+    assert pair["differences"]["accuracy"] == {"difference": 0.5, "low": None, "high": None}
+    assert "macro_specificity" not in pair["differences"]
+    assert "+50.0 (no interval: all images are of one group)" in describe_comparison(result)
 
 
 def test_runs_on_other_images_are_not_compared(run, squares, backbone, tmp_path):
