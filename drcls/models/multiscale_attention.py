@@ -34,6 +34,7 @@ def build_multiscale_attention(
     squeeze_excitation=True,
     wavelet="haar",
     attention=True,
+    norm_first=False,
     num_heads=4,
     reduction_ratio=16,
     orthonormality_penalty=1e-2,
@@ -56,6 +57,8 @@ def build_multiscale_attention(
         squeeze_excitation: bool, whether residual blocks weigh their channels.
         wavelet: str, see `LearnableWavelet2D`; None: convolutions with stride 2 instead.
         attention: bool, whether each scale passes a Transformer encoder.
+        norm_first: bool, whether the encoders normalise before each part. After it, as by default, every token has one
+            length, and the mean over the places no longer tells how strong a feature is.
         num_heads: int, of each encoder; each head has width / num_heads dimensions, the feed-forward network
             twice the width.
         reduction_ratio: int, of squeeze and excitation.
@@ -90,7 +93,7 @@ def build_multiscale_attention(
         scales.append(features)
     scales[-1] = name_explained_layer(features)
     pooled = [
-        summarise(scale, num_heads if attention else None, f"scale{number}")
+        summarise(scale, num_heads if attention else None, norm_first, f"scale{number}")
         for number, scale in enumerate(scales[-NUM_SCALES:], start=1)
     ]
     pooled = layers.Concatenate(name="scales")(pooled)
@@ -99,7 +102,7 @@ def build_multiscale_attention(
     )
 
 
-def summarise(scale, num_heads, name):
+def summarise(scale, num_heads, norm_first, name):
     """One vector per scale: (N, h, w, C) -> (N, C), through attention over its places unless heads is None."""
     if num_heads is None:
         return layers.GlobalAveragePooling2D(name=f"{name}_mean")(scale)
@@ -108,9 +111,10 @@ def summarise(scale, num_heads, name):
     if shrink > 1:
         scale = layers.AveragePooling2D(shrink, name=f"{name}_shrink")(scale)
     tokens = layers.Reshape((-1, channels), name=f"{name}_tokens")(scale)
-    tokens = TransformerEncoder(num_heads, channels // num_heads, 2 * channels, name=f"{name}_attention")(
-        tokens
+    encoder = TransformerEncoder(
+        num_heads, channels // num_heads, 2 * channels, norm_first=norm_first, name=f"{name}_attention"
     )
+    tokens = encoder(tokens)
     return layers.GlobalAveragePooling1D(name=f"{name}_mean")(tokens)
 
 

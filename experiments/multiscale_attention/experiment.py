@@ -83,6 +83,8 @@ VARIANTS = {
     "without_wavelet": {"wavelet": None},
     "without_attention": {"attention": False},
     "without_balanced_softmax": {"balanced": False},
+    # The encoders normalise before each part instead of after: the poster does not say which.
+    "norm_first": {"norm_first": True},
     # Under a million weights, which the poster names as future work.
     "lightweight": {"widths": (16, 32, 48, 64)},
     # An ImageNet network under the balanced softmax, future work of the poster too.
