@@ -61,6 +61,16 @@ def test_each_part_can_be_left_out(small, left_out, kind):
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
 
 
+@pytest.mark.parametrize("norm_first", [False, True])
+def test_only_encoders_that_normalise_first_let_the_mean_tell_strength(norm_first):
+    model = build_multiscale_attention(32, CLASSES, **SMALL, norm_first=norm_first)
+    encoder = model.get_layer("scale1_attention")
+    tokens = np.random.default_rng(0).normal(size=(1, 4, encoder.input.shape[-1])).astype("float32")
+    once, twice = (np.asarray(encoder(strength * tokens)).mean(axis=1) for strength in (1, 20))
+    grown = np.linalg.norm(twice) / np.linalg.norm(once)
+    assert grown > 5 if norm_first else grown < 2
+
+
 def test_images_may_be_bytes(small):
     np.testing.assert_allclose(
         small.predict(IMAGES.astype("uint8"), verbose=0), small.predict(IMAGES, verbose=0), atol=1e-6
