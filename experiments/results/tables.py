@@ -106,7 +106,23 @@ CLAIMS = [
         "MultiScaleAttention",
     ),
     Claim(
-        "the same after 10 epochs",
+        "the same without its attention",
+        None,
+        "multiscale_attention",
+        "aptos2019",
+        "short",
+        "without_attention",
+    ),
+    Claim(
+        "the same with encoders that normalise first",
+        None,
+        "multiscale_attention",
+        "aptos2019",
+        "short",
+        "norm_first",
+    ),
+    Claim(
+        "the poster's network after 10 epochs",
         "83",
         "multiscale_attention",
         "aptos2019",
@@ -114,7 +130,7 @@ CLAIMS = [
         "MultiScaleAttention_10_epochs",
     ),
     Claim(
-        "the same after 10 epochs, four classes",
+        "the poster's network after 10 epochs, four classes",
         "87",
         "multiscale_attention",
         "aptos2019_4_classes",
