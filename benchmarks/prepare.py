@@ -52,10 +52,10 @@ def at_size(archive, folder, size):
         check=check,
         how="The loop opens, resizes and saves; ours also verifies, hashes, finds duplicates and writes the manifest.",
         limits="At 224 px the loop decodes and encodes a small image, most of it outside Python. Ours decodes it, "
-        "computes the hash of the picture, reads the zip, writes, and keeps the journal: about 0.8 ms on one thread, of "
-        "which OpenCV needs 0.3 ms. So short pieces of work mostly wait for Python's lock. Tried: one, two and "
-        "three threads, a shorter switch interval of Python's, and OpenCV with one thread; they differ by a tenth or two. "
-        "Processes instead of threads were not tried.",
+        "computes the hash of the picture, reads the zip, writes, and keeps the journal: about 0.8 ms on one "
+        "thread, of which OpenCV needs 0.3 ms. So short pieces of work mostly wait for Python's lock. Tried: "
+        "one, two and three threads, a shorter switch interval of Python's, and OpenCV with one thread; they "
+        "differ by a tenth or two. Processes instead of threads were not tried.",
     )
 
 
