@@ -37,8 +37,8 @@ def test_every_row_is_a_network():
         network = {key: value for key, value in changes.items() if key != "balanced"}
         weights[name] = build_multiscale_attention(64, list("abcde"), **network).count_params()
     assert weights["lightweight"] < 1_000_000 < weights["MultiScaleAttention"]
-    assert weights["without_balanced_softmax"] == weights["MultiScaleAttention"]
-    assert len({*weights.values()}) == len(weights) - 1
+    assert weights["without_balanced_softmax"] == weights["norm_first"] == weights["MultiScaleAttention"]
+    assert len({*weights.values()}) == len(weights) - 2
 
 
 def test_five_grades_become_four():
