@@ -129,12 +129,17 @@ def test_two_classes_have_a_threshold_chosen_on_validation(squares, backbone, tm
         evaluate_classifier(tmp_path / "run", folder, positive="violet")
 
 
-def test_validation_images_of_one_class_give_no_threshold_and_that_is_said(squares, backbone, tmp_path):
+def trained_and_without_green(squares, backbone, tmp_path, part):
+    """Train on two classes into `run`; return the images without the green ones of a part."""
     folder = two_classes(squares, tmp_path / "two")
     train_classifier(folder, tmp_path / "run", backbone, epochs=1, batch_size=8)
     split = pd.read_csv(tmp_path / "run" / "split.csv")
-    gone = set(split["path"][(split["part"] == "validation") & (split["label"] == "green")])
-    fewer = some_of(folder, tmp_path / "fewer", lambda frame: ~frame["path"].isin(gone))
+    gone = set(split["path"][(split["part"] == part) & (split["label"] == "green")])
+    return some_of(folder, tmp_path / "fewer", lambda frame: ~frame["path"].isin(gone))
+
+
+def test_validation_images_of_one_class_give_no_threshold_and_that_is_said(squares, backbone, tmp_path):
+    fewer = trained_and_without_green(squares, backbone, tmp_path, "validation")
     result = evaluate_classifier(tmp_path / "run", fewer, folder=tmp_path / "evaluation")
     assert result["part"] == "test" and result["threshold"] is None
     told = "no threshold: the known validation images are all of one class"
@@ -145,11 +150,7 @@ def test_validation_images_of_one_class_give_no_threshold_and_that_is_said(squar
 
 
 def test_test_images_of_one_class_have_one_of_sensitivity_and_specificity(squares, backbone, tmp_path):
-    folder = two_classes(squares, tmp_path / "two")
-    train_classifier(folder, tmp_path / "run", backbone, epochs=1, batch_size=8)
-    split = pd.read_csv(tmp_path / "run" / "split.csv")
-    gone = set(split["path"][(split["part"] == "test") & (split["label"] == "green")])
-    fewer = some_of(folder, tmp_path / "fewer", lambda frame: ~frame["path"].isin(gone))
+    fewer = trained_and_without_green(squares, backbone, tmp_path, "test")
     result = evaluate_classifier(tmp_path / "run", fewer, folder=tmp_path / "evaluation")
     assert result["threshold"]["sensitivity"]["value"] is None
     page = write_evaluation_page(result["folder"], tmp_path / "page.html").read_text()
