@@ -84,9 +84,10 @@ def spread_cells(row):
     ranges = by_seed.max(axis=1) - by_seed.min(axis=1)
     return {
         "network": row["network"],
-        "range over the seven alphas, mean of the seeds": format_range(by_seed.mean(axis=1)),
-        "range over the seven alphas, one seed": format_range(by_seed.iloc[:, 0]),
-        "range over the seeds, mean of the seven alphas": f"{ranges.mean():.3f}",
+        "alphas": str(len(by_seed)),
+        "range over the alphas, mean of the seeds": format_range(by_seed.mean(axis=1)),
+        "range over the alphas, one seed": format_range(by_seed.iloc[:, 0]),
+        "range over the seeds, mean of the alphas": f"{ranges.mean():.3f}",
         "best alpha by seed": ", ".join(str(name).removeprefix("focal_") for name in by_seed.idxmax()),
     }
 

@@ -4,6 +4,7 @@ import functools
 import shutil
 
 import keras
+import pandas as pd
 
 from drcls.data import (
     Augmenter,
@@ -74,7 +75,8 @@ def validate_fold(config, cache, parts, folder):
     train_part, validation = folds(
         parts["train"], config["num_folds"], config["split_seed"], keep_groups=config["protocol"] == "clean"
     )[config["fold"]]
-    fit_model(config, cache, train_part, validation, folder)
+    stop = [StopAtRisingLoss(folder, config["patience"])] if "patience" in config else []
+    fit_model(config, cache, train_part, validation, folder, stop)
     facts = config | {"phantom": bool(validation.info.get("phantom"))}
     identity = {key: facts[key] for key in IDENTITY}
     write_json(
@@ -89,13 +91,33 @@ def divide(config, manifest):
     return split(manifest, config["fractions"], config["split_seed"], STRATEGIES[config["protocol"]])
 
 
-def fit_model(config, cache, train_part, validation, folder):
+def fit_model(config, cache, train_part, validation, folder, callbacks=()):
     """Section 4.2: Adam at a constant rate, a set number of epochs, the last one kept."""
     model = new_model(config, train_part)
     batches = training_batches(config, cache, train_part)
     held_out = None if validation is None else Batches(cache, validation, PREDICTION_BATCH)
-    train(model, batches, held_out, folder, config["epochs"], monitor=None)
+    train(model, batches, held_out, folder, config["epochs"], None, callbacks)
     return model
+
+
+class StopAtRisingLoss(keras.callbacks.Callback):
+    """End the training of a fold whose validation loss has not fallen for a while.
+
+    Keras' EarlyStopping counts anew when a training is resumed; this one reads the history that resuming keeps.
+
+    Args:
+        folder: Path of the trial's run folder, where `train` writes `history.csv`.
+        patience: int, epochs without a smaller validation loss.
+    """
+
+    def __init__(self, folder, patience):
+        super().__init__()
+        self.history, self.patience = folder / "history.csv", patience
+
+    def on_epoch_end(self, epoch, logs=None):
+        losses = pd.read_csv(self.history)["val_loss"]
+        if len(losses) - 1 - losses.argmin() >= self.patience:
+            self.model.stop_training = True
 
 
 def new_model(config, train_part):

@@ -1,11 +1,14 @@
 """The focal-loss study: its reported figures, its trials, what each protocol may choose by, and its report."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
 
-from drcls.data import imbalance_ratio, load_manifest
+from drcls.data import ImageCache, imbalance_ratio, load_manifest
+from drcls.grid import Trial
 from drcls.losses import FocalCrossentropy
 from drcls.metrics import classification_metrics
 from drcls.report import read_runs, write_report
@@ -18,6 +21,7 @@ from experiments.canine_rbc_focal.experiment import (
     SWEEP,
     acquire,
     best_alphas,
+    choose,
     chosen_by_folds,
     main,
     make_config,
@@ -26,7 +30,14 @@ from experiments.canine_rbc_focal.experiment import (
     table_3,
 )
 from experiments.canine_rbc_focal.report import PUBLISHED
-from experiments.canine_rbc_focal.trial import divide, loss_of, new_model, train_trial
+from experiments.canine_rbc_focal.trial import (
+    StopAtRisingLoss,
+    divide,
+    loss_of,
+    new_model,
+    train_trial,
+    validate_fold,
+)
 from tests.small_data import write_squares
 
 TINY = {"image_size": 16, "epochs": 1, "num_folds": 2, "backbones": ["tiny_resnet"], "policy": "float32"}
@@ -192,6 +203,53 @@ def test_the_whole_study_from_cells_to_page(study, tmp_path):
     before = sorted((path, path.stat().st_mtime_ns) for path in run_set.glob("**/metrics.json"))
     main(study)
     assert sorted((path, path.stat().st_mtime_ns) for path in run_set.glob("**/metrics.json")) == before
+
+
+def test_a_study_of_few_methods_ends_after_table_1(study, tmp_path, monkeypatch):
+    chosen = {"methods": ("focal_0.25", "cross_entropy"), "table_1_alone": True}
+    monkeypatch.setitem(PROFILES, "quick", TINY | chosen)
+    main([*study, "--protocol", "clean"])
+    run_set = tmp_path / "runs" / "canine_rbc_focal"
+    tested = {path.parent.name for path in run_set.glob("squares-clean-quick-s1/*/metrics.json")}
+    assert tested == {"tiny_resnet+focal_0.25", "tiny_resnet+cross_entropy"}
+    assert not (run_set / "imbalance").exists() and not (run_set / "alpha").exists()
+    report = (run_set / "report-squares-quick" / "report.md").read_text()
+    assert "Table 1" in report and "Not run." in report
+
+
+def test_epochs_are_chosen_among_those_that_all_folds_have(study, tmp_path):
+    options = parse(study)
+    home = tmp_path / "cross_validation" / "squares-clean-quick-s0"
+    trials = [Trial(home / f"fold-{fold}", {}) for fold in range(2)]
+    for trial, losses in zip(trials, ([3.0, 1.0, 2.0], [3.0, 2.0]), strict=True):
+        trial.folder.mkdir(parents=True)
+        curve = pd.DataFrame({"val_loss": losses, "val_macro_f1": [0.2, 0.4, 0.9][: len(losses)]})
+        curve.to_csv(trial.folder / "history.csv")
+    found = choose(options, "clean", {("tiny_resnet", "cross_entropy"): trials}, tmp_path)
+    assert found["tiny_resnet"]["cross_entropy"] == {
+        "epochs": 2,
+        "val_loss": 1.5,
+        "val_macro_f1": 0.4,
+        "val_macro_f1_by_fold": [0.4, 0.4],
+    }
+
+
+def test_a_fold_ends_when_its_validation_loss_no_longer_falls(study, tmp_path):
+    manifest = load_manifest(tmp_path / "data" / "squares")
+    config = settings(study, epochs=9, fold=0, patience=2, learning_rate=0.0)
+    cache = ImageCache(manifest, config["image_size"])
+    validate_fold(config, cache, divide(config, manifest), tmp_path / "fold")
+    losses = pd.read_csv(tmp_path / "fold" / "history.csv")["val_loss"]
+    assert len(losses) - 1 - losses.argmin() == 2 and len(losses) < 9
+
+
+@pytest.mark.parametrize(("losses", "stops"), [([2, 1, 3], False), ([2, 1, 3, 3], True), ([3, 2, 1], False)])
+def test_a_rising_loss_is_counted_from_the_written_history(tmp_path, losses, stops):
+    pd.DataFrame({"val_loss": losses}).to_csv(tmp_path / "history.csv")
+    callback = StopAtRisingLoss(tmp_path, patience=2)
+    callback.set_model(SimpleNamespace(stop_training=False))
+    callback.on_epoch_end(len(losses) - 1)
+    assert callback.model.stop_training is stops
 
 
 @pytest.mark.parametrize("option", [["--models", "cross_entropy"], ["--seed", "3"]])
