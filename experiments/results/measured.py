@@ -6,6 +6,7 @@ listed, and a run with one that differs decides nothing.
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,16 @@ def all_runs(results=RESULTS):
 
 def find(runs, **wanted):
     return [run for run in runs if all(run.get(key) == value for key, value in wanted.items())]
+
+
+def profiles_of(runs):
+    """The profiles of runs, in the order of their names: rows of two profiles are never averaged."""
+    return sorted({run["profile"] for run in runs})
+
+
+def seeds_of(runs):
+    """The seeds of runs as text: "0, 1, 2"."""
+    return ", ".join(str(run["seed"]) for run in runs)
 
 
 def say(document, place, rule, runs):
@@ -118,8 +129,9 @@ def _short(value):
 def _decide(document, place, runs, row, column, different):
     reported, half = document.share(place)
     values = [_value(run, row, column) for run in runs]
-    seeds = ", ".join(str(run["seed"]) for run in runs)
-    found = f"Ours {_percent(np.mean(values))} (`{runs[0]['variant']}`, {runs[0]['data']}, seeds {seeds}"
+    found = (
+        f"Ours {_percent(np.mean(values))} (`{runs[0]['variant']}`, {runs[0]['data']}, seeds {seeds_of(runs)}"
+    )
     files = tuple(run["file"] for run in runs)
     intervals = [interval(run, row, column) for run in runs]
     if all(intervals):
@@ -214,15 +226,15 @@ def reached_without(document, place, rule, runs):
     by_variant = {}
     for run in find(runs, experiment=rule["experiment"], data=rule["data"], protocol=rule["protocol"]):
         if run["variant"] in rule["variants"]:
-            by_variant.setdefault(run["variant"], []).append(run)
+            by_variant.setdefault((run["variant"], run["profile"]), []).append(run)
     if not by_variant:
         return None
     found, reaching = [], []
-    for variant, chosen in by_variant.items():
+    for (variant, profile), chosen in by_variant.items():
         intervals = [interval(run, {}, rule["measure"]) for run in chosen]
         mean = np.mean([run["metrics"][rule["measure"]] for run in chosen])
         listed = "; ".join(f"{_percent(low)} to {_percent(high)}" for low, high in intervals)
-        found.append(f"`{variant}` {_percent(mean)} (95 % intervals by seed {listed})")
+        found.append(f"`{variant}` {_percent(mean)} (`{profile}`, 95 % intervals by seed {listed})")
         if all(low >= reported - NOT_WORSE_BY for low, _ in intervals):
             reaching.append(f"`{variant}`")
     text = f"Without {rule['without']}, under the same protocol: {', '.join(found)}; reported {_percent(reported)}"
@@ -236,58 +248,67 @@ def reached_without(document, place, rule, runs):
 
 def contrast(document, place, rule, runs):
     """The difference of two of our rows by seed: evidence, on another network or other data, and no verdict."""
-    pairs = {}
-    for run in find(runs, experiment=rule["experiment"], data=rule["data"], protocol=rule["protocol"]):
-        if run["variant"] in rule["rows"]:
-            pairs.setdefault((run["profile"], run["seed"]), {})[run["variant"]] = run
-    whole = {key: pair for key, pair in sorted(pairs.items()) if len(pair) == 2}
-    if not whole:
-        return None
+    chosen = find(runs, experiment=rule["experiment"], data=rule["data"], protocol=rule["protocol"])
     before, after = rule["rows"]
-    gains = [
-        pair[after]["metrics"][rule["measure"]] - pair[before]["metrics"][rule["measure"]]
-        for pair in whole.values()
-    ]
+    found, files = [], []
+    for profile in profiles_of(chosen):
+        pairs = _pairs(find(chosen, profile=profile), before, after)
+        gains = [b["metrics"][rule["measure"]] - a["metrics"][rule["measure"]] for a, b in pairs]
+        if gains:
+            shown = ", ".join(f"{100 * gain:+.1f}" for gain in gains)
+            found.append(f"{shown} by seed ({seeds_of([b for _, b in pairs])}; `{profile}`)")
+            files += [b["file"] for _, b in pairs]
     text = (
-        f"Ours, {rule['protocol']} protocol: `{after}` minus `{before}` on {rule['data']} is "
-        f"{', '.join(f'{100 * gain:+.1f}' for gain in gains)} points of {rule['measure'].replace('_', ' ')} by seed "
-        f"({', '.join(str(seed) for _, seed in whole)})."
+        f"Ours, {rule['protocol']} protocol: `{after}` minus `{before}` on {rule['data']}, points of "
+        f"{rule['measure'].replace('_', ' ')}: {'; '.join(found)}."
     )
-    return Measured(None, text, tuple(pair[after]["file"] for pair in whole.values()))
+    return Measured(None, text, tuple(files)) if found else None
 
 
 def protocols(document, place, rule, runs):
     """One of our rows under both protocols."""
     found, files = [], []
-    for protocol in ("paper", "clean"):
-        chosen = find(
-            runs, experiment=rule["experiment"], data=rule["data"], protocol=protocol, variant=rule["variant"]
-        )
+    of_row = find(runs, experiment=rule["experiment"], data=rule["data"], variant=rule["variant"])
+    for profile, protocol in product(profiles_of(of_row), ("paper", "clean")):
+        chosen = find(of_row, profile=profile, protocol=protocol)
         if chosen:
             values = [run["metrics"][rule["measure"]] for run in chosen]
-            leaked = np.mean([run["leakage"]["overall"] for run in chosen])
-            seeds = ", ".join(str(run["seed"]) for run in chosen)
-            found.append(f"{_percent(np.mean(values))} {protocol} ({_percent(leaked)} leaked, seeds {seeds})")
+            leaked = _percent(np.mean([run["leakage"]["overall"] for run in chosen]))
+            shown = f"{leaked} leaked, `{profile}`, seeds {seeds_of(chosen)}"
+            found.append(f"{_percent(np.mean(values))} {protocol} ({shown})")
             files += [run["file"] for run in chosen]
     return Measured(None, f"Ours, `{rule['variant']}`: {', '.join(found)}.", tuple(files)) if found else None
 
 
 def alphas(document, place, rule, runs):
     """Analysis of variance of macro F1 over alpha and seed, one of our networks."""
+    chosen = find(runs, experiment=rule["experiment"], data=rule["data"], protocol=rule["protocol"])
+    tested = [
+        text
+        for profile in profiles_of(chosen)
+        if (text := _variance_of_alphas(find(chosen, profile=profile), rule["network"]))
+    ]
+    if not tested:
+        return None
+    text = f"Ours, {rule['network']} on {rule['data']}, the effect of alpha on macro F1: {'; '.join(tested)}."
+    return Measured(None, text)
+
+
+def _variance_of_alphas(runs, network):
+    """Runs of one profile, every alpha with every seed; None where there are too few."""
     values = {}
-    for run in find(runs, experiment=rule["experiment"], data=rule["data"], protocol=rule["protocol"]):
-        network, _, method = run["variant"].partition("+focal_")
-        if network == rule["network"] and method.replace(".", "").isdigit():
+    for run in runs:
+        backbone, _, method = run["variant"].partition("+focal_")
+        if backbone == network and method.replace(".", "").isdigit():
             values[float(method), run["seed"]] = run["metrics"]["macro_f1"]
     rows, columns = (sorted({key[axis] for key in values}) for axis in (0, 1))
     if len(values) < len(rows) * len(columns) or min(len(rows), len(columns)) < 2:
         return None
     result = two_way_anova([[values[alpha, seed] for seed in columns] for alpha in rows])
-    text = (
-        f"Ours, {rule['network']} on {rule['data']}, {len(rows)} alphas x {len(columns)} seeds: the effect of alpha on "
-        f"macro F1 is F({result['df'][0]}, {result['df'][1]}) = {result['f']:.2f}, p = {result['p_value']:.2f}."
+    return (
+        f"F({result['df'][0]}, {result['df'][1]}) = {result['f']:.2f}, p = {result['p_value']:.2f} "
+        f"({len(rows)} alphas x {len(columns)} seeds, `{runs[0]['profile']}`)"
     )
-    return Measured(None, text)
 
 
 def robustness(document, place, rule, runs):
@@ -315,18 +336,16 @@ def gain(document, place, rule, runs):
         {run["variant"].split("+")[0] for run in chosen if "+" in run["variant"]}, reverse=True
     )
     found, files = [], []
-    for backbone in backbones:
-        for before, after in rule["contrasts"]:
-            for protocol in ("paper", "clean"):
-                pairs = _pairs(find(chosen, protocol=protocol), f"{backbone}+{before}", f"{backbone}+{after}")
-                for measure in measures if pairs else ():
-                    gains = [b["metrics"][measure] - a["metrics"][measure] for a, b in pairs]
-                    shown = (
-                        f"{100 * np.mean(gains):+.2f} (seeds {', '.join(str(b['seed']) for _, b in pairs)})"
-                    )
-                    name = f"{backbone}, {after} minus {before}, {protocol}, {measure.replace('_', ' ')}"
-                    found.append(f"{name}: {shown}")
-                files += [b["file"] for _, b in pairs]
+    for backbone, (before, after) in product(backbones, rule["contrasts"]):
+        for protocol, profile in product(("paper", "clean"), profiles_of(chosen)):
+            compared = find(chosen, protocol=protocol, profile=profile)
+            pairs = _pairs(compared, f"{backbone}+{before}", f"{backbone}+{after}")
+            for measure in measures if pairs else ():
+                gains = [b["metrics"][measure] - a["metrics"][measure] for a, b in pairs]
+                shown = f"{100 * np.mean(gains):+.2f} (seeds {seeds_of([b for _, b in pairs])})"
+                name = f"{backbone}, {after} minus {before}, {protocol}, {measure.replace('_', ' ')}"
+                found.append(f"{name}, `{profile}`: {shown}")
+            files += [b["file"] for _, b in pairs]
     text = f"Reported {reported:+g}. Ours by contrast: {'; '.join(found)}."
     return Measured(None, text, tuple(dict.fromkeys(files))) if found else None
 

@@ -196,3 +196,43 @@ def test_counts_of_the_same_data_are_compared(tmp_path, monkeypatch):
     assert entries("paper", Document({"datasets": {"d": data | {"total": 51}}}), [])[0].verdict == "refuted"
     other = data | {"measured": rule | {"differs": "rebuilt"}}
     assert entries("paper", Document({"datasets": {"d": other}}), [])[0].verdict == "open"
+
+
+def test_a_contrast_pairs_runs_of_one_profile():
+    rule = {"kind": "contrast", "experiment": "paper", "data": "squares", "protocol": "paper"}
+    rule |= {"rows": ["without", "ours"], "measure": "accuracy"}
+    runs = [run(0.8, variant="without", profile="short"), run(0.9, profile="short")]
+    runs += [run(0.9, variant="without", profile="long")]
+    found = measured.say(None, "/claims/0", rule, runs)
+    assert found.reason.endswith("points of accuracy: +10.0 by seed (0; `short`).")
+    found = measured.say(None, "/claims/0", rule, [*runs, run(0.7, profile="long")])
+    assert found.reason.endswith("-20.0 by seed (0; `long`); +10.0 by seed (0; `short`).")
+
+
+def test_the_analysis_of_variance_takes_one_profile_at_a_time():
+    values = {
+        ("short", 0.25): (0.5, 0.6),
+        ("short", 1.5): (0.5, 0.7),
+        ("long", 0.25): (0.5, 0.6),
+        ("long", 1.5): (0.9, 0.8),
+    }
+    runs = [
+        run(variant=f"net+focal_{alpha:.2f}", profile=profile, seed=seed, metrics={"macro_f1": value})
+        for (profile, alpha), pair in values.items()
+        for seed, value in enumerate(pair)
+    ]
+    rule = {"kind": "alphas", "experiment": "paper", "data": "squares", "protocol": "paper", "network": "net"}
+    reason = measured.say(None, "/claims/0", rule, runs).reason
+    # By hand, short: alphas' means 0.55 and 0.60, sum of squares 0.0025; residual 0.0025 on one degree: F = 1.
+    assert "F(1, 1) = 1.00, p = 0.50 (2 alphas x 2 seeds, `short`)" in reason
+    # long: means 0.55 and 0.85, 0.09; residual 0.01: F = 9.
+    assert "F(1, 1) = 9.00" in reason and "`long`" in reason
+
+
+def test_rows_of_two_profiles_are_told_apart_under_both_protocols():
+    rule = {"kind": "protocols", "experiment": "paper", "data": "squares", "variant": "ours"}
+    rule["measure"] = "accuracy"
+    leaked = {"leakage": {"overall": 0.25}}
+    runs = [run(0.9, profile="long", **leaked), run(0.6, profile="short", protocol="clean", **leaked)]
+    reason = measured.say(None, "/claims/0", rule, runs).reason
+    assert "90.0 % paper (25.0 % leaked, `long`, seeds 0), 60.0 % clean (25.0 % leaked, `short`" in reason
