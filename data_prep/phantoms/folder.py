@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,6 +15,13 @@ from tqdm import tqdm
 
 from drcls.data.duplicates import conflicting, find_duplicates, perceptual_hash, unite_groups
 from drcls.files import encode_png, read_json, write_json
+
+# Of the images and tables of a phantom, and of what trainings keep beside them.
+NUMBERED = "[0-9]" * 5
+OWN_FILES = (
+    *(f"{name}/{NUMBERED}.png" for name in ("images", "masks")),
+    *("dataset.json", "manifest.csv", "rejected.csv", "injected.csv", "cache/*", "embeddings/*"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +91,7 @@ class Phantom:
         if finished and "ordered" in read_json(folder / "dataset.json"):  # which earlier versions left out
             return folder
         plan = self.plan(num_images, seed)
-        with replaced_when_whole(folder) as partial:
+        with replaced_when_whole(folder, OWN_FILES) as partial:
             for name in ("images", "masks"):
                 (partial / name).mkdir()
             digests, hashes = [], []
@@ -185,9 +193,19 @@ def is_finished(folder, name, options, files, force, description="dataset.json")
 
 
 @contextmanager
-def replaced_when_whole(folder):
-    """Give an empty folder beside `folder`, which takes its place at the end: nothing half done is ever there."""
+def replaced_when_whole(folder, own):
+    """Give an empty folder beside `folder`, which takes its place at the end: nothing half done is ever there.
+
+    Args:
+        folder: Path of the phantom, which may hold an earlier one.
+        own: names of a phantom's files, with wildcards, relative to the folder; only these are ever deleted.
+
+    Raises:
+        FileExistsError: there is another file in the folder.
+    """
     partial = folder.with_name(folder.name + ".partial")
+    for place in (folder, partial):
+        check_no_other_files(place, own)
     if partial.exists():
         shutil.rmtree(partial)
     partial.mkdir(parents=True)
@@ -195,6 +213,17 @@ def replaced_when_whole(folder):
     if folder.exists():
         shutil.rmtree(folder)
     partial.replace(folder)
+
+
+def check_no_other_files(folder, own):
+    """Refuse to replace a folder in which somebody keeps a file of another kind."""
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if not path.is_dir() and not any(fnmatch(name.as_posix(), pattern) for pattern in own):
+            raise FileExistsError(
+                f"{path} is no part of a phantom, and {folder} would be replaced; move the file elsewhere or name "
+                "another folder"
+            )
 
 
 def run_command(phantom, description, arguments=None):

@@ -29,6 +29,7 @@ MIN_WIDTH, MIN_HEIGHT = 160, 120
 CROWDING = 0.3  # share of the area that cells cover
 CLUMPED = 0.15  # share of the cells that are laid against or over another one
 OVERSAMPLING = 2
+OWN_FILES = ("Dataset/[0-9][0-9][0-9].jpg", "Label/[0-9][0-9][0-9].txt", "cells.csv", "smears.json")
 DRAWING = 1  # raise it with every change of the pictures: an older phantom is then not taken for this one
 
 
@@ -53,7 +54,8 @@ def write_smears(folder, num_smears=22, size=(480, 360), seed=0, progress=True, 
 
     Raises:
         ValueError: for too few or too small smears or a negative seed.
-        FileExistsError: where `folder` holds something else, or a phantom of other arguments without `force`.
+        FileExistsError: where `folder` holds something else, a phantom of other arguments without `force`, or a file
+            that is no part of a phantom and would be lost.
     """
     folder = Path(folder)
     width, height = size
@@ -69,7 +71,7 @@ def write_smears(folder, num_smears=22, size=(480, 360), seed=0, progress=True, 
     files = [file for name in names for file in (f"Dataset/{name}.jpg", f"Label/{name}.txt")]
     if is_finished(folder, NAME, options, ["cells.csv", *files], force, DESCRIPTION):
         return folder
-    with replaced_when_whole(folder) as partial:
+    with replaced_when_whole(folder, OWN_FILES) as partial:
         for name in ("Dataset", "Label"):
             (partial / name).mkdir()
         tables = []
