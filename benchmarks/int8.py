@@ -31,7 +31,7 @@ def main(arguments=None):
     parser.add_argument("data", type=Path)
     options = parser.parse_args(arguments)
     record = {"machine": machine(), "date": f"{datetime.date.today()}", "load": load()}
-    record |= {"row": options.run.resolve().name, "data": options.data.resolve().name}
+    record |= {"row": "/".join(options.run.resolve().parts[-2:]), "data": options.data.resolve().name}
     (FOLDER / "int8.json").write_text(
         json.dumps(record | measure(options.run, options.data), indent=1) + "\n"
     )

@@ -9,6 +9,7 @@ arithmetic agreement. What nothing decides is open or not testable here, for the
 """
 
 import sys
+import textwrap
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -192,12 +193,20 @@ def counts_sentence(ledger):
     Args:
         ledger: dict from a paper's name to its entries.
     """
-    made = Counter(entry.verdict for entries_of in ledger.values() for entry in entries_of)
-    return (
-        f"Of {sum(made.values())} reported numbers, claims, equations and figures {made['refuted']} are refuted, "
-        f"{made['confirmed']} confirmed, {made['consistent']} consistent by\narithmetic alone, {made['open']} open and "
-        f"{made['not testable here']} not testable here ([each with its reason](experiments/results/ledger.md)).\n"
+    everything = [entry for made in ledger.values() for entry in made]
+    number = Counter(entry.verdict for entry in everything)
+    refuted = Counter(entry.decided_by for entry in everything if entry.verdict == "refuted")
+    by = ", ".join(f"{count} by {decided_by}" for decided_by, count in refuted.most_common())
+    confirmed = [entry for entry in everything if entry.verdict == "confirmed"]
+    # A share or a percentage is reported with decimals.
+    counted = all(entry.kind == "number" and "." not in entry.reported for entry in confirmed)
+    sentence = (
+        f"Of {len(everything)} reported numbers, claims, equations and figures {number['refuted']} are refuted "
+        f"({by}), {number['confirmed']} confirmed{' (all counts)' if counted else ''}, {number['consistent']} "
+        f"consistent by arithmetic alone, {number['open']} open and {number['not testable here']} not testable here "
+        "([reasons](experiments/results/ledger.md))."
     )
+    return textwrap.fill(sentence, 120) + "\n"
 
 
 def counts_table(ledger):
@@ -225,8 +234,8 @@ def ledger_page(ledger):
         "# Verdicts on every reported number, claim, equation and figure\n",
         "Made by `python -m experiments.results.ledger` from `experiments/*/published.json` and the result files; do "
         "not edit. A verdict is *confirmed* or *refuted* by arithmetic, by a reading that gives its reason, or by runs "
-        "with the settings that the paper names; *consistent* means that the arithmetic agrees and nothing was "
-        "measured.\n",
+        "with the settings that the paper names; *consistent* means that the arithmetic agrees and no run had those "
+        "settings. [Rules](../../docs/check_tables.md).\n",
         counts_table(ledger),
     ]
     for name, made in ledger.items():

@@ -20,6 +20,7 @@ class Claim:
         what: the paper's network and data, and where the figure is printed; or what our own row shows.
         printed: accuracy in percent as printed, or None.
         experiment, data, profile, variant: str, which of the committed rows.
+        trained: what that row trained on which images, for a paper's first claim; "" for the others.
     """
 
     what: str
@@ -28,6 +29,7 @@ class Claim:
     data: str
     profile: str
     variant: str
+    trained: str = ""
 
 
 EXPERIMENTS = ("chexnet_cbam", "multiscale_attention", "smote_transfer", "canine_rbc_focal", "blood_cells")
@@ -39,6 +41,7 @@ CLAIMS = [
         "aptos2019",
         "short",
         "EfficientNetLite0_CBAM_DropBlock_Transformer",
+        "EfficientNet-Lite0 with the paper's parts, APTOS 2019",
     ),
     Claim(
         "the paper's own network from random weights, 64 px",
@@ -104,6 +107,7 @@ CLAIMS = [
         "aptos2019",
         "short",
         "MultiScaleAttention",
+        "the poster's network at up to 96 px, APTOS 2019",
     ),
     Claim(
         "the same without its attention",
@@ -154,15 +158,13 @@ CLAIMS = [
         "majority",
     ),
     Claim(
-        "SMOTE on embeddings, retinopathy", None, "smote_transfer", "aptos2019", "short", "squeezenet+SMOTE"
-    ),
-    Claim(
-        "the same on EfficientNet-Lite0, each resampling tuned for itself",
+        "SMOTE on embeddings, retinopathy",
         None,
         "smote_transfer",
         "aptos2019",
         "short",
         "EfficientNetLite0+SMOTE",
+        "learners on features of EfficientNet-Lite0, APTOS 2019",
     ),
     Claim(
         "the same without resampling",
@@ -171,6 +173,14 @@ CLAIMS = [
         "aptos2019",
         "short",
         "EfficientNetLite0+none",
+    ),
+    Claim(
+        "the first row on SqueezeNet, hyperparameters tuned without resampling",
+        None,
+        "smote_transfer",
+        "aptos2019",
+        "short",
+        "squeezenet+SMOTE",
     ),
     Claim(
         "the largest class for every image, retinopathy",
@@ -186,14 +196,6 @@ CLAIMS = [
         "smote_transfer",
         "brain_tumor_mri",
         "short",
-        "squeezenet+SMOTE",
-    ),
-    Claim(
-        "the same on EfficientNet-Lite0, each resampling tuned for itself, brain tumours",
-        None,
-        "smote_transfer",
-        "brain_tumor_mri",
-        "short",
         "EfficientNetLite0+SMOTE",
     ),
     Claim(
@@ -205,12 +207,12 @@ CLAIMS = [
         "EfficientNetLite0+none",
     ),
     Claim(
-        "frozen ResNet50, blood cells, validation (Table 2)",
-        "87.32",
-        "blood_cells",
-        "blood_cells",
+        "SMOTE on SqueezeNet's embeddings, brain tumours, hyperparameters tuned without resampling",
+        None,
+        "smote_transfer",
+        "brain_tumor_mri",
         "short",
-        "squeezenet",
+        "squeezenet+SMOTE",
     ),
     Claim(
         "last block trained, blood cells, validation (Table 3)",
@@ -218,24 +220,40 @@ CLAIMS = [
         "blood_cells",
         "blood_cells",
         "short",
-        "squeezenet+fine_tuned",
+        "EfficientNetLite0+fine_tuned",
+        "EfficientNet-Lite0, last block trained, Acevedo et al. 2020",
     ),
-    Claim("EfficientNet-Lite0, frozen", None, "blood_cells", "blood_cells", "short", "EfficientNetLite0"),
     Claim(
-        "EfficientNet-Lite0, last block trained",
-        None,
+        "frozen ResNet50, blood cells, validation (Table 2)",
+        "87.32",
         "blood_cells",
         "blood_cells",
         "short",
-        "EfficientNetLite0+fine_tuned",
+        "EfficientNetLite0",
     ),
     Claim(
-        "EfficientNet-Lite0, all layers trained",
+        "all layers trained",
         None,
         "blood_cells",
         "blood_cells",
         "short",
         "EfficientNetLite0+all_layers",
+    ),
+    Claim(
+        "SqueezeNet 1.1, frozen",
+        None,
+        "blood_cells",
+        "blood_cells",
+        "short",
+        "squeezenet",
+    ),
+    Claim(
+        "SqueezeNet 1.1, last block trained for four epochs",
+        None,
+        "blood_cells",
+        "blood_cells",
+        "short",
+        "squeezenet+fine_tuned",
     ),
     Claim(
         "DenseNet-121, focal loss, dogs' red cells (Table 1)",
@@ -244,6 +262,7 @@ CLAIMS = [
         "chula_rbc",
         "short",
         "tiny_densenet+focal_1.50",
+        "a tiny DenseNet, human cells (Chula RBC-12)",
     ),
     Claim(
         "DenseNet-121, cross-entropy, the same (Table 1)",
@@ -273,7 +292,7 @@ CLAIMS = [
 
 
 def findings_table(results):
-    """Return the Markdown table of the first claim of each paper: reported, its protocol here, leak-free, leaked.
+    """Return the Markdown table of the first claim of each paper: reported, ours under both protocols, copies.
 
     Args:
         results: Path of the folder with the committed JSON files.
@@ -286,9 +305,11 @@ def findings_table(results):
             {
                 "paper, row": f"[{claim.what}](experiments/{name}/README.md)",
                 "reported": claim.printed or "not reported",
+                "our network and images": claim.trained,
                 "ours, paper's protocol": spread(paper, "accuracy", 100, 1),
                 "ours, leak-free": spread(clean, "accuracy", 100, 1),
-                "leaked, paper's protocol": leaked(paper),
+                "seeds": seeds_of(paper, clean),
+                "copies, paper's protocol": leaked(paper),
             }
         )
     return markdown(rows)
@@ -304,7 +325,7 @@ def markdown(rows):
 
 
 def leaked(runs):
-    """Return the mean share of leaked test images in percent."""
+    """Return the mean share of test images with a copy or near copy in training, in percent."""
     return f"{100 * np.mean([run['leakage']['overall'] for run in runs]):.1f} %" if runs else "not run"
 
 
@@ -331,7 +352,7 @@ def claims_table(results, experiment=None):
                 "reported accuracy %": claim.printed or "not reported",
                 "our row": f"`{claim.variant}`",
                 "data, profile": label_of((paper + clean)[0]),
-                "leaked test images": leaked(paper),
+                "test images with a copy in training": leaked(paper),
                 "ours, paper's protocol: accuracy %": accuracies[0],
                 "ours, clean: accuracy %": accuracies[1],
                 "clean: macro F1 %": spread(clean, "macro_f1", 100, 1),
@@ -360,7 +381,12 @@ def seeds_of(paper, clean):
 
 
 def named_seeds(runs):
-    """Return "0, 1, 2", with "one split" where the seeds differ in initial weights and order alone."""
+    """Return "0, 1, 2", with "one split" where the seeds differ in initial weights and order alone.
+
+    A row that averages the probabilities of several seeds names these.
+    """
+    if members := runs[0].get("config", {}).get("members"):
+        return f"mean of {', '.join(map(str, members))}"
     splits = {run.get("split_sha256") for run in runs}
     return ", ".join(str(run["seed"]) for run in runs) + (" (one split)" if len(splits) < len(runs) else "")
 
@@ -400,7 +426,7 @@ def table(results):
                 "data, profile": label_of(runs[0]),
                 "row": f"`{variant}`",
                 "protocol": protocol,
-                "leaked test images": leaked(runs),
+                "test images with a copy in training": leaked(runs),
                 "test images": extent(run["num_test"] for run in runs),
                 "accuracy %": spread(runs, "accuracy", 100, 1),
                 "macro F1 %": spread(runs, "macro_f1", 100, 1),
