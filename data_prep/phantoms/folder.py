@@ -16,11 +16,16 @@ from tqdm import tqdm
 from drcls.data.duplicates import conflicting, find_duplicates, perceptual_hash, unite_groups
 from drcls.files import encode_png, read_json, write_json
 
-# Of the images and tables of a phantom, and of what trainings keep beside them.
+# The images and tables of a phantom (`planted.csv` in earlier versions), and what trainings keep beside them.
 NUMBERED = "[0-9]" * 5
 OWN_FILES = (
     *(f"{name}/{NUMBERED}.png" for name in ("images", "masks")),
-    *("dataset.json", "manifest.csv", "rejected.csv", "injected.csv", "cache/*", "embeddings/*"),
+    *("dataset.json", "manifest.csv", "rejected.csv", "injected.csv", "planted.csv"),
+    *(
+        f"{name}/*.{ending}"
+        for name in ("cache", "embeddings")
+        for ending in ("npy", "lock", "partial", "new")
+    ),
 )
 
 
@@ -201,8 +206,9 @@ def replaced_when_whole(folder, own):
         own: names of a phantom's files, with wildcards, relative to the folder; only these are ever deleted.
 
     Raises:
-        FileExistsError: there is another file in the folder.
+        FileExistsError: there is another file in the folder, now or at the end.
     """
+    folder = folder.resolve()  # a link to another disk stays a link
     partial = folder.with_name(folder.name + ".partial")
     for place in (folder, partial):
         check_no_other_files(place, own)
@@ -210,6 +216,7 @@ def replaced_when_whole(folder, own):
         shutil.rmtree(partial)
     partial.mkdir(parents=True)
     yield partial
+    check_no_other_files(folder, own)
     if folder.exists():
         shutil.rmtree(folder)
     partial.replace(folder)
@@ -218,12 +225,18 @@ def replaced_when_whole(folder, own):
 def check_no_other_files(folder, own):
     """Refuse to replace a folder in which somebody keeps a file of another kind."""
     for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder)
-        if not path.is_dir() and not any(fnmatch(name.as_posix(), pattern) for pattern in own):
+        is_folder = path.is_dir() and not path.is_symlink()
+        if not is_folder and not any(_has_name(path.relative_to(folder), pattern) for pattern in own):
             raise FileExistsError(
                 f"{path} is no part of a phantom, and {folder} would be replaced; move the file elsewhere or name "
                 "another folder"
             )
+
+
+def _has_name(path, pattern):
+    """Whether every part of a relative path is that of a pattern: a wildcard stands for no `/`."""
+    parts = pattern.split("/")
+    return len(path.parts) == len(parts) and all(map(fnmatch, path.parts, parts))
 
 
 def run_command(phantom, description, arguments=None):

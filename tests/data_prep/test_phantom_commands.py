@@ -4,6 +4,8 @@ import importlib
 
 import pytest
 
+from data_prep.phantoms.folder import OWN_FILES, replaced_when_whole
+
 DRAWERS = {"fundus": "draw_fundus", "brain": "draw_slice", "leukocytes": "draw_cell", "smear": "draw_smear"}
 
 
@@ -40,8 +42,8 @@ def test_a_file_of_somebody_else_is_not_deleted_with_an_old_phantom(tmp_path, ca
     main = importlib.import_module(f"data_prep.phantoms.{name}").main
     arguments = ["--output", str(tmp_path / "drawn"), *size]
     main(arguments)
-    (tmp_path / "drawn" / "cache").mkdir()
-    noted = tmp_path / "drawn" / "notes.txt"
+    (tmp_path / "drawn" / "cache" / "mine").mkdir(parents=True)
+    noted = tmp_path / "drawn" / "cache" / "mine" / "notes.txt"
     noted.write_text("mine")
     with pytest.raises(SystemExit):
         main([*arguments, "--seed", "1", "--force"])
@@ -49,3 +51,42 @@ def test_a_file_of_somebody_else_is_not_deleted_with_an_old_phantom(tmp_path, ca
     noted.rename(tmp_path / "notes.txt")
     main([*arguments, "--seed", "1", "--force"])
     assert not (tmp_path / "drawn" / "cache").exists()
+
+
+@pytest.fixture
+def own_folder(tmp_path):
+    (tmp_path / "drawn" / "cache").mkdir(parents=True)
+    for name in ("dataset.json", "planted.csv", "cache/32px-1.npy"):
+        (tmp_path / "drawn" / name).touch()
+    return tmp_path / "drawn"
+
+
+def test_a_phantom_with_the_files_of_an_earlier_version_is_replaced(own_folder):
+    with replaced_when_whole(own_folder, OWN_FILES) as partial:
+        (partial / "manifest.csv").touch()
+    assert [path.name for path in own_folder.iterdir()] == ["manifest.csv"]
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "images/mine.png", "cache/mine/32px-1.npy", "cache/notes.txt"])
+def test_a_file_that_came_while_a_phantom_was_drawn_stays(own_folder, name):
+    with (
+        pytest.raises(FileExistsError, match="no part of a phantom"),
+        replaced_when_whole(own_folder, OWN_FILES),
+    ):
+        (own_folder / name).parent.mkdir(exist_ok=True)
+        (own_folder / name).touch()
+    assert (own_folder / name).exists()
+
+
+def test_links_are_somebodys_and_a_linked_folder_stays_a_link(own_folder, tmp_path):
+    linked = tmp_path / "linked"
+    linked.symlink_to(own_folder)
+    with replaced_when_whole(linked, OWN_FILES) as partial:
+        (partial / "manifest.csv").touch()
+    assert linked.is_symlink() and (own_folder / "manifest.csv").exists()
+    (own_folder / "images").symlink_to(tmp_path)
+    with (
+        pytest.raises(FileExistsError, match="images is no part"),
+        replaced_when_whole(own_folder, OWN_FILES),
+    ):
+        pass
