@@ -360,6 +360,8 @@ def parse(arguments):
     options = parser.parse_args(arguments)
     if options.models != "all" or options.seed:
         parser.error("the rows of this study choose one another: --models must be all; seeds are --seeds")
+    if options.tensorboard:
+        parser.error("--tensorboard is not offered here: history.csv of every trial holds its curves")
     resolve_options(
         options, ROOT / "data" / "canine_rbc", RED_CELLS_SAMPLE.name, lambda _: list(METHODS), list(METHODS)
     )

@@ -24,7 +24,6 @@ from drcls.report import (
     line_chart,
     mean_sd,
     read_history,
-    read_runs,
     roc_and_precision_recall,
     select_runs,
     synthetic_label,
@@ -46,7 +45,7 @@ from experiments.canine_rbc_focal.significance import spread_section, tested_aga
 from experiments.common.closing import closing_sections
 from experiments.common.controls import CONTROLS
 from experiments.common.grad_cam import explain_run
-from experiments.common.reported import no_run
+from experiments.common.reported import runs_of, runs_to_report
 
 PUBLISHED = Path(__file__).with_name("published.json")
 DEVIATIONS = """What was chosen where the paper is silent, or could not be had:
@@ -84,28 +83,17 @@ def write_canine_rbc_focal_report(run_set, manifest, data, profile):
     """
     folder = run_set / f"report-{data}-{profile}"
     published = read_json(PUBLISHED)
-
-    def runs_in(place):
-        found = place.glob(f"{data}-*-{profile}-s*")
-        return read_runs(sorted(found)) if any(place.glob(f"{data}-*-{profile}-s*/*/config.json")) else []
-
-    runs = runs_in(run_set)
-    if not runs:
-        raise FileNotFoundError(no_run(run_set, data, profile))
+    runs = runs_to_report(run_set, [data], profile)
     controls = [run for run in runs if run["variant"] in CONTROLS]
     runs = [run for run in runs if run["variant"] not in CONTROLS]
-    choices = {
-        path.parent.name.removeprefix(f"{data}-").split("-")[0]: read_record(path)
-        for path in sorted((run_set / "cross_validation").glob(f"{data}-*-{profile}-s*/choice.json"))
-    }
-    choices = {name: choices[name] for name in PROTOCOLS if name in choices}
+    choices = choices_in(run_set / "cross_validation", data, profile)
     sections = [
         data_section(folder, manifest, published),
         choice_section(folder, choices, runs),
         table_1_section(runs, published["tables"]["1"]["rows"], choices, controls),
         spread_section(folder, runs, choices),
-        alpha_section(folder, runs_in(run_set / "alpha"), runs),
-        imbalance_section(folder, runs_in(run_set / "imbalance"), published),
+        alpha_section(folder, runs_of(run_set / "alpha", [data], profile), runs),
+        imbalance_section(folder, runs_of(run_set / "imbalance", [data], profile), published),
         figures_section(folder, runs, choices),
         grad_cam_section(runs, manifest, choices),
         *closing_sections(DEVIATIONS, published["notes"], runs, "Every tested trial of Table 1."),
@@ -117,6 +105,18 @@ def write_canine_rbc_focal_report(run_set, manifest, data, profile):
         runs,
         first_words(runs, published["tables"]["1"]["rows"]),
     )[1]
+
+
+def choices_in(folder, data, profile):
+    """What cross-validation chose by protocol: of the lowest seed where there are several."""
+    found = {
+        protocol: list(folder.glob(f"{data}-{protocol}-{profile}-s*/choice.json")) for protocol in PROTOCOLS
+    }
+    return {
+        protocol: read_record(min(paths, key=lambda path: int(path.parent.name.rpartition("-s")[2])))
+        for protocol, paths in found.items()
+        if paths
+    }
 
 
 def first_words(runs, table_1):

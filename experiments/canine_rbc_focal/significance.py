@@ -42,13 +42,14 @@ def spread_section(folder, runs, choices):
                 columns=["method", "seed", "f1"],
             ).pivot(index="method", columns="seed", values="f1")
             by_seed = by_seed.dropna(axis=1)  # seeds that every alpha was tested with
-            rows.append(
-                {
-                    "network": network,
-                    "f1_by_alpha": {str(name): list(map(float, row)) for name, row in by_seed.iterrows()},
-                    "seeds": [int(seed) for seed in by_seed.columns],
-                }
-            )
+            if len(by_seed.columns):
+                rows.append(
+                    {
+                        "network": network,
+                        "f1_by_alpha": {str(name): list(map(float, row)) for name, row in by_seed.iterrows()},
+                        "seeds": [int(seed) for seed in by_seed.columns],
+                    }
+                )
     parts = [
         "Macro F1 on the test part, paper protocol. If alpha mattered, one alpha would be best for every seed, and "
         "the alphas would lie further apart than the seeds of one alpha."
@@ -65,6 +66,7 @@ def spread_section(folder, runs, choices):
         for protocol in PROTOCOLS
         for network in networks_of(runs)
         for method in tested_against_cross_entropy(runs, choices, network, protocol)
+        if share_a_seed(runs, network, method, protocol)
     ]
     if compared:
         found = {"phantom": runs[0]["phantom"], "spread": rows, "against_cross_entropy": compared}
@@ -111,6 +113,14 @@ def tested_against_cross_entropy(runs, choices, network, protocol):
         method for method in methods_of(choices, runs) if method in methods - set(sweep) - {"cross_entropy"}
     ]
     return [*([best] if best else []), *others]
+
+
+def share_a_seed(runs, network, method, protocol):
+    """Whether a method and cross-entropy were both tested with one seed: trials may have failed or be running."""
+    seeds = [
+        {run["seed"] for run in select(runs, network, name, protocol)} for name in (method, "cross_entropy")
+    ]
+    return bool(seeds[0] & seeds[1])
 
 
 def compare(runs, network, method, protocol):

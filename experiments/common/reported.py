@@ -17,11 +17,16 @@ def runs_to_report(run_set, data_sets, profile):
     Raises:
         FileNotFoundError: where there is none.
     """
-    found = read_runs(run_set) if any(run_set.glob("*/*/config.json")) else []
-    runs = [run for run in found if run["data"] in data_sets and run["profile"] == profile]
+    runs = runs_of(run_set, data_sets, profile)
     if not runs:
         raise FileNotFoundError(no_run(run_set, data_sets[0], profile))
     return runs
+
+
+def runs_of(place, data_sets, profile):
+    """Return the runs below `place`, maybe none; otherwise as `runs_to_report`."""
+    found = read_runs(place) if any(place.glob("*/*/config.json")) else []
+    return [run for run in found if run["data"] in data_sets and run["profile"] == profile]
 
 
 def no_run(run_set, data, profile):

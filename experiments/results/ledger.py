@@ -142,10 +142,15 @@ def _figure(item, numbers):
     """A figure whose numbers are transcribed has their verdict."""
     if "numbers" not in item:
         return None
-    counts = Counter(entry.verdict for entry in numbers if entry.place.startswith(item["numbers"]))
-    listed = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-    verdict = "refuted" if counts["refuted"] else "consistent"
-    return verdict, "arithmetic", f"Its {counts.total()} numbers: {listed}.", ()
+    counts = Counter(entry.verdict for entry in numbers if entry.place.startswith(f"{item['numbers']}/"))
+    if not counts:
+        raise ValueError(f"the figure at {item['where']} names the numbers {item['numbers']}; there are none")
+    reason = f"Its {counts.total()} numbers: {', '.join(f'{n} {verdict}' for verdict, n in counts.items())}."
+    if counts["refuted"]:
+        return "refuted", "arithmetic", reason, ()
+    if set(counts) <= {"consistent", "confirmed"}:
+        return "consistent", "arithmetic", reason, ()
+    return "open", "nothing", reason, ()
 
 
 def _owners(document, place):

@@ -171,7 +171,8 @@ def data_counts(document, place, rule, runs):
         return None
     counts = read_json(path)["counts"]
     if table is not None and "/rows/" in place:
-        have = {counts.get(table["rows"][int(place.split("/")[4])].get("class"))}
+        named = table["rows"][int(place.split("/")[4])].get("class")
+        have = {counts[named]} if name == "images" and named in counts else set()
     else:
         most = max(counts.values())
         have = {

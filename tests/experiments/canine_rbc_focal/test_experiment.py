@@ -29,7 +29,8 @@ from experiments.canine_rbc_focal.experiment import (
     table_1,
     table_3,
 )
-from experiments.canine_rbc_focal.report import PUBLISHED
+from experiments.canine_rbc_focal.report import PUBLISHED, choices_in
+from experiments.canine_rbc_focal.significance import spread_section
 from experiments.canine_rbc_focal.trial import (
     StopAtRisingLoss,
     divide,
@@ -252,7 +253,32 @@ def test_a_rising_loss_is_counted_from_the_written_history(tmp_path, losses, sto
     assert callback.model.stop_training is stops
 
 
-@pytest.mark.parametrize("option", [["--models", "cross_entropy"], ["--seed", "3"]])
+def test_the_report_takes_the_choice_of_the_lowest_seed_and_of_its_own_data(tmp_path):
+    for setting in ("cells-clean-quick-s10", "cells-clean-quick-s2", "cells-b-clean-quick-s0"):
+        (tmp_path / setting).mkdir()
+        write_json(tmp_path / setting / "choice.json", {"setting": setting})
+    assert choices_in(tmp_path, "cells", "quick") == {"clean": {"setting": "cells-clean-quick-s2"}}
+
+
+def test_trials_without_a_common_seed_are_left_out(tmp_path):
+    def tested(method, seed):
+        run = {
+            "variant": f"net+{method}",
+            "protocol": "paper",
+            "seed": seed,
+            "finished": True,
+            "phantom": True,
+        }
+        config = {"backbone": "net", "method": method, "alpha": 1.0, "gamma": 2.0}
+        return run | {"metrics": {"macro_f1": 0.5}, "config": config}
+
+    choices = {"paper": {"net": {"focal_0.25": {}, "focal_1.75": {}, "cross_entropy": {}}}}
+    runs = [tested("focal_0.25", 0), tested("focal_1.75", 1), tested("cross_entropy", 2)]
+    section = spread_section(tmp_path, runs, choices)
+    assert len(section.parts) == 1 and not (tmp_path / "differences.json").exists()
+
+
+@pytest.mark.parametrize("option", [["--models", "cross_entropy"], ["--seed", "3"], ["--tensorboard"]])
 def test_options_that_would_do_nothing_are_refused(study, option):
     with pytest.raises(SystemExit):
         parse([*study, *option])

@@ -236,3 +236,49 @@ def test_rows_of_two_profiles_are_told_apart_under_both_protocols():
     runs = [run(0.9, profile="long", **leaked), run(0.6, profile="short", protocol="clean", **leaked)]
     reason = measured.say(None, "/claims/0", rule, runs).reason
     assert "90.0 % paper (25.0 % leaked, `long`, seeds 0), 60.0 % clean (25.0 % leaked, `short`" in reason
+
+
+FIGURE = {"where": "Figure 1", "what": "curves", "numbers": "/tables/1"}
+
+
+@pytest.mark.parametrize(
+    ("runs", "verdict"),
+    [([], "open"), ([run()], "consistent"), ([run(0.8, (0.78, 0.82))], "refuted")],
+)
+def test_a_figure_has_the_verdict_of_all_its_numbers(runs, verdict):
+    tables = {
+        "1": DOCUMENT["tables"]["1"],
+        "10": {"where": "Table 10", "rows": [{"model": "A", "accuracy": 1}]},
+    }
+    tables["10"]["otherwise"] = {"verdict": "refuted", "reason": "another table"}
+    [*_, figure] = entries("paper", Document({"tables": tables, "figures": [FIGURE]}), runs)
+    assert figure.verdict == verdict and "Its 1 numbers: 1 " in figure.reason
+
+
+def test_a_figure_of_no_number_is_named():
+    with pytest.raises(ValueError, match="Figure 1 names the numbers /tables/2; there are none"):
+        document = Document({"tables": DOCUMENT["tables"], "figures": [FIGURE | {"numbers": "/tables/2"}]})
+        entries("paper", document, [])
+
+
+@pytest.mark.parametrize(
+    ("row", "verdict"),
+    [
+        ({"class": "a", "images": 30}, "confirmed"),
+        ({"class": "a", "images": 31}, "refuted"),
+        ({"class": "unknown", "images": 30}, "open"),
+        ({"class": "a", "share": 49}, "open"),
+    ],
+)
+def test_only_counts_of_known_classes_are_compared(tmp_path, monkeypatch, row, verdict):
+    monkeypatch.setattr(measured, "RESULTS", tmp_path)
+    (tmp_path / "class_counts-squares.json").write_text('{"counts": {"a": 30, "b": 20}}')
+    rule = {"kind": "data", "experiment": "paper", "data": "squares", "protocol": "paper"}
+    table = {
+        "where": "Table 1",
+        "measured": rule,
+        "otherwise": {"verdict": "open", "reason": "x"},
+        "rows": [row],
+    }
+    [entry] = entries("paper", Document({"tables": {"1": table}}), [])
+    assert entry.verdict == verdict
