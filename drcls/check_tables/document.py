@@ -206,6 +206,9 @@ def _column(place):
 
 
 def _digits(value):
+    """Digits behind the point of a number; of a list, such as an interval, the most that its numbers show."""
+    if isinstance(value, list):
+        return max(map(_digits, value), default=0)
     if not isinstance(value, Real):
         return 0
     digits = f"{value:.10f}".rstrip("0")

@@ -17,6 +17,15 @@ def test_decimals_go_from_row_to_table_to_column():
     assert [document.decimals(f"/tables/1/rows/{i}/accuracy") for i in range(3)] == [1, 1, 0]
 
 
+def test_a_column_of_intervals_has_the_digits_of_its_bounds():
+    rows = [{"accuracy": 90.83, "interval": [86.1, 95.6]}, {"accuracy": 88.3, "interval": [82.59, 94]}]
+    document = Document({"tables": {"1": {"rows": rows, "decimals": {"accuracy": 2}}}})
+    assert [document.decimals(f"/tables/1/rows/0/interval/{side}") for side in (0, 1)] == [2, 2]
+    del rows[1]
+    assert document.decimals("/tables/1/rows/0/interval/0") == 1
+    assert made(interval=[]).decimals("/tables/1/rows/0/interval") == 0
+
+
 def test_shares_and_their_rounding():
     share, half = made(accuracy=96.12).share("/tables/1/rows/0/accuracy")
     assert share == pytest.approx(0.9612) and half == pytest.approx(0.00005, rel=1e-3)

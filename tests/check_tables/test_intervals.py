@@ -30,6 +30,15 @@ def test_an_interval_cut_at_one_is_no_fault():
     assert verdicts(one([90.24, 100.0], accuracy=96.67, n=30), "interval") == ["consistent"] * 2
 
 
+@pytest.mark.parametrize("decimals", [{}, {"decimals": {"accuracy": 2}}])
+def test_bounds_without_stated_decimals_have_those_they_show(decimals):
+    # Wald for 109 of 120: 0.90833 +- 1.96 sqrt(0.90833 * 0.09167 / 120) = 0.85670 to 0.95996.
+    for interval, expected in (([86.1, 95.6], "inconsistent"), ([85.7, 96.0], "consistent")):
+        row = {"accuracy": 90.83, "interval": interval}
+        document = table([row], num_test=120, interval_method="wald", **decimals)
+        assert verdicts(document, "interval") == [expected] * 2
+
+
 def test_without_a_method_only_a_wrong_width_is_named():
     assert verdicts(one([94.9, 97.3], None), "interval_width") == ["note"]
     assert verdicts(one([95.9, 96.3], None), "interval_width") == ["inconsistent"]
