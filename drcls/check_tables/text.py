@@ -1,5 +1,7 @@
 """Numbers in the running text against the tables they speak of."""
 
+import math
+
 from drcls.check_tables.finding import agreement
 
 
@@ -7,7 +9,8 @@ def text_against_cells(document):
     """Items of `text` that name their origin.
 
     `same_as` one place; `sum_of` several; `difference_of` (a, b), a - b; `percent_of` (part, whole); `relative_of`
-    (a, b), the relative change from b to a in percent. Both sides may be rounded.
+    (a, b), the relative change from b to a in percent. Both sides may be rounded. A repeated number agrees where
+    the one with fewer digits is the other rounded: with as many digits, they must be the same.
     """
     findings = []
     for index, item in enumerate(document.text):
@@ -19,7 +22,8 @@ def text_against_cells(document):
             value, slack, shown = derive(document, cells)
             reported = document.number(place)
             arithmetic = f"{shown} = {value:.10g}, reported {reported:.10g}."
-            agrees = abs(value - reported) <= document.half(place) + slack
+            half = document.half(place)
+            agrees = abs(value - reported) <= (max(half, slack) if name == "same_as" else half + slack)
             findings.append(agreement("text_against_table", [place], agrees, arithmetic))
     return findings
 
@@ -50,7 +54,7 @@ def difference_from_first(document):
 
 
 def _same(document, cells):
-    return document.number(cells[0]), 0.0, cells[0]
+    return document.number(cells[0]), _rounding(document, cells[0]), cells[0]
 
 
 def _sum(document, cells):
@@ -64,19 +68,37 @@ def _difference(document, cells):
 
 
 def _percent(document, cells):
+    ratio, slack = _ratio(document, cells)
     part, whole = (document.number(cell) for cell in cells)
-    return 100 * part / whole, 0.0, f"100 x {part:g} / {whole:g}"
+    return 100 * ratio, 100 * slack, f"100 x {part:g} / {whole:g}"
 
 
 def _relative(document, cells):
+    ratio, slack = _ratio(document, cells)
     after, before = (document.number(cell) for cell in cells)
-    slack = 100 * (_rounding(document, cells[0]) + _rounding(document, cells[1]) * after / before) / before
-    return 100 * (after / before - 1), slack, f"100 x ({after:g} / {before:g} - 1)"
+    return 100 * (ratio - 1), 100 * slack, f"100 x ({after:g} / {before:g} - 1)"
+
+
+def _ratio(document, cells):
+    """The quotient of two reported numbers, and the most that their rounding can have moved it."""
+    (above, half_above), (below, half_below) = (
+        (document.number(cell), _rounding(document, cell)) for cell in cells
+    )
+    ratio = above / below
+    if half_below >= abs(below):
+        return ratio, math.inf
+    # A quotient rises or falls all along in each of the two, so the ends of their ranges move it most.
+    ends = [
+        (above + up) / (below + down)
+        for up in (-half_above, half_above)
+        for down in (-half_below, half_below)
+    ]
+    return ratio, max(abs(end - ratio) for end in ends)
 
 
 def _rounding(document, cell):
-    """Half a digit of a rounded number; whole numbers are counts and exact."""
-    return document.half(cell) if document.decimals(cell) else 0.0
+    """Half a digit of a rounded number; whole numbers are counts and exact, unless they are percentages."""
+    return document.half(cell) if document.decimals(cell) or document.scale(cell) == 100 else 0.0
 
 
 DERIVATIONS = {

@@ -31,6 +31,49 @@ def test_text_may_round_more():
     assert verdicts(document, "text_against_table") == ["consistent"]
 
 
+@pytest.mark.parametrize(
+    ("cell", "value", "expected"),
+    [
+        (96.1, 96.12, "consistent"),
+        (96.1, 96.15, "consistent"),
+        (96.1, 96.16, "inconsistent"),
+        # With as many digits on both sides no rounding explains a difference.
+        (96.12, 96.13, "inconsistent"),
+        (96, 96.1, "consistent"),
+        (96, 97, "inconsistent"),
+    ],
+)
+def test_a_table_may_round_more(cell, value, expected):
+    document = table([{"accuracy": cell}]) | {"text": [{"value": value, "same_as": CELLS[0]}]}
+    assert verdicts(document, "text_against_table") == [expected]
+
+
+@pytest.mark.parametrize(
+    ("origin", "value", "expected"),
+    [
+        # 1.15 / 3.45 is 33.33 %, 1.22 / 3.39 is 35.99 %, 1.25 / 3.35 is 37.31 %.
+        ("percent_of", 36.0, "consistent"),
+        ("percent_of", 33.3, "consistent"),
+        ("percent_of", 37.6, "inconsistent"),
+        # The same less 100.
+        ("relative_of", -64.0, "consistent"),
+        ("relative_of", -62.4, "inconsistent"),
+    ],
+)
+def test_a_quotient_of_rounded_numbers(origin, value, expected):
+    cells = ["/text/0/value", "/text/1/value"]
+    text = [{"value": 1.2}, {"value": 3.4}, {"value": value, "decimals": 1, origin: cells}]
+    assert verdicts({"text": text}, "text_against_table") == [expected]
+
+
+def test_a_quotient_of_counts_has_no_slack():
+    rows = [{"images": 345}, {"images": 3392}]
+    cells = ["/tables/1/rows/0/images", "/tables/1/rows/1/images"]
+    for value, expected in ((10.17, "consistent"), (10.18, "inconsistent")):
+        document = table(rows, unit="images") | {"text": [{"value": value, "percent_of": cells}]}
+        assert verdicts(document, "text_against_table") == [expected]
+
+
 def test_a_row_that_repeats_another():
     rows = [{"accuracy": 92.80}, {"accuracy": 92.8, "decimals": 1, "same_as": {"accuracy": CELLS[0]}}]
     assert verdicts(table(rows, decimals=2), "repeated") == ["consistent"]
