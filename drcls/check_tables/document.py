@@ -18,6 +18,8 @@ SECTIONS = {
     "claims": list,
 }
 SECTIONS |= {"equations": list, "figures": list, "same_test_part": list, "diagonals": list}
+# Columns that hold counts beside a table's percentages.
+COUNTS = {"images", "support", "counts", "total"}
 UNITS = {"percent": 100.0, "share": 1.0, "images": 1.0, "number": 1.0}
 
 
@@ -101,8 +103,11 @@ class Document:
         return [row["images"] for row in value["rows"]] if isinstance(value, dict) else value
 
     def unit(self, table, column):
+        """The unit of a table's column: what the table says, percent where it says nothing; counts are images."""
         units = table.get("unit", "percent")
-        return units.get(column, "number") if isinstance(units, dict) else units
+        if isinstance(units, dict):
+            return units.get(column, "number")
+        return "images" if column in COUNTS else units
 
     def scale(self, place):
         """How many reported units make one: 100 for percent, else 1."""

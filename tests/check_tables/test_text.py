@@ -74,6 +74,14 @@ def test_a_quotient_of_counts_has_no_slack():
         assert verdicts(document, "text_against_table") == [expected]
 
 
+def test_counts_beside_percentages_are_exact():
+    rows = [{"accuracy": 90, "support": 300}, {"accuracy": 80, "support": 200}]
+    cells = ["/tables/1/rows/0/support", "/tables/1/rows/1/support"]
+    for value, expected in ((500, "consistent"), (501, "inconsistent")):
+        document = table(rows) | {"text": [{"value": value, "sum_of": cells}]}
+        assert verdicts(document, "text_against_table") == [expected]
+
+
 def test_a_row_that_repeats_another():
     rows = [{"accuracy": 92.80}, {"accuracy": 92.8, "decimals": 1, "same_as": {"accuracy": CELLS[0]}}]
     assert verdicts(table(rows, decimals=2), "repeated") == ["consistent"]
