@@ -92,7 +92,11 @@ def _supports(document, table, row):
 
 def _row_counts(shares, support):
     (precision, dp), (recall, dr), (f1, df) = shares
-    for hits in range(max(0, math.ceil((recall - dr) * support)), math.floor((recall + dr) * support) + 1):
+    least, largest = (
+        max(0, math.ceil((recall - dr) * support)),
+        min(support, math.floor((recall + dr) * support)),
+    )
+    for hits in range(least, largest + 1):
         if hits == 0:
             # Nothing predicted, or nothing predicted rightly: both report 0, and the number stays open.
             if precision <= dp and f1 <= df:

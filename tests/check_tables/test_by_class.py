@@ -46,6 +46,14 @@ def test_given_supports_are_used():
     assert "inconsistent" in verdicts(document(rows), "integer_solution")
 
 
+def test_hits_do_not_exceed_the_images_of_a_class():
+    # Recall 1.00 is 0.995 to 1.005: 498 to 502 of 500, of which there are 498 to 500.
+    row = {"class": "a", "precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 500}
+    made = Document({"tables": {"1": {"unit": "share", "decimals": 2, "rows": [row]}}})
+    [possible] = possible_counts(made, "/tables/1")
+    assert {hits for hits, _, _ in possible} == {498, 499, 500}
+
+
 def test_a_class_never_predicted():
     rows = [
         {"class": "a", "precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 5},
