@@ -176,17 +176,32 @@ def column_totals(document):
         test = claim.get("test", {})
         if test.get("kind") != "column_totals":
             continue
-        table = document.tables[test["table"]]
-        solutions = joint_solutions(
-            possible_counts(document, f"/tables/{test['table']}"), document.num_test(table)
-        )
-        holds = any(all(counts[1] == counts[2] for counts in solution) for solution in solutions)
-        shown = _listed(table, solutions[0])
-        arithmetic = (
-            f"{_number_of(solutions)}; rows and columns {'can' if holds else 'cannot'} be equal: {shown}."
-        )
-        findings.append(agreement("column_totals", [f"/claims/{index}"], holds, arithmetic))
+        holds, arithmetic = _equal_totals(document, test["table"])
+        decided = note if holds is None else consistent if holds else inconsistent
+        findings.append(decided("column_totals", [f"/claims/{index}"], arithmetic))
     return findings
+
+
+def _equal_totals(document, number):
+    """Whether a table by class can have as many predicted as true images in each class, and why.
+
+    None where that cannot be decided. A table without any solution is an error of `integer_solution`, at its cells;
+    what the claim says of it is then left open.
+    """
+    table = document.tables[number]
+    possible = possible_counts(document, f"/tables/{number}")
+    solutions = None if possible is None else joint_solutions(possible, document.num_test(table))
+    if solutions is None:
+        why = "its classes' images are not known" if possible is None else "its solutions cannot be listed"
+        return None, f"Cannot be decided from Table {number}: {why}."
+    if not solutions:
+        return None, f"Cannot be decided: Table {number} has no whole-number solution."
+    holds = any(all(support == predicted for _, support, predicted in solution) for solution in solutions)
+    shown = _listed(table, solutions[0])
+    return (
+        holds,
+        f"{_number_of(solutions)}; rows and columns {'can' if holds else 'cannot'} be equal: {shown}.",
+    )
 
 
 def second_opinion(document):

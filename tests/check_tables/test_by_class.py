@@ -83,6 +83,28 @@ def test_columns_cannot_match_rows():
     assert verdicts(document(claims=[claim]), "column_totals") == ["inconsistent"]
 
 
+def test_column_totals_that_cannot_be_decided():
+    claim = {"where": "", "what": "", "test": {"kind": "column_totals", "table": "5"}}
+    # No whole numbers give a recall of 99.15 % of 180 or 181: the table is at fault, and is said to be.
+    broken = document([TABLE_5[0] | {"recall": 99.15}, *TABLE_5[1:]], claims=[claim])
+    [(verdict, arithmetic)] = said(broken, "column_totals")
+    assert verdict == "note" and "no whole-number solution" in arithmetic
+    assert verdicts(broken, "integer_solution") == ["inconsistent"]
+    # Without a support or a balanced set nothing says how many images a class has.
+    unknown = document(claims=[claim])
+    del unknown["datasets"]["fundus"]["balanced"]
+    [(verdict, arithmetic)] = said(unknown, "column_totals")
+    assert verdict == "note" and "images are not known" in arithmetic
+    # With a class never predicted rightly the predicted images stay open.
+    rows = [
+        {"class": "a", "precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 5},
+        {"class": "b", "precision": 50.0, "recall": 100.0, "f1": 66.67, "support": 5},
+    ]
+    open_table = {"tables": {"5": {"num_test": 10, "rows": rows}}, "claims": [claim]}
+    [(verdict, arithmetic)] = said(open_table, "column_totals")
+    assert verdict == "note" and "cannot be listed" in arithmetic
+
+
 def test_mlscorecheck_agrees():
     pytest.importorskip("mlscorecheck")
     assert verdicts(document(), "mlscorecheck") == ["consistent"] * 5
