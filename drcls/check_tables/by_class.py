@@ -32,13 +32,14 @@ def _f1(precision, recall):
 def integer_solutions(document):
     """Whether whole numbers of hits, images and predicted images give a table, and a diagonal in the text.
 
-    The images of a class are its `support`, or, in an even part of a balanced set, n/C rounded down or up.
+    The images of a class are its `support`, or, in an even part of a balanced set, n/C rounded down or up. Rows
+    without a `class` are no classes of one test part, and their tables are passed over.
     """
     findings = []
     for number, table in document.tables.items():
         place = f"/tables/{number}"
         if not table["rows"] or not all(
-            row.get(name) is not None for row in table["rows"] for name in MEASURES
+            row.get(name) is not None for row in table["rows"] for name in ("class", *MEASURES)
         ):
             continue
         possible = possible_counts(document, place)
@@ -69,8 +70,13 @@ def integer_solutions(document):
 
 
 def possible_counts(document, place):
-    """For each row, all (hits, images, predicted) that round to it; None where the images are not known."""
+    """For each row, all (hits, images, predicted) that round to it; None where the images are not known.
+
+    Rows that are no classes have no images of their own to count.
+    """
     table, possible = document.at(place), []
+    if not all("class" in row for row in table["rows"]):
+        return None
     for index, row in enumerate(table["rows"]):
         supports = _supports(document, table, row)
         if supports is None:
@@ -135,6 +141,11 @@ def _against_diagonals(document, number, table, solutions):
         if entry.get("by_class") != number:
             continue
         for name, reported in entry["hits"].items():
+            if name not in classes:
+                raise ValueError(
+                    f"/diagonals/{index}/hits must name classes of Table {number} ({', '.join(classes)}), "
+                    f"received {name!r}"
+                )
             column = classes.index(name)
             hits = sorted({solution[column][0] for solution in solutions})
             supports = sorted({solution[column][1] for solution in solutions})
@@ -206,7 +217,7 @@ def _equal_totals(document, number):
 
 def second_opinion(document):
     """The same question put to mlscorecheck (Fazekas and Kovacs 2024), class by class; nothing without it."""
-    if not any(document.rows(*MEASURES)):
+    if not any(document.rows("class", *MEASURES)):
         return []
     try:
         from mlscorecheck.check.binary import check_1_testset_no_kfold
@@ -222,7 +233,7 @@ def second_opinion(document):
 
     logging.getLogger("mlscorecheck").setLevel(logging.ERROR)
     findings = []
-    for place, table, row in document.rows(*MEASURES):
+    for place, table, row in document.rows("class", *MEASURES):
         n, supports = document.num_test(table, row), _supports(document, table, row)
         if n is None or supports is None:
             continue

@@ -62,6 +62,26 @@ def test_a_class_never_predicted():
     assert verdicts({"tables": {"1": {"num_test": 10, "rows": rows}}}, "integer_solution") == ["consistent"]
 
 
+def test_rows_by_model_are_no_classes():
+    # Each row has a solution, but the two supports are of the same 100 images and do not sum to the test part.
+    rows = [
+        {"model": "A", "precision": 90.0, "recall": 90.0, "f1": 90.0, "support": 100},
+        {"model": "B", "precision": 80.0, "recall": 80.0, "f1": 80.0, "support": 100},
+    ]
+    claim = {"where": "", "what": "", "test": {"kind": "column_totals", "table": "1"}}
+    made = {"tables": {"1": {"num_test": 100, "decimals": 1, "rows": rows}}, "claims": [claim]}
+    assert verdicts(made, "harmonic_mean") == ["consistent"] * 2
+    assert not said(made, "integer_solution") and not said(made, "mlscorecheck")
+    assert verdicts(made, "column_totals") == ["note"]
+
+
+def test_a_class_that_the_table_lacks_is_named():
+    made = document(diagonals=[{"by_class": "5", "hits": {"Mild": 180, "mild": 180}}])
+    message = r"/diagonals/0/hits must name classes of Table 5 \(Mild, Moderate, .*\), received 'mild'"
+    with pytest.raises(ValueError, match=message):
+        said(made, "diagonal")
+
+
 def test_a_diagonal_of_the_text():
     hits = {"Mild": 180, "Moderate": 159, "No_DR": 176, "Proliferate_DR": 176, "Severe": 180}
     findings = said(document(diagonals=[{"by_class": "5", "hits": hits}]), "diagonal")
