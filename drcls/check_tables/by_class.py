@@ -135,7 +135,8 @@ def joint_solutions(possible, n):
 
 def _against_diagonals(document, number, table, solutions):
     """Hits that the text gives by class (`diagonals`) against the solutions of the table they belong to."""
-    classes = [row["class"] for row in table["rows"]]
+    # Names of a JSON object are text, where a table may number its classes.
+    classes = [str(row["class"]) for row in table["rows"]]
     findings = []
     for index, entry in enumerate(document.diagonals):
         if entry.get("by_class") != number:

@@ -75,6 +75,12 @@ def test_rows_by_model_are_no_classes():
     assert verdicts(made, "column_totals") == ["note"]
 
 
+def test_a_diagonal_of_numbered_classes():
+    rows = [row | {"class": i} for i, row in enumerate(TABLE_5)]
+    made = document(rows, diagonals=[{"by_class": "5", "hits": {"0": 180, "1": 159}}])
+    assert verdicts(made, "diagonal") == ["consistent", "inconsistent"]
+
+
 def test_a_class_that_the_table_lacks_is_named():
     made = document(diagonals=[{"by_class": "5", "hits": {"Mild": 180, "mild": 180}}])
     message = r"/diagonals/0/hits must name classes of Table 5 \(Mild, Moderate, .*\), received 'mild'"
