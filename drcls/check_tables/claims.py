@@ -7,12 +7,12 @@ import math
 
 from scipy.stats import norm, spearmanr
 
-from drcls.check_tables.finding import agreement, inconsistent
+from drcls.check_tables.finding import agreement, inconsistent, note
 from drcls.metrics.intervals import wald_interval
 
 
 def claims_against_numbers(document):
-    """Decide each claim whose `test` is of a kind known here."""
+    """Decide each claim whose `test` is of a kind known here; a note says what keeps one from being decided."""
     findings = []
     for index, claim in enumerate(document.claims):
         test = claim.get("test")
@@ -25,7 +25,9 @@ def claims_against_numbers(document):
         if decide:
             holds, arithmetic = decide(document, test)
             rule, places = f"claim_{test['kind']}", [f"/claims/{index}"]
-            if holds or test["kind"] not in TESTS_OF_SIGNIFICANCE:
+            if holds is None:
+                findings.append(note(rule, places, arithmetic))
+            elif holds or test["kind"] not in TESTS_OF_SIGNIFICANCE:
                 findings.append(agreement(rule, places, holds, arithmetic))
             else:
                 # What a test does not find may be there all the same.
@@ -89,34 +91,78 @@ def _rises_to_peak(document, test):
 
 
 def _intervals_apart(document, test):
-    """The 95 % intervals of two `rows` do not overlap; computed with Wald where the table's n is known."""
-    intervals, reported = [], []
-    for place in test["rows"]:
-        table, row = document.tables[place.split("/")[2]], document.at(place)
-        share = document.share(f"{place}/accuracy")[0]
-        intervals.append(wald_interval(share, document.num_test(table, row)))
-        reported.append(row["interval"])
+    """The 95 % intervals of two `rows` do not overlap: Wald's where n is known, else as reported."""
+    sizes = [_num_test(document, place) for place in test["rows"]]
+    intervals = [_interval(document, place, n) for place, n in zip(test["rows"], sizes, strict=True)]
+    if None in intervals:
+        return (
+            None,
+            f"Cannot be decided: {_without(test['rows'], intervals)} has neither an interval nor a known number of "
+            "test images.",
+        )
     apart = max(low for low, _ in intervals) > min(high for _, high in intervals)
     shown = " and ".join(f"{100 * low:.2f} to {100 * high:.2f}" for low, high in intervals)
-    return (
-        apart,
-        f"With the test part's n the intervals are {shown} %; reported {reported[0]} and {reported[1]}.",
-    )
+    if None in sizes:
+        return apart, f"The intervals are {shown} %, as reported for {_without(test['rows'], sizes)}."
+    reported = [document.at(place).get("interval") for place in test["rows"]]
+    beside = f"; reported {' and '.join(map(str, reported))}" if None not in reported else ""
+    return apart, f"With the test part's n the intervals are {shown} %{beside}."
+
+
+def _interval(document, place, n):
+    """(low, high) of a row: Wald's with n, the reported one where n is not known, None without either."""
+    if n is not None:
+        return wald_interval(document.share(f"{place}/accuracy")[0], n)
+    if document.at(place).get("interval") is None:
+        return None
+    return tuple(document.share(f"{place}/interval/{side}")[0] for side in (0, 1))
 
 
 def _differ(document, test):
     """The accuracies of two `rows` differ at 5 %, by the two-proportion z test: the pairing is not reported."""
-    shares, table = (
-        [document.share(f"{place}/accuracy")[0] for place in test["rows"]],
-        test["rows"][0].split("/")[2],
-    )
-    n = document.num_test(document.tables[table], document.at(test["rows"][0]))
-    first, second = (round(share * n) for share in shares)
-    pooled = (first + second) / (2 * n)
-    z = (first - second) / n / math.sqrt(2 * pooled * (1 - pooled) / n)
+    sizes = [_num_test(document, place) for place in test["rows"]]
+    if None in sizes:
+        return (
+            None,
+            f"Cannot be decided: how many images {_without(test['rows'], sizes)} was tested on is not known.",
+        )
+    hits = [
+        round(document.share(f"{place}/accuracy")[0] * n)
+        for place, n in zip(test["rows"], sizes, strict=True)
+    ]
+    z = two_proportion_z(hits, sizes)
     p_value = 2 * norm.sf(abs(z))
-    shown = f"{first} and {second} of {n}: z = {z:.2f}, two-sided p = {p_value:.2g}"
-    return p_value < 0.05, f"{shown} (unpaired; a paired test needs the predictions)."
+    (first, second), (n, other) = hits, sizes
+    shown = f"{first} and {second} of {n}" if n == other else f"{first} of {n} and {second} of {other}"
+    return (
+        p_value < 0.05,
+        f"{shown}: z = {z:.2f}, two-sided p = {p_value:.2g} (unpaired; a paired test needs the predictions).",
+    )
+
+
+def two_proportion_z(hits, sizes):
+    """The z statistic of two proportions k/n with a pooled variance; 0 where all or none are hits.
+
+    z = (k1/n1 - k2/n2) / sqrt(p (1 - p) (1/n1 + 1/n2)), p = (k1 + k2) / (n1 + n2).
+
+    Example:
+        >>> round(two_proportion_z([9100, 88], [10_000, 100]), 2)
+        1.04
+    """
+    (first, second), (n, other) = hits, sizes
+    pooled = (first + second) / (n + other)
+    if pooled in (0, 1):
+        return 0.0
+    return (first / n - second / other) / math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / other))
+
+
+def _num_test(document, place):
+    """Number of test images of a row, None where it is not known."""
+    return document.num_test(document.tables[place.split("/")[2]], document.at(place))
+
+
+def _without(places, values):
+    return " and ".join(place for place, value in zip(places, values, strict=True) if value is None)
 
 
 def _trend(document, test):

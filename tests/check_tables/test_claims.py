@@ -51,6 +51,56 @@ def test_a_two_proportion_test_by_hand():
     assert "868 and 858 of 903: z = 1.14, two-sided p = 0.25" in arithmetic
 
 
+def claimed(kind, rows, **more):
+    test = {"kind": kind, "rows": [ROW_A, ROW_B]}
+    return table(rows, **more) | {"claims": [{"where": "", "what": "", "test": test}]}
+
+
+def test_two_proportions_of_different_numbers_of_images():
+    # p = 9188 / 10100 = 0.90970; 0.03 / sqrt(0.90970 * 0.09030 * (1/10000 + 1/100)) = 0.03 / 0.028803 = 1.0416
+    rows = [{"accuracy": 91, "num_test": 10_000}, {"accuracy": 88, "num_test": 100}]
+    [(verdict, arithmetic)] = said(claimed("differ", rows), "claim_differ")
+    assert verdict == "inconsistent"
+    assert "9100 of 10000 and 88 of 100: z = 1.04, two-sided p = 0.3 (" in arithmetic
+
+
+@pytest.mark.parametrize("accuracy", [0, 100])
+def test_two_rows_without_an_error_or_without_a_hit_do_not_differ(accuracy):
+    rows = [{"accuracy": accuracy}, {"accuracy": accuracy}]
+    [(verdict, arithmetic)] = said(claimed("differ", rows, num_test=50), "claim_differ")
+    assert verdict == "inconsistent" and "z = 0.00, two-sided p = 1 (" in arithmetic
+
+
+def test_without_a_number_of_images_a_difference_is_left_open():
+    rows = [{"accuracy": 91, "num_test": 10_000}, {"accuracy": 88}]
+    [(verdict, arithmetic)] = said(claimed("differ", rows), "claim_differ")
+    assert verdict == "note" and ROW_B in arithmetic and ROW_A not in arithmetic
+
+
+@pytest.mark.parametrize(
+    ("rows", "verdict", "shown"),
+    [
+        (ROWS[:2], "inconsistent", "95.23 to 96.98 and 94.05 to 95.97 %, as reported for"),
+        ([ROWS[0], ROWS[2]], "consistent", "95.23 to 96.98 and 92.75 to 94.82 %, as reported for"),
+        # Wald with n = 903 is 94.86 to 97.38.
+        (
+            [ROWS[0] | {"num_test": 903}, ROWS[2]],
+            "consistent",
+            f"94.86 to 97.38 and 92.75 to 94.82 %, as reported for {ROW_B}.",
+        ),
+        ([ROWS[0], {"accuracy": 93.8}], "note", f"Cannot be decided: {ROW_B} has neither"),
+        (
+            [{"accuracy": 96.12, "num_test": 903}, {"accuracy": 93.8, "num_test": 903}],
+            "inconsistent",
+            "94.86 to 97.38 and 92.23 to 95.37 %.",
+        ),
+    ],
+)
+def test_intervals_without_a_number_of_images_are_those_reported(rows, verdict, shown):
+    [(found, arithmetic)] = said(claimed("intervals_apart", rows), "claim_intervals_apart")
+    assert found == verdict and shown in arithmetic
+
+
 def test_a_gain_in_mean_one_vs_rest_accuracy():
     test = {"kind": "one_vs_rest", "cell": "/text/0/value", "classes": 5, "difference": True}
     document = {"text": [{"value": 1.97}], "claims": [{"where": "", "what": "", "test": test}]}
