@@ -97,8 +97,8 @@ def _intervals_apart(document, test):
     if None in intervals:
         return (
             None,
-            f"Cannot be decided: {_without(test['rows'], intervals)} has neither an interval nor a known number of "
-            "test images.",
+            "Cannot be decided: neither an interval nor a number of test images is known for "
+            f"{_without(test['rows'], intervals)}.",
         )
     apart = max(low for low, _ in intervals) > min(high for _, high in intervals)
     shown = " and ".join(f"{100 * low:.2f} to {100 * high:.2f}" for low, high in intervals)
@@ -124,7 +124,7 @@ def _differ(document, test):
     if None in sizes:
         return (
             None,
-            f"Cannot be decided: how many images {_without(test['rows'], sizes)} was tested on is not known.",
+            f"Cannot be decided: no number of test images is known for {_without(test['rows'], sizes)}.",
         )
     hits = [
         round(document.share(f"{place}/accuracy")[0] * n)
@@ -180,7 +180,7 @@ def _trend(document, test):
 
 def _one_vs_rest(document, test):
     """`cell`, if a mean accuracy of `classes` one-vs-rest questions, as multiclass accuracy; always holds."""
-    value, classes = document.number(test["cell"]), test["classes"]
+    value, classes = document.percent(test["cell"]), test["classes"]
     multiclass = value * classes / 2 if test.get("difference") else 100 - (100 - value) * classes / 2
     return (
         True,

@@ -111,11 +111,15 @@ class Document:
 
     def scale(self, place):
         """How many reported units make one: 100 for percent, else 1."""
+        return UNITS[self.unit_at(place)]
+
+    def unit_at(self, place):
+        """The unit of a number: of its table's column, else of the object around it; "number" where none is said."""
         table = self._table_of(place)
         if table is not None:
-            return UNITS[self.unit(table, _column(place))]
+            return self.unit(table, _column(place))
         owner = self.at(_parent(place))
-        return UNITS[owner.get("unit", "number")] if isinstance(owner, dict) else 1.0
+        return owner.get("unit", "number") if isinstance(owner, dict) else "number"
 
     def decimals(self, place):
         """Digits behind the point with which the number was reported.
@@ -146,6 +150,10 @@ class Document:
         """A reported percentage or share, as (value, half a digit), both in 0..1."""
         scale = self.scale(place)
         return self.number(place) / scale, self.half(place) / scale
+
+    def percent(self, place):
+        """A reported percentage or share in percent; a number of the text without a unit stands in percent."""
+        return self.number(place) if self.unit_at(place) == "number" else 100 * self.share(place)[0]
 
     def num_test(self, table, row=None):
         """Number of test images of a row or table, None where it is not known."""

@@ -88,7 +88,11 @@ def test_without_a_number_of_images_a_difference_is_left_open():
             "consistent",
             f"94.86 to 97.38 and 92.75 to 94.82 %, as reported for {ROW_B}.",
         ),
-        ([ROWS[0], {"accuracy": 93.8}], "note", f"Cannot be decided: {ROW_B} has neither"),
+        (
+            [ROWS[0], {"accuracy": 93.8}],
+            "note",
+            f"neither an interval nor a number of test images is known for {ROW_B}.",
+        ),
         (
             [{"accuracy": 96.12, "num_test": 903}, {"accuracy": 93.8, "num_test": 903}],
             "inconsistent",
@@ -99,6 +103,15 @@ def test_without_a_number_of_images_a_difference_is_left_open():
 def test_intervals_without_a_number_of_images_are_those_reported(rows, verdict, shown):
     [(found, arithmetic)] = said(claimed("intervals_apart", rows), "claim_intervals_apart")
     assert found == verdict and shown in arithmetic
+
+
+@pytest.mark.parametrize(("unit", "accuracy"), [("percent", 96.12), ("share", 0.9612)])
+def test_a_mean_one_vs_rest_accuracy_in_either_unit(unit, accuracy):
+    # 100 - 3.88 * 5 / 2
+    test = {"kind": "one_vs_rest", "cell": A, "classes": 5}
+    document = table([{"accuracy": accuracy}], unit) | {"claims": [{"where": "", "what": "", "test": test}]}
+    [(_, arithmetic)] = said(document, "claim_one_vs_rest")
+    assert arithmetic == "A mean one-vs-rest figure of 96.12 over 5 classes is 90.30 multiclass."
 
 
 def test_a_gain_in_mean_one_vs_rest_accuracy():
