@@ -1,5 +1,6 @@
 """Shares of a known number of images: an accuracy of n images is a whole number over n."""
 
+import itertools
 import math
 
 from drcls.check_tables.finding import agreement, consistent, inconsistent, note
@@ -56,8 +57,8 @@ def common_number(document):
 
 
 def _against_the_whole(entry, cells, fitting, arithmetic):
-    most, wholes = entry["whole_at_most"], [math.floor(n / entry["share"]) for n in fitting]
-    arithmetic += f"; a part of {entry['share']:g} makes that {', '.join(map(str, wholes))} in all"
+    most, wholes = entry["whole_at_most"], [smallest_whole(n, entry["share"]) for n in fitting]
+    arithmetic += f"; a part of {entry['share']:g} makes that at least {', '.join(map(str, wholes))} in all"
     if min(wholes) <= most:
         return note("common_number", cells, f"{arithmetic}, at most {most} exist.")
     arithmetic += (
@@ -65,6 +66,24 @@ def _against_the_whole(entry, cells, fitting, arithmetic):
         "images that should have been removed, or copies; a chance agreement of this kind is not excluded."
     )
     return inconsistent("common_number", cells, arithmetic, severity="warning")
+
+
+def smallest_whole(n, share):
+    """The fewest images of which a part of `share` can be n, rounded up, down or to the nearest.
+
+    Rounding up, as scikit-learn's train_test_split does for the test part, reaches n with the fewest.
+
+    Example:
+        >>> smallest_whole(20, 0.2)
+        96
+    """
+    if not 0 < share <= 1:
+        raise ValueError(
+            f"the share of a part in same_test_part must be above 0 and at most 1, received {share}"
+        )
+    # The product is taken as it is where data are split: 0.07 * 100 is above 7 and rounds up to 8.
+    candidates = itertools.count(max(n, math.floor((n - 1) / share) - 1))
+    return next(whole for whole in candidates if math.ceil(share * whole) >= n)
 
 
 def less_than_an_image(document):

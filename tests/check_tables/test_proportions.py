@@ -1,8 +1,9 @@
 """Accuracies as whole numbers of images."""
 
 import pytest
+from sklearn.model_selection import train_test_split
 
-from drcls.check_tables.proportions import counts
+from drcls.check_tables.proportions import counts, smallest_whole
 from tests.check_tables.documents import said, table, verdicts
 
 
@@ -11,6 +12,29 @@ def test_counts_by_hand():
     assert list(counts(0.9612, 0.00005, 903)) == [868]
     assert list(counts(0.9610, 0.00005, 903)) == []
     assert list(counts(0.5, 0.05, 20)) == [9, 10, 11]
+
+
+@pytest.mark.parametrize(
+    ("n", "share", "whole"),
+    [
+        # ceil(0.2 * 96) = ceil(19.2) = 20, and 0.2 * 95 = 19
+        (20, 0.2, 96),
+        (1, 0.2, 1),
+        (20, 1, 20),
+        # 0.8 * 24 = 19.2 rounds up to 20
+        (20, 0.8, 24),
+    ],
+)
+def test_the_smallest_whole_by_hand(n, share, whole):
+    assert smallest_whole(n, share) == whole
+
+
+@pytest.mark.parametrize("share", [0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 1 / 3, 0.8])
+def test_no_smaller_whole_is_split_so(share):
+    """Each size that scikit-learn gives a test part is one of the whole, and none below the smallest gives it."""
+    sizes = {whole: len(train_test_split(range(whole), test_size=share)[1]) for whole in range(10, 300)}
+    for n in range(max(3, sizes[10] + 1), max(sizes.values())):
+        assert smallest_whole(n, share) == min(whole for whole in sizes if sizes[whole] == n)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +71,15 @@ def test_a_number_common_to_several_accuracies():
     entry = {"cells": [f"/tables/1/rows/{i}/accuracy" for i in range(5)], "at_least": 2000, "at_most": 2800}
     document = table(rows) | {"same_test_part": [entry | {"share": 0.2, "whole_at_most": 11_959}]}
     [(verdict, arithmetic)] = said(document, "common_number")
-    assert verdict == "inconsistent" and "{2524, 2635}" in arithmetic and "661 fewer" in arithmetic
+    assert verdict == "inconsistent" and "{2524, 2635}" in arithmetic and "657 fewer" in arithmetic
+    # A part of 0.2 of 12,616 is 2523.2, rounded up 2524.
+    document["same_test_part"] = [entry | {"share": 0.2, "whole_at_most": 12_616}]
+    assert verdicts(document, "common_number") == ["note"]
+    document["same_test_part"] = [entry | {"share": 0.2, "whole_at_most": 12_615}]
+    assert verdicts(document, "common_number") == ["inconsistent"]
+    document["same_test_part"] = [entry | {"share": 20, "whole_at_most": 12_615}]
+    with pytest.raises(ValueError, match="above 0 and at most 1, received 20"):
+        verdicts(document, "common_number")
     document["same_test_part"] = [entry | {"share": 0.2, "whole_at_most": 13_000}]
     assert verdicts(document, "common_number") == ["note"]
     document["same_test_part"] = [entry | {"at_most": 2500}]
