@@ -46,12 +46,16 @@ def copies_across_the_split(document):
 
     The dictionary answers a training file's label for each test file that is in train, and the largest class for the
     others. Rows of the data set that report less are named. The class weights N / (C n_c) are all 1 afterwards.
+    Where `per_class` is below the largest class, copies alone do not give it: `balanced_total` says so, and nothing
+    is computed from it here.
     """
     findings = []
     for name, data in document.datasets.items():
         if not data.get("balanced_before_split"):
             continue
         counts, size = document.counts(data["class_counts"]), data["balanced"]["per_class"]
+        if size < max(counts):
+            continue
         split = data["split"]
         train_share = split["train"] / sum(split.values())
         leaks = np.array([leaked_share(count, size, train_share) for count in counts])

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drcls.check_tables import check
 from drcls.check_tables.balance import leaked_share, simulated_leak
 from tests.check_tables.documents import said, verdicts
 
@@ -68,6 +69,15 @@ def test_claims_of_a_held_out_part_and_of_weights():
     ]
     for kind in ("held_out", "weighted_loss"):
         assert verdicts(document(claims=claims), f"claim_{kind}") == ["inconsistent"]
+
+
+def test_a_size_below_the_largest_class_is_one_finding():
+    made = document()
+    made["datasets"]["d"]["balanced"] = {"per_class": 1000, "total": 5000}
+    made["datasets"]["d"]["split"] = {"train": 4000, "validation": 500, "test": 500}
+    found = [finding for finding in check(made) if finding.verdict == "inconsistent"]
+    assert [finding.rule for finding in found] == ["balanced_total"]
+    assert "/datasets/d/balanced/per_class" in found[0].places
 
 
 def test_balancing_after_the_split_is_no_fault():
