@@ -80,6 +80,8 @@ def _apply(rule, document):
         raise ValueError(
             f"what the rule {rule.__name__} divides by is 0; counts and totals above 0 were expected there"
         ) from error
+    except OverflowError as error:
+        raise ValueError(f"a number that the rule {rule.__name__} reads is too large: {error}") from error
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         what = f"lacks {error}" if isinstance(error, KeyError) else f"has another form than expected: {error}"
         raise ValueError(f"what the rule {rule.__name__} reads {what}") from error

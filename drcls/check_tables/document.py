@@ -18,6 +18,8 @@ SECTIONS = {
     "claims": list,
 }
 SECTIONS |= {"equations": list, "figures": list, "same_test_part": list, "diagonals": list}
+# A double has so many digits.
+MOST_DECIMALS = 15
 # Columns that hold counts beside a table's percentages.
 COUNTS = {"images", "support", "counts", "total"}
 UNITS = {"percent": 100.0, "share": 1.0, "images": 1.0, "number": 1.0}
@@ -55,11 +57,10 @@ class Document:
             raise ValueError(f'{place} must be an object with a list "rows", received {table!r:.80}')
         units = table.get("unit", "percent")
         for unit in units.values() if isinstance(units, dict) else [units]:
-            if unit not in UNITS:
-                raise ValueError(f"{place}/unit must be one of {', '.join(UNITS)}, received {unit!r}")
+            _check_unit(f"{place}/unit", unit)
         dataset = table.get("dataset")
-        if dataset is not None and dataset not in self.datasets:
-            raise ValueError(f"{place}/dataset must name one of /datasets, received {dataset!r}")
+        if dataset is not None and not (isinstance(dataset, str) and dataset in self.datasets):
+            raise ValueError(f"{place}/dataset must name one of /datasets, received {dataset!r:.80}")
         for index, row in enumerate(table["rows"]):
             if not isinstance(row, dict):
                 raise ValueError(f"{place}/rows/{index} must be an object, received {row!r:.80}")
@@ -119,7 +120,9 @@ class Document:
         if table is not None:
             return self.unit(table, _column(place))
         owner = self.at(_parent(place))
-        return owner.get("unit", "number") if isinstance(owner, dict) else "number"
+        unit = owner.get("unit", "number") if isinstance(owner, dict) else "number"
+        _check_unit(f"{_parent(place)}/unit", unit)
+        return unit
 
     def decimals(self, place):
         """Digits behind the point with which the number was reported.
@@ -128,15 +131,14 @@ class Document:
         """
         table, column = self._table_of(place), _column(place)
         if table is None:
-            owner = self.at(_parent(place))
-            stated = owner.get("decimals") if isinstance(owner, dict) else None
+            stated = _stated_decimals(_parent(place), self.at(_parent(place)), column)
             return stated if stated is not None else _digits(self.at(place))
-        owners = [table]
+        keys = place.split("/")
+        owners = {"/".join(keys[:3]): table}
         if "/rows/" in place:
-            owners.insert(0, table["rows"][int(place.split("/")[4])])
-        for owner in owners:
-            stated = owner.get("decimals")
-            stated = stated.get(column) if isinstance(stated, dict) else stated
+            owners = {"/".join(keys[:5]): table["rows"][int(keys[4])]} | owners
+        for of, owner in owners.items():
+            stated = _stated_decimals(of, owner, column)
             if stated is not None:
                 return stated
         values = [row.get(column) for row in table["rows"]]
@@ -216,6 +218,33 @@ def _parent(place):
 def _column(place):
     keys = place.split("/")
     return keys[5] if len(keys) > 5 else keys[-1]
+
+
+def _check_unit(place, unit):
+    if not isinstance(unit, str) or unit not in UNITS:
+        raise ValueError(f"{place} must be one of {', '.join(UNITS)}, received {unit!r:.80}")
+
+
+def _stated_decimals(place, owner, column):
+    """What the "decimals" of the object at a place say of a column; None where they say nothing."""
+    stated = owner.get("decimals") if isinstance(owner, dict) else None
+    place = f"{place}/decimals"
+    if isinstance(stated, dict):
+        place, stated = f"{place}/{column}", stated.get(column)
+    return None if stated is None else check_decimals(place, stated)
+
+
+def check_decimals(place, stated):
+    """Return a number of digits behind the point, negative where a number was rounded to tens or hundreds.
+
+    Raises:
+        ValueError: names the place where it is none.
+    """
+    if isinstance(stated, bool) or not isinstance(stated, int) or abs(stated) > MOST_DECIMALS:
+        raise ValueError(
+            f"{place} must be a whole number from -{MOST_DECIMALS} to {MOST_DECIMALS}, received {stated!r:.80}"
+        )
+    return stated
 
 
 def _digits(value):

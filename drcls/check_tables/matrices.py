@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.stats import chi2
 
+from drcls.check_tables.document import check_decimals
 from drcls.check_tables.finding import agreement, note
 from drcls.metrics import confusion as measures
 
@@ -70,7 +71,8 @@ def matrix_percentages(document):
             "percent_right": np.array([overall, 1 - overall]),
         }
         for name in [name for name in expected if name in entry]:
-            half = 0.5 * 10.0 ** -entry.get("percent_decimals", 1) + 1e-9
+            decimals = check_decimals(f"{place}/percent_decimals", entry.get("percent_decimals", 1))
+            half = 0.5 * 10.0**-decimals + 1e-9
             for index, value in np.ndenumerate(100 * expected[name]):
                 cell = "/".join([place, name, *map(str, index)])
                 reported = document.number(cell)
