@@ -15,6 +15,7 @@ from pathlib import Path
 
 from drcls.check_tables import check
 from drcls.check_tables.page import as_html, as_text
+from drcls.files import read_json
 
 
 def parser():
@@ -38,10 +39,13 @@ def main(arguments):
     """
     options = parser().parse_args(arguments)
     try:
-        content = json.loads(options.file.read_text(encoding="utf-8"))
-        findings = check(content)
+        content = read_json(options.file)
     except OSError as error:
         return _refuse(f"{options.file} cannot be read: {error.strerror}")
+    except ValueError as error:
+        return _refuse(f"{error}; see docs/check_tables.md")
+    try:
+        findings = check(content)
     except ValueError as error:
         return _refuse(
             f"{options.file} is not a document of reported numbers: {error}; see docs/check_tables.md"

@@ -30,7 +30,9 @@ MALFORMED = [
 def file(tmp_path):
     def write(content):
         path = tmp_path / "numbers.json"
-        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        if not isinstance(content, str | bytes):
+            content = json.dumps(content)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return str(path)
 
     return write
@@ -41,6 +43,11 @@ def test_status_0_and_1(file, capsys):
     assert "0 inconsistent" in capsys.readouterr().out
     assert main([file(BAD)]) == 1
     assert "no count of 903 gives it" in capsys.readouterr().out
+
+
+def test_a_mark_that_editors_on_windows_write_is_no_fault(file, capsys):
+    assert main([file("\ufeff" + json.dumps(GOOD))]) == 0
+    assert "0 inconsistent" in capsys.readouterr().out
 
 
 def test_json_and_page(file, tmp_path, capsys):
@@ -55,7 +62,8 @@ def test_json_and_page(file, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "is not a document of reported numbers"),
+        ("{", "is not valid JSON"),
+        ('{"title": "\ud800"}'.encode("utf-8", "surrogatepass"), "is not valid JSON"),
         ("[]", "must be a JSON object"),
         ({"tables": 1}, "/tables"),
         *MALFORMED,
