@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from drcls.check_tables.document import place_of
 from drcls.check_tables.finding import agreement, consistent, inconsistent
 
 OF_CLASSES = {"macro_precision": "precision", "macro_recall": "recall", "macro_f1": "f1"}
@@ -23,7 +24,7 @@ def macro_of_classes(document):
 
 def _mean_against_macro(document, cell, number, measure):
     rows = range(len(document.tables[number]["rows"]))
-    shares = [document.share(f"/tables/{number}/rows/{index}/{measure}") for index in rows]
+    shares = [document.share(place_of("tables", number, "rows", index, measure)) for index in rows]
     mean, slack = np.mean([share for share, _ in shares]), np.mean([half for _, half in shares])
     reported, half = document.share(cell)
     arithmetic = f"The mean of Table {number}'s {measure} is {mean:.5f}, reported {reported:g}."

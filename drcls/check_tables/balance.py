@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from drcls.check_tables.document import place_of
 from drcls.check_tables.finding import agreement, inconsistent, note
 
 SIMULATIONS = 20
@@ -62,7 +63,7 @@ def copies_across_the_split(document):
         runs = [
             simulated_leak(counts, size, split, np.random.default_rng(seed)) for seed in range(SIMULATIONS)
         ]
-        simulated, place = np.nanmean(runs, axis=0), f"/datasets/{name}/split/test"
+        simulated, place = np.nanmean(runs, axis=0), place_of("datasets", name, "split", "test")
         listed = ", ".join(f"{100 * leak:.1f}" for leak in leaks)
         arithmetic = (
             f"Balancing precedes the split: {100 * leaks.mean():.1f} % of the test images have a copy in train "
@@ -75,7 +76,9 @@ def copies_across_the_split(document):
         arithmetic = (
             f"After balancing n_c = {size} in every class, so N / (C n_c) = 1: the weights do nothing."
         )
-        findings.append(note("class_weights", [f"/datasets/{name}/balanced/per_class"], arithmetic))
+        findings.append(
+            note("class_weights", [place_of("datasets", name, "balanced", "per_class")], arithmetic)
+        )
         findings += _unseen_recalls(document, name, counts, leaks)
         findings += _claims(document, name, leaks.mean())
     return findings
@@ -111,7 +114,9 @@ def _dictionary(document, name, dictionary):
     if best is not None and best > dictionary:
         arithmetic += f"; the best row adds {100 * (best - dictionary):.1f} points to it"
     return note(
-        "dictionary", [cell for cell, _ in below] or [f"/datasets/{name}/split/test"], arithmetic + "."
+        "dictionary",
+        [cell for cell, _ in below] or [place_of("datasets", name, "split", "test")],
+        arithmetic + ".",
     )
 
 

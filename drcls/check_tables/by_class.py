@@ -3,6 +3,7 @@
 import itertools
 import math
 
+from drcls.check_tables.document import place_of
 from drcls.check_tables.finding import agreement, consistent, inconsistent, note
 
 MEASURES = ("precision", "recall", "f1")
@@ -37,7 +38,7 @@ def integer_solutions(document):
     """
     findings = []
     for number, table in document.tables.items():
-        place = f"/tables/{number}"
+        place = place_of("tables", number)
         if not table["rows"] or not all(
             row.get(name) is not None for row in table["rows"] for name in ("class", *MEASURES)
         ):
@@ -158,7 +159,7 @@ def _against_diagonals(document, number, table, solutions):
             ]
             if reported not in hits and mistaken:
                 arithmetic += f"; {reported} is the number of images with {' or '.join(mistaken)}"
-            place = f"/diagonals/{index}/hits/{name}"
+            place = place_of("diagonals", index, "hits", name)
             findings.append(agreement("diagonal", [place], reported in hits, arithmetic + "."))
     return findings + _diagonal_sums(document, number)
 
@@ -169,7 +170,7 @@ def _diagonal_sums(document, number):
         if entry.get("by_class") != number or "table_row" not in entry:
             continue
         cell = f"{entry['table_row']}/accuracy"
-        table = document.tables[entry["table_row"].split("/")[2]]
+        table = document.table_of(entry["table_row"])
         n, total = document.num_test(table), sum(entry["hits"].values())
         share, half = document.share(cell)
         arithmetic = (
@@ -201,7 +202,7 @@ def _equal_totals(document, number):
     what the claim says of it is then left open.
     """
     table = document.tables[number]
-    possible = possible_counts(document, f"/tables/{number}")
+    possible = possible_counts(document, place_of("tables", number))
     solutions = None if possible is None else joint_solutions(possible, document.num_test(table))
     if solutions is None:
         why = "its classes' images are not known" if possible is None else "its solutions cannot be listed"

@@ -158,7 +158,7 @@ def two_proportion_z(hits, sizes):
 
 def _num_test(document, place):
     """Number of test images of a row, None where it is not known."""
-    return document.num_test(document.tables[place.split("/")[2]], document.at(place))
+    return document.num_test(document.table_of(place), document.at(place))
 
 
 def _without(places, values):

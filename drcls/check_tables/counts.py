@@ -2,6 +2,7 @@
 
 import math
 
+from drcls.check_tables.document import place_of
 from drcls.check_tables.finding import agreement, note
 
 
@@ -9,11 +10,12 @@ def totals(document):
     """A table's `total` against the sum of its `images`."""
     findings = []
     for number, table in document.tables.items():
+        place = place_of("tables", number)
         if "total" in table and all("images" in row for row in table["rows"]):
             images = [row["images"] for row in table["rows"]]
-            cells = [f"/tables/{number}/rows/{index}/images" for index in range(len(images))]
+            cells = [f"{place}/rows/{index}/images" for index in range(len(images))]
             arithmetic = f"{' + '.join(map(str, images))} = {sum(images)}, reported {table['total']}."
-            places = [*cells, f"/tables/{number}/total"]
+            places = [*cells, f"{place}/total"]
             findings.append(agreement("total", places, sum(images) == table["total"], arithmetic))
     return findings
 
@@ -22,7 +24,7 @@ def parts(document):
     """A data set's total, its balanced total and its split against its class counts."""
     findings = []
     for name, data in document.datasets.items():
-        place = f"/datasets/{name}"
+        place = place_of("datasets", name)
         counts = document.counts(data["class_counts"]) if "class_counts" in data else None
         if counts is not None and "total" in data:
             arithmetic = f"The class counts sum to {sum(counts)}, reported {data['total']}."
@@ -46,13 +48,13 @@ def _split(place, data):
     split, whole = data.get("split"), data.get("balanced", data).get("total")
     if not split or whole is None:
         return []
-    places = [f"{place}/split/{part}" for part in split]
+    places = [place + place_of("split", part) for part in split]
     arithmetic = f"{' + '.join(map(str, split.values()))} = {sum(split.values())}, the whole is {whole}."
     findings = [agreement("split_total", places, sum(split.values()) == whole, arithmetic)]
     for part, share in data.get("split_shares", {}).items():
         arithmetic = f"{share:g} of {whole} is {share * whole:.1f}, reported {split[part]}."
         agrees = abs(split[part] - share * whole) <= 1
-        places = [f"{place}/split/{part}", f"{place}/split_shares/{part}"]
+        places = [place + place_of(kind, part) for kind in ("split", "split_shares")]
         findings.append(agreement("split_share", places, agrees, arithmetic))
     return findings
 

@@ -52,7 +52,7 @@ class Document:
         raise AttributeError(name)
 
     def _check_table(self, number, table):
-        place = f"/tables/{number}"
+        place = place_of("tables", number)
         if not isinstance(table, dict) or not isinstance(table.get("rows"), list):
             raise ValueError(f'{place} must be an object with a list "rows", received {table!r:.80}')
         units = table.get("unit", "percent")
@@ -80,11 +80,13 @@ class Document:
             ValueError: where the document has none.
         """
         value = self.content
-        for key in place.split("/")[1:]:
+        for key in keys_of(place):
             try:
                 value = value[int(key)] if isinstance(value, list) else value[key]
             except (KeyError, IndexError, TypeError, ValueError):
-                raise ValueError(f"the document has nothing at {place} (looked for {key!r})") from None
+                slashed = isinstance(value, dict) and any("/" in name for name in value)
+                hint = "; a / within a name is written ~1" if slashed else ""
+                raise ValueError(f"the document has nothing at {place} (looked for {key!r}{hint})") from None
         return value
 
     def number(self, place):
@@ -135,7 +137,7 @@ class Document:
             return stated if stated is not None else _digits(self.at(place))
         keys = place.split("/")
         owners = {"/".join(keys[:3]): table}
-        if "/rows/" in place:
+        if keys[3] == "rows" and len(keys) > 4:
             owners = {"/".join(keys[:5]): table["rows"][int(keys[4])]} | owners
         for of, owner in owners.items():
             stated = _stated_decimals(of, owner, column)
@@ -169,7 +171,7 @@ class Document:
         for number, table in self.tables.items():
             for index, row in enumerate(table["rows"]):
                 if all(row.get(column) is not None for column in columns):
-                    yield f"/tables/{number}/rows/{index}", table, row
+                    yield place_of("tables", number, "rows", index), table, row
 
     def places(self):
         """The places of all reported numbers: cells of tables, of matrices, of the text."""
@@ -177,9 +179,9 @@ class Document:
             labels = LABELS | set(table.get("keys", ()))
             for index, row in enumerate(table["rows"]):
                 results = {column: value for column, value in row.items() if column not in labels}
-                yield from _numbers(f"/tables/{number}/rows/{index}", results)
+                yield from _numbers(place_of("tables", number, "rows", index), results)
             if "total" in table:
-                yield f"/tables/{number}/total"
+                yield place_of("tables", number, "total")
         for section in ("datasets", "training"):
             yield from _numbers(f"/{section}", getattr(self, section))
         for index, matrix in enumerate(self.confusion_matrices):
@@ -190,9 +192,35 @@ class Document:
         for index, item in enumerate(self.text):
             yield from _numbers(f"/text/{index}/value", item.get("value"))
 
+    def table_of(self, place):
+        """The table that a place lies in.
+
+        Raises:
+            ValueError: where it lies in none.
+        """
+        table = self._table_of(place)
+        if table is None:
+            raise ValueError(f"{place} lies in none of /tables; a row of a table was expected")
+        return table
+
     def _table_of(self, place):
-        keys = place.split("/")
-        return self.tables.get(keys[2]) if keys[1] == "tables" and len(keys) > 3 else None
+        keys = keys_of(place)
+        return self.tables.get(keys[1]) if keys[:1] == ["tables"] and len(keys) > 2 else None
+
+
+def place_of(*keys):
+    """The JSON pointer through these keys; within one, ~ is written ~0 and / is written ~1.
+
+    Example:
+        >>> place_of("tables", "2/3", "rows", 0)
+        '/tables/2~13/rows/0'
+    """
+    return "".join("/" + str(key).replace("~", "~0").replace("/", "~1") for key in keys)
+
+
+def keys_of(place):
+    """The keys of a JSON pointer, as `place_of` takes them."""
+    return [key.replace("~1", "/").replace("~0", "~") for key in place.split("/")[1:]]
 
 
 MATRIX_NUMBERS = ("matrix", "percent_of_all", "percent_of_row", "percent_of_column", "percent_right")
@@ -203,7 +231,7 @@ def _numbers(place, value):
         for key, part in value.items():
             if key in LABELS:
                 continue
-            yield from _numbers(f"{place}/{key}", part)
+            yield from _numbers(place + place_of(key), part)
     elif isinstance(value, list):
         for index, part in enumerate(value):
             yield from _numbers(f"{place}/{index}", part)
@@ -216,8 +244,8 @@ def _parent(place):
 
 
 def _column(place):
-    keys = place.split("/")
-    return keys[5] if len(keys) > 5 else keys[-1]
+    keys = keys_of(place)
+    return keys[4] if len(keys) > 4 else keys[-1]
 
 
 def _check_unit(place, unit):

@@ -46,7 +46,7 @@ def matrix_against_table(document):
                     " It is the mean accuracy of the one-vs-rest questions, not the multiclass accuracy."
                 )
             findings.append(agreement("matrix_against_table", [cell], agrees, arithmetic))
-        expected = document.num_test(_table(document, entry["table_row"]), row)
+        expected = document.num_test(document.table_of(entry["table_row"]), row)
         if expected is not None:
             counts = [f"{place}/matrix/{i}/{j}" for i in range(len(matrix)) for j in range(len(matrix))]
             arithmetic = f"The counts sum to {matrix.sum()}, the test part has {expected} images."
@@ -118,7 +118,3 @@ def _matrices(document):
         if not square or not np.issubdtype(matrix.dtype, np.integer) or matrix.min() < 0:
             raise ValueError(f"{place}/matrix must be a square of counts, received {entry['matrix']!r:.80}")
         yield place, entry, matrix
-
-
-def _table(document, place):
-    return document.tables[place.split("/")[2]]

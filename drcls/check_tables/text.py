@@ -2,6 +2,7 @@
 
 import math
 
+from drcls.check_tables.document import place_of
 from drcls.check_tables.finding import agreement
 
 
@@ -33,7 +34,7 @@ def repeated_cells(document):
     findings = []
     for place, _, row in document.rows("same_as"):
         for column, origin in row["same_as"].items():
-            cell = f"{place}/{column}"
+            cell = place + place_of(column)
             value, reported = document.number(origin), document.number(cell)
             agrees = abs(value - reported) <= max(document.half(origin), document.half(cell))
             arithmetic = f"{origin} = {value:.10g}, reported {reported:.10g}."

@@ -98,6 +98,83 @@ def test_decimals_that_are_no_number_of_digits_are_refused(table, row, place):
         check(content)
 
 
+def test_a_slash_and_a_tilde_within_names_are_escaped():
+    rows = [{"model": "A", "accuracy": 90, "decimals": 1}, {"model": "B", "accuracy": 80.52}]
+    content = {
+        "tables": {"2/3~a": {"num_test": 10, "dataset": "a/b", "rows": rows}},
+        "datasets": {"a/b": {"total": 10}},
+        "text": [{"value": 90, "same_as": "/tables/2~13~0a/rows/0/accuracy"}],
+    }
+    document, cell = Document(content), "/tables/2~13~0a/rows/0/accuracy"
+    assert {cell, "/datasets/a~1b/total"} <= set(document.places())
+    assert (document.number(cell), document.decimals(cell), document.scale(cell)) == (90, 1, 100)
+    assert document.decimals(cell.replace("/0/", "/1/")) == 2
+    # 9 of 10 is 90 %; 80.52 % of 10 is no whole number.
+    verdicts = {place: finding.verdict for finding in check(document) for place in finding.places}
+    assert verdicts == {
+        cell: "consistent",
+        cell.replace("/0/", "/1/"): "inconsistent",
+        "/text/0/value": "consistent",
+    }
+
+
+def test_a_slash_that_is_not_escaped_is_explained():
+    document = Document({"tables": {"2/3": {"rows": [{"accuracy": 90}]}}})
+    message = r"nothing at /tables/2/3/rows/0 \(looked for '2'; a / within a name is written ~1\)"
+    with pytest.raises(ValueError, match=message):
+        document.at("/tables/2/3/rows/0")
+
+
+def test_every_rule_follows_names_with_a_slash():
+    table_by_class = {
+        "model": "A",
+        "num_test": 4,
+        "rows": [
+            {"class": name, "precision": 50, "recall": 50, "f1": 50, "support": 2} for name in ("N/A", "b")
+        ],
+    }
+    rows = [{"model": "A", "accuracy": 50, "macro_recall": 50}, {"model": "B", "accuracy": 25}]
+    row = "/tables/4~15/rows/0"
+    images = [{"class": "a", "images": 2}, {"class": "b", "images": 2}]
+    content = {
+        "classes": ["N/A", "b"],
+        "datasets": {
+            "d/e": {
+                "total": 4,
+                "class_counts": "/tables/1~12",
+                "balanced": {"per_class": 2, "total": 4},
+                "balanced_before_split": True,
+                "split": {"train/a": 2, "train": 1, "test": 1},
+                "split_shares": {"train/a": 0.5},
+            }
+        },
+        "tables": {
+            "1/2": {"unit": "images", "rows": images, "total": 4},
+            "2/3": table_by_class,
+            "4/5": {"num_test": 4, "rows": rows},
+        },
+        "confusion_matrices": [{"matrix": [[1, 1], [1, 1]], "table_row": row}],
+        "diagonals": [{"by_class": "2/3", "hits": {"N/A": 1, "b": 1}, "table_row": row}],
+        "claims": [
+            {"test": {"kind": kind, "rows": [row, row[:-1] + "1"]}} for kind in ("differ", "intervals_apart")
+        ],
+    }
+    document = Document(content)
+    findings = check(document)
+    for place in (place for finding in findings for place in finding.places):
+        document.at(place)
+    rules = {finding.rule for finding in findings}
+    assert {"total", "split_share", "macro_average", "diagonal", "diagonal_sum", "matrix_total"} <= rules
+    assert {"claim_differ", "claim_intervals_apart", "dictionary", "class_weights"} <= rules
+
+
+@pytest.mark.parametrize("kind", ["differ", "intervals_apart"])
+def test_a_row_of_no_table_is_refused(kind):
+    claim = {"test": {"kind": kind, "rows": ["/text/0", "/text/0"]}}
+    with pytest.raises(ValueError, match="/text/0 lies in none of /tables; a row of a table was expected"):
+        check({"text": [{"value": 1}], "claims": [claim]})
+
+
 def test_decimals_of_the_text_and_of_a_matrix_are_refused_too():
     with pytest.raises(ValueError, match="^/text/1/decimals must be a whole number"):
         check({"text": [{"value": 1}, {"value": 1, "decimals": -400, "same_as": "/text/0/value"}]})
