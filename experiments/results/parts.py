@@ -1,4 +1,4 @@
-"""What each part of a network changes, all else alike: paired differences in accuracy and in macro F1."""
+"""What each part of a network or of its training changes, all else alike: paired differences in two measures."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 
 from drcls.metrics import group_bootstrap_difference
-from drcls.metrics.confusion import accuracy, macro_f1
+from drcls.metrics.confusion import accuracy, confusion_matrix, macro_f1
 from experiments.results.predictions import load
 from experiments.results.tables import markdown
 
@@ -18,14 +18,16 @@ class Part:
     Args:
         what: the part, as the table calls it.
         absent, present: names of the rows that lack and have it.
+        data, profile: str, of both rows.
     """
 
     what: str
     absent: str
     present: str
+    data: str = "aptos2019"
+    profile: str = "short"
 
 
-DATA = "aptos2019"
 PARTS = {
     "chexnet_cbam": [
         Part("CBAM", "EfficientNetLite0", "EfficientNetLite0_CBAM"),
@@ -39,6 +41,16 @@ PARTS = {
         Part("the attention at three scales", "without_attention", "MultiScaleAttention"),
         Part("the same, normalising first", "without_attention", "norm_first"),
         Part("the balanced softmax", "without_balanced_softmax", "MultiScaleAttention"),
+    ],
+    "canine_rbc_focal": [
+        Part(
+            f"focal loss, alpha {alpha}, instead of cross-entropy",
+            "tiny_densenet+cross_entropy",
+            f"tiny_densenet+focal_{alpha}",
+            "chula_rbc",
+            "long",
+        )
+        for alpha in ("0.25", "1.50", "1.75")
     ],
 }
 PROTOCOLS = {"paper": "the paper's", "clean": "clean"}
@@ -66,7 +78,7 @@ def parts_table(results, experiment):
 def paired_runs(results, protocol, part):
     """Return the predictions of the seeds that ran both rows: dict, seed -> (without, with the part)."""
     pairs = {}
-    for path in sorted(results.glob(f"{DATA}-{protocol}-short-s*/{part.present}.npz")):
+    for path in sorted(results.glob(f"{part.data}-{protocol}-{part.profile}-s*/{part.present}.npz")):
         plain = path.with_name(f"{part.absent}.npz")
         if plain.is_file():
             pairs[int(path.parent.name.rpartition("-s")[2])] = load(plain), load(path)
@@ -100,7 +112,10 @@ def difference_cells(pairs):
         )
         for measure in (accuracy, macro_f1)
     ]
-    by_seed = 100 * (shares_right(changed) - shares_right(plain))
+    by_seed, f1_by_seed = (
+        100 * np.array([measure_of(b, measure) - measure_of(a, measure) for a, b in pairs.values()])
+        for measure in (accuracy, macro_f1)
+    )
     return {
         "accuracy % without, with": f"{100 * was_right.mean():.1f}, {100 * is_right.mean():.1f}",
         "answers that became right, wrong": f"{(is_right & ~was_right).sum()}, {(was_right & ~is_right).sum()}",
@@ -108,6 +123,7 @@ def difference_cells(pairs):
         "by seed": ", ".join(f"{one:+.1f}" for one in by_seed),
         "95 % interval over seeds": over_seeds(by_seed),
         "macro F1: difference in points, over images": changes[1],
+        "macro F1: 95 % interval over seeds": over_seeds(f1_by_seed),
         "seeds": ", ".join(str(seed) for seed in pairs),
     }
 
@@ -117,9 +133,9 @@ def joined(runs, name):
     return np.concatenate([getattr(run, name) for run in runs])
 
 
-def shares_right(runs):
-    """Return the share of test images that each run gets right: float (S,)."""
-    return np.array([(run.predicted == run.labels).mean() for run in runs])
+def measure_of(run, measure):
+    """Return `accuracy` or `macro_f1` of the answers of one run."""
+    return measure(confusion_matrix(run.labels, run.predicted, run.probabilities.shape[1]))
 
 
 def over_seeds(by_seed):

@@ -273,6 +273,22 @@ CLAIMS = [
         "tiny_densenet+cross_entropy",
     ),
     Claim(
+        "focal loss, up to 100 epochs",
+        None,
+        "canine_rbc_focal",
+        "chula_rbc",
+        "long",
+        "tiny_densenet+focal_1.75",
+    ),
+    Claim(
+        "cross-entropy, up to 100 epochs",
+        None,
+        "canine_rbc_focal",
+        "chula_rbc",
+        "long",
+        "tiny_densenet+cross_entropy",
+    ),
+    Claim(
         "a dictionary from file hash to label, red cells, no pixel read",
         None,
         "canine_rbc_focal",

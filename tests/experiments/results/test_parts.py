@@ -9,8 +9,18 @@ from experiments.results.predictions import Predictions
 BACKBONE = "EfficientNetLite0"
 
 
-def write(results, protocol, seed, row, predicted, labels=(0, 1, 2, 0), experiment="chexnet_cbam"):
-    folder = results / experiment / f"aptos2019-{protocol}-short-s{seed}"
+def write(
+    results,
+    protocol,
+    seed,
+    row,
+    predicted,
+    labels=(0, 1, 2, 0),
+    experiment="chexnet_cbam",
+    data="aptos2019",
+    profile="short",
+):
+    folder = results / experiment / f"{data}-{protocol}-{profile}-s{seed}"
     folder.mkdir(parents=True, exist_ok=True)
     predicted = np.array(predicted, np.uint8)
     Predictions(
@@ -49,6 +59,18 @@ def test_a_network_without_a_part_stands_beside_the_whole_one(tmp_path):
     assert (row["part"], row["accuracy % without, with"]) == ("the wavelets", "50.0, 100.0")
     # Without: the classes have F1 2/3, 1/2 and 0, on average 7/18.
     assert row["macro F1: difference in points, over images"].startswith("+61.1 (")
+
+
+def test_two_losses_are_compared_on_their_own_data(tmp_path):
+    places = {"experiment": "canine_rbc_focal", "data": "chula_rbc", "profile": "long"}
+    for seed, answers in enumerate(([0, 1, 2, 0], [0, 1, 1, 1])):
+        write(tmp_path, "clean", seed, "tiny_densenet+cross_entropy", [0, 1, 1, 1], **places)
+        write(tmp_path, "clean", seed, "tiny_densenet+focal_1.75", answers, **places)
+    (row,) = cells(parts_table(tmp_path, "canine_rbc_focal"))
+    assert row["part"] == "focal loss, alpha 1.75, instead of cross-entropy"
+    # Macro F1 gains 11/18 with one seed and nothing with the other; the t quantile is 12.706.
+    low, high = 100 * 11 / 36 * (1 - 12.7062), 100 * 11 / 36 * (1 + 12.7062)
+    assert row["macro F1: 95 % interval over seeds"] == f"{low:+.1f} to {high:+.1f}"
 
 
 def test_rows_without_the_backbone_alone_are_left_out(tmp_path):
