@@ -118,6 +118,14 @@ CLAIMS = [
         "without_attention",
     ),
     Claim(
+        "the same without the balanced softmax",
+        None,
+        "multiscale_attention",
+        "aptos2019",
+        "short",
+        "without_balanced_softmax",
+    ),
+    Claim(
         "the same with encoders that normalise first",
         None,
         "multiscale_attention",
