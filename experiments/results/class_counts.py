@@ -3,6 +3,7 @@
 python -m experiments.results.class_counts data/aptos2019
 """
 
+import argparse
 import hashlib
 import sys
 from pathlib import Path
@@ -46,9 +47,11 @@ def count_classes(folder, results=RESULTS):
 
 
 def main(arguments):
-    if not arguments:
-        raise SystemExit("give the folder of a prepared data set, for example data/aptos2019")
-    for folder in arguments:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folders", type=Path, nargs="+", metavar="data/NAME")
+    for folder in parser.parse_args(arguments).folders:
         print(count_classes(folder))
 
 

@@ -7,6 +7,7 @@ python -m experiments.results.collect runs/chexnet_cbam     copy finished runs, 
 python -m experiments.results.collect                       renew the tables alone
 """
 
+import argparse
 import hashlib
 import sys
 from pathlib import Path
@@ -201,7 +202,11 @@ def renew_tables():
 
 
 def main(arguments):
-    for run_set in arguments:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run_sets", type=Path, nargs="*", metavar="runs/NAME")
+    for run_set in parser.parse_args(arguments).run_sets:
         collect(run_set)
         collect_findings(run_set)
         collect_outliers(run_set)

@@ -8,6 +8,7 @@ own settings (`experiments.results.measured`); a reading that the paper's `publi
 arithmetic agreement. What nothing decides is open or not testable here, for the reason that `published.json` gives.
 """
 
+import argparse
 import sys
 import textwrap
 from collections import Counter
@@ -268,8 +269,13 @@ def _link(file):
 
 
 def main(arguments):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args(arguments)
     ledger = {name: entries(name) for name in PAPERS}
-    if "--check" in arguments:
+    if options.check:
         for name in PAPERS:
             print(f"== {name}\n{as_text(check(read_paper(name)))}\n")
     print(counts_table(ledger))

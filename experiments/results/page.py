@@ -5,6 +5,7 @@ python -m experiments.results.page [FILE.html]        write it, ./results.html u
 Made of committed files alone, in seconds, without Keras or TensorFlow.
 """
 
+import argparse
 import base64
 import sys
 from collections import Counter
@@ -22,7 +23,7 @@ from drcls.runs import read_json, write_text
 from experiments.results import ledger
 from experiments.results.figures import EXPERIMENTS, FOLDER
 from experiments.results.measured import all_runs, find
-from experiments.results.tables import CLAIMS
+from experiments.results.tables import CLAIMS, named_seeds
 
 ROOT = EXPERIMENTS.parent
 PAGE = ROOT / "results.html"
@@ -85,7 +86,7 @@ class Measured:
 
     @property
     def seeds(self):
-        return ", ".join(str(run["seed"]) for run in self.runs)
+        return named_seeds(self.runs).removesuffix(" (one split)")
 
     @property
     def commands(self):
@@ -162,7 +163,11 @@ def _link(file):
 
 
 def main(arguments):
-    page = Path(arguments[0]) if arguments else PAGE
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("page", type=Path, nargs="?", default=PAGE, metavar="FILE.html")
+    page = parser.parse_args(arguments).page
     write_text(page, render())
     print(f"{page} ({page.stat().st_size / 1000:.0f} kB)")
 

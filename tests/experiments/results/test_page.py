@@ -1,5 +1,6 @@
 """The page of results: every number leads to its files, and nothing on it needs Keras."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -98,3 +99,11 @@ def test_the_committed_figures_are_those_of_the_results(tmp_path):
     for figure in committed:
         assert (FOLDER / f"{figure['name']}.png").stat().st_size < 60_000
         assert all((ROOT / file).is_file() for file in figure["files"])
+
+
+@pytest.mark.parametrize("module", ["page", "collect", "ledger", "class_counts"])
+def test_help_is_shown_and_nothing_is_written(module, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        importlib.import_module(f"experiments.results.{module}").main(["--help"])
+    assert stop.value.code == 0 and "usage" in capsys.readouterr().out and not any(tmp_path.iterdir())
