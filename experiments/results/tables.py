@@ -281,7 +281,7 @@ CLAIMS = [
         "tiny_densenet+cross_entropy",
     ),
     Claim(
-        "focal loss, up to 100 epochs",
+        "focal loss, alpha 1.75, up to 100 epochs",
         None,
         "canine_rbc_focal",
         "chula_rbc",
