@@ -86,7 +86,7 @@ class Measured:
 
     @property
     def seeds(self):
-        return named_seeds(self.runs).removesuffix(" (one split)")
+        return named_seeds(self.runs)
 
     @property
     def commands(self):

@@ -39,7 +39,7 @@ PARTS = {
         Part("squeeze and excitation", "without_squeeze_excitation", "MultiScaleAttention"),
         Part("the wavelets", "without_wavelet", "MultiScaleAttention"),
         Part("the attention at three scales", "without_attention", "MultiScaleAttention"),
-        Part("the same, normalising first", "without_attention", "norm_first"),
+        Part("the same with pre-norm encoders", "without_attention", "norm_first"),
         Part("the balanced softmax", "without_balanced_softmax", "MultiScaleAttention"),
     ],
     "canine_rbc_focal": [

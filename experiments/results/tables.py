@@ -126,7 +126,7 @@ CLAIMS = [
         "without_balanced_softmax",
     ),
     Claim(
-        "the same with encoders that normalise first",
+        "the same with pre-norm encoders",
         None,
         "multiscale_attention",
         "aptos2019",
