@@ -85,6 +85,7 @@ VARIANTS = {
     "without_balanced_softmax": {"balanced": False},
     # The encoders normalise before each part instead of after: the poster does not say which.
     "norm_first": {"norm_first": True},
+    "norm_first_without_balanced_softmax": {"norm_first": True, "balanced": False},
     # Under a million weights, which the poster names as future work.
     "lightweight": {"widths": (16, 32, 48, 64)},
     # An ImageNet network under the balanced softmax, future work of the poster too.
