@@ -22,6 +22,7 @@ from experiments.chexnet_cbam.experiment import (
     make_config,
     open_backbone,
     parse,
+    protocols_of,
     recipe,
     run,
     weights_of,
@@ -31,6 +32,7 @@ from experiments.common.controls import CONTROLS
 from tests.small_data import write_squares
 
 ROOT = Path(__file__).resolve().parents[3]
+DESIGN_NAME = "EfficientNetLite0_CBAM_DropBlock_Transformer"
 
 
 @pytest.mark.parametrize("protocol", ["paper", "clean"])
@@ -44,9 +46,24 @@ def test_the_full_profile_is_the_reported_setting(protocol):
 
 def test_the_leaky_protocol_keeps_the_reported_augmentation_and_batch_size():
     reported = read_json(PUBLISHED)["training"]
-    leaky = recipe("EfficientNetLite0_CBAM_DropBlock_Transformer_reported_augmentation", "short", "paper")
+    leaky = recipe(f"{DESIGN_NAME}_reported_augmentation", "short", "paper")
     assert leaky["augmentation"] == reported["augmentation"] and leaky["batch_size"] == reported["batch_size"]
     assert recipe("EfficientNetLite0", "short", "clean")["augmentation"] == FLIPS_AND_ROTATIONS
+
+
+def test_rows_of_the_short_profile_alone_are_run_under_the_protocol_they_ask_about():
+    large = "EfficientNetLite0_192_px"
+    assert protocols_of("EfficientNetLite0") == ["paper", "clean"]
+    assert protocols_of(f"{DESIGN_NAME}_reported_augmentation") == ["paper"]
+    assert protocols_of(large) == protocols_of(f"{large}_mean_of_seeds") == ["clean"]
+    sizes = [
+        recipe(row, "short", "clean")["image_size"] for row in (large, f"{large}_mean_of_seeds", DESIGN_NAME)
+    ]
+    assert sizes == [192, 192, 128]
+    assert large in parse(["--profile", "short"]).models
+    assert large not in parse(["--profile", "full"]).models
+    with pytest.raises(SystemExit, match=f"{large}.*short alone.*full"):
+        parse(["--profile", "full", "--models", large])
 
 
 def test_rows_are_the_printed_rows():
