@@ -332,7 +332,7 @@ def findings_table(results):
                 "our network and images": claim.trained,
                 "ours, paper's protocol": spread(paper, "accuracy", 100, 1),
                 "ours, leak-free": spread(clean, "accuracy", 100, 1),
-                "seeds": seeds_of(paper, clean),
+                "seeds": seeds_of_both(paper, clean),
                 "copies, paper's protocol": leaked(paper),
             }
         )
@@ -381,7 +381,7 @@ def claims_table(results, experiment=None):
                 "ours, clean: accuracy %": accuracies[1],
                 "clean: macro F1 %": spread(clean, "macro_f1", 100, 1),
                 "clean: quadratic kappa": kappa_of(clean),
-                "seeds": seeds_of(paper, clean),
+                "seeds": seeds_of_both(paper, clean),
             }
         )
     return markdown(rows)
@@ -399,7 +399,7 @@ def to_file(text, runs):
     return f"[{text}](../results/{runs[0]['file']})" if runs else text
 
 
-def seeds_of(paper, clean):
+def seeds_of_both(paper, clean):
     """Name the seeds, once where both protocols have the same, and say where they share one split."""
     return "; clean: ".join(dict.fromkeys(named_seeds(runs) for runs in (paper, clean) if runs))
 
