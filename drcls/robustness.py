@@ -1,6 +1,7 @@
 """How a classifier fares on corrupted test images (Hendrycks and Dietterich, 2019)."""
 
 import numpy as np
+from scipy.stats import bootstrap
 from tqdm import tqdm
 
 from drcls.data.corruptions import CORRUPTIONS, SEVERITIES, corrupt_all
@@ -19,7 +20,8 @@ def measure_robustness(forward, images, labels, seed, names=tuple(CORRUPTIONS)):
         names: the corruptions.
 
     Returns:
-        dict: `clean` (float), `corrupted` ({name: [accuracy at severity 1, ..., 5]}), `num_images`.
+        dict: `clean` (float), `corrupted` ({name: [accuracy at severity 1, ..., 5]}), `num_images`, `right`
+        ({name: bool (5, N), whether each image was classified right at each severity}).
 
     Raises:
         ValueError: where there are no images, or as many labels.
@@ -30,16 +32,21 @@ def measure_robustness(forward, images, labels, seed, names=tuple(CORRUPTIONS)):
             f"expected as many labels as images, at least one; received {len(labels)} and {len(images)}"
         )
 
-    def accuracy(shown):
-        return float((np.asarray(forward(shown)).argmax(axis=1) == labels).mean())
+    def answer(shown):
+        return np.asarray(forward(shown)).argmax(axis=1) == labels
 
-    corrupted = {name: [] for name in names}
+    right = {name: np.empty((len(SEVERITIES), len(images)), bool) for name in names}
     with tqdm(total=len(names) * len(SEVERITIES), desc="corruptions", unit="set", mininterval=1) as progress:
         for name in names:
-            for severity in SEVERITIES:
-                corrupted[name].append(accuracy(corrupt_all(images, name, severity, seed)))
+            for answers, severity in zip(right[name], SEVERITIES, strict=True):
+                answers[:] = answer(corrupt_all(images, name, severity, seed))
                 progress.update()
-    return {"clean": accuracy(np.asarray(images)), "corrupted": corrupted, "num_images": len(images)}
+    return {
+        "clean": float(answer(np.asarray(images)).mean()),
+        "corrupted": {name: answers.mean(axis=1).tolist() for name, answers in right.items()},
+        "num_images": len(images),
+        "right": right,
+    }
 
 
 def mean_corruption_error(measured, reference=None, names=None):
@@ -68,6 +75,43 @@ def mean_corruption_error(measured, reference=None, names=None):
     if min(others) == 0:
         return None
     return float(np.mean(np.divide(errors, others)))
+
+
+def gain_under_corruption(before, after, seed=0):
+    """Return how much more a second model gets right than a first on the same corrupted images.
+
+    Whole images are drawn with replacement: the severities of one image succeed and fail together.
+
+    Args:
+        before, after: bool (..., N), whether each of N images was classified right under each corruption and
+            severity, the same for both models.
+        seed: int, of the resampling.
+
+    Returns:
+        (gain, low, high), floats: difference of the mean shares right, and its 95 % percentile interval over
+        images. The interval has no width where every image gained alike.
+
+    Raises:
+        ValueError: where the shapes differ, or there are fewer than two images.
+
+    >>> before = np.array([[True, False, False, True]])
+    >>> gain_under_corruption(before, ~before)[0]
+    0.0
+    """
+    before, after = np.asarray(before, float), np.asarray(after, float)
+    if before.shape != after.shape or before.ndim < 1 or before.shape[-1] < 2:
+        raise ValueError(
+            "before and after must have one shape (..., N) with two images or more; received "
+            f"{before.shape} and {after.shape}"
+        )
+    by_image = (after - before).reshape(-1, before.shape[-1]).mean(axis=0)
+    gain = float(by_image.mean())
+    if np.ptp(by_image) == 0:
+        return gain, gain, gain
+    found = bootstrap(
+        (by_image,), np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(seed)
+    )
+    return gain, float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
 def dihedral_tta(forward):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from drcls.data import CORRUPTIONS
-from drcls.robustness import dihedral_tta, mean_corruption_error, measure_robustness
+from drcls.robustness import dihedral_tta, gain_under_corruption, mean_corruption_error, measure_robustness
 
 
 def squares(number=8, side=16):
@@ -26,7 +26,10 @@ def test_what_leaves_the_mean_alone_costs_nothing():
     assert all(len(values) == 5 for values in measured["corrupted"].values())
     assert measured["corrupted"]["blur"] == measured["corrupted"]["contrast"] == [1.0] * 5
     assert measured["corrupted"]["brightness"][-1] < 1
-    assert measured == measure_robustness(by_brightness, images, labels, seed=0)
+    assert measured["corrupted"] == measure_robustness(by_brightness, images, labels, seed=0)["corrupted"]
+    for name, answers in measured["right"].items():
+        assert answers.shape == (5, 8) and answers.dtype == bool
+        assert answers.mean(axis=1).tolist() == measured["corrupted"][name]
 
 
 def test_images_and_labels_must_match():
@@ -46,6 +49,24 @@ def test_corruption_error_by_hand():
     assert mean_corruption_error(model, model) == pytest.approx(1)
     perfect = {"corrupted": {"blur": [1.0] * 5, "noise": [1.0] * 5}}
     assert mean_corruption_error(model, perfect) is None and mean_corruption_error(model, names=[]) is None
+
+
+def test_the_gain_under_corruption_by_hand():
+    before = np.zeros((2, 5, 40), bool)
+    after = before.copy()
+    after[:, :, :10] = True  # ten of forty images are right now, whatever the corruption
+    gain, low, high = gain_under_corruption(before, after)
+    assert gain == pytest.approx(0.25)
+    # Half-width of a normal interval for a share of 0.25 of 40 images: 1.96 * sqrt(0.25 * 0.75 / 40) = 0.134.
+    assert low == pytest.approx(0.25 - 0.134, abs=0.03) and high == pytest.approx(0.25 + 0.134, abs=0.03)
+    assert gain_under_corruption(after, before)[0] == pytest.approx(-0.25)
+    assert gain_under_corruption(before, ~before) == (1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("shapes", [((5, 4), (5, 3)), ((5, 1), (5, 1))])
+def test_a_gain_needs_the_same_images_more_than_one(shapes):
+    with pytest.raises(ValueError, match="two images or more; received"):
+        gain_under_corruption(*(np.ones(shape, bool) for shape in shapes))
 
 
 def test_averaging_sees_all_eight_views():

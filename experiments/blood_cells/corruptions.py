@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from drcls.data.corruptions import SEVERITIES
 from drcls.models.saved import load_saved_model
 from drcls.robustness import dihedral_tta, mean_corruption_error, measure_robustness
 from drcls.runs import read_record, write_json
@@ -16,6 +17,8 @@ SEEN = {
     "MixUp": ("overlay",),
     "CutMix": ("occlusion",),
     "AugMix": ("contrast", "stain"),
+    # Test-time augmentation trains on nothing.
+    "TTA": (),
 }
 
 
@@ -43,11 +46,26 @@ def measure_corrupted(folder, cache, part, config, num_images, tta, force=False)
         batches = np.split(shown, range(BATCH_SIZE, len(shown), BATCH_SIZE))
         return np.concatenate([model.predict_on_batch(batch) for batch in batches])
 
-    measured = found or measure_robustness(forward, images, labels, config["seed"])
+    measured = found or packed(measure_robustness(forward, images, labels, config["seed"]))
     content = measured | {"mean_corruption_error": mean_corruption_error(measured), "image_size": cache.size}
     if tta:
-        content["tta"] = measure_robustness(dihedral_tta(forward), images, labels, config["seed"])
+        content["tta"] = packed(measure_robustness(dihedral_tta(forward), images, labels, config["seed"]))
     write_json(target, content)
+
+
+def packed(measured):
+    """Return what `measure_robustness` gave with the answers as one hexadecimal text of bits a corruption."""
+    bits = {name: np.packbits(answers).tobytes().hex() for name, answers in measured["right"].items()}
+    return measured | {"right": bits}
+
+
+def unpacked(measured, names):
+    """Return the answers under some corruptions: bool (corruptions, 5, N); None where an older run kept none."""
+    if "right" not in measured:
+        return None
+    shape = len(names), len(SEVERITIES), measured["num_images"]
+    packs = [np.frombuffer(bytes.fromhex(measured["right"][name]), np.uint8) for name in names]
+    return np.unpackbits(packs, axis=1, count=shape[1] * shape[2]).reshape(shape).astype(bool)
 
 
 def choose(part, num_images, seed):

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from drcls.report import Section, Table, mean_sd, robustness_curves, select_runs, synthetic_label
-from drcls.robustness import mean_corruption_error
+from drcls.report import Section, Table, interval, mean_sd, robustness_curves, select_runs, synthetic_label
+from drcls.robustness import gain_under_corruption, mean_corruption_error
 from drcls.runs import read_record
-from experiments.blood_cells.corruptions import SEEN
+from experiments.blood_cells.corruptions import SEEN, unpacked
 
 
 def read_robustness(run):
@@ -96,25 +96,37 @@ def corrupted_row(name, measured, references):
 
 def augmentation_section(runs):
     """Whether stronger augmentation helps on corruptions that it did not train on."""
-    clean = {(run["variant"], run["seed"]): run for run in select_runs(runs, protocol="clean", finished=True)}
-    pairs = {}
-    for (variant, seed), run in sorted(clean.items()):
-        strong = run["config"].get("strong_augmentation")
-        base = clean.get((variant.removesuffix(f"+{strong}"), seed)) if strong else None
-        measured = [read_robustness(one) for one in (base, run)] if base else [None]
-        if all(measured):
-            pairs.setdefault((variant, strong), {})[seed] = measured
-    if not pairs:
+    clean = select_runs(runs, protocol="clean", finished=True)
+    rows = gain_rows([(run, measured) for run in clean if (measured := read_robustness(run))])
+    if not rows:
         return Section("Stronger augmentation", ["Not run."])
     text = (
-        "The last block trained with one of Keras' augmentations besides the printed one, against the printed one "
-        "alone on the same split, on the corruptions that neither trained on nor trained on something like it. ± is "
-        "the deviation over seeds; one seed has none: read small differences as none."
+        "A network trained with one of Keras' augmentations besides the printed one, against the printed one alone on "
+        "the same split, on the corruptions that neither trained on nor trained on something like it. Rows ending in "
+        "`TTA` compare the mean over eight flips and turns with the plain prediction of the same network. The "
+        "interval is over images; how trainings vary shows in ± alone, the deviation over seeds."
     )
-    rows = [gain_row(variant, strong, seeds) for (variant, strong), seeds in pairs.items()]
     return Section(
         "Stronger augmentation", [text, Table(pd.DataFrame(rows), f"{synthetic_label(runs)}What it changes.")]
     )
+
+
+def gain_rows(measured):
+    """Return one row for each augmentation whose network was also trained without it, and each averaged prediction.
+
+    Args:
+        measured: list of (run, what was measured under corruptions), of one data set, protocol and profile.
+    """
+    by_row = {(run["variant"], run["seed"]): values for run, values in measured}
+    pairs = {}
+    for run, values in sorted(measured, key=lambda one: (one[0]["variant"], one[0]["seed"])):
+        variant, seed, strong = run["variant"], run["seed"], run["config"].get("strong_augmentation")
+        if strong and (variant.removesuffix(f"+{strong}"), seed) in by_row:
+            base = by_row[variant.removesuffix(f"+{strong}"), seed]
+            pairs.setdefault((variant, strong), {})[seed] = base, values
+        elif not strong and "tta" in values:
+            pairs.setdefault((f"{variant}, TTA", "TTA"), {})[seed] = values, values["tta"]
+    return [gain_row(variant, strong, seeds) for (variant, strong), seeds in pairs.items()]
 
 
 def gain_row(variant, strong, seeds):
@@ -140,8 +152,18 @@ def gain_row(variant, strong, seeds):
         "without it (%)": mean_sd(before, 100, 1),
         "with it (%)": mean_sd(after, 100, 1),
         "gained (points)": mean_sd(after - before, 100, 1, "+"),
+        "95 % interval over images": gain_interval(seeds.values(), unseen),
         "gap to clean closed (%)": closed(plain.mean(), before.mean(), after.mean()),
     }
+
+
+def gain_interval(pairs, names):
+    """Return the interval of the gain over the images of all seeds, as text."""
+    answers = [[unpacked(one, names) for one in pair] for pair in pairs]
+    if any(one is None for pair in answers for one in pair):
+        return "not kept"
+    before, after = (np.concatenate(one, axis=-1) for one in zip(*answers, strict=True))
+    return interval(gain_under_corruption(before, after)[1:], 100, 1, "+")
 
 
 def closed(clean, before, after):

@@ -116,13 +116,13 @@ OWN = {
     "four_inception_blocks": build_four_inception_blocks,
 }
 FINE_TUNED = "fine_tuned"
-# Our rows: the last block trained with a stronger augmentation besides the printed one.
-STRONG = [f"{FINE_TUNED}+{name}" for name in BATCH_AUGMENTATIONS]
 # Our row: what the paper does with its last block, done with the whole backbone.
 ALL_LAYERS = "all_layers"
 TRAINED = (FINE_TUNED, ALL_LAYERS)
+# Our rows: both trained with a stronger augmentation besides the printed one.
+STRONG = [f"{kind}+{name}" for kind in TRAINED for name in BATCH_AUGMENTATIONS]
 VARIANTS = ["transfer", "downsampling", FINE_TUNED, ALL_LAYERS, *STRONG, *OWN]
-# What two CPU cores train within half an hour: Keras' RandAugment and AugMix take longer than the network.
+# What two CPU cores train within half an hour: Keras' RandAugment and AugMix take as long as the last block or longer.
 SHORT_MODELS = ["transfer", "downsampling", FINE_TUNED, f"{FINE_TUNED}+MixUp", f"{FINE_TUNED}+CutMix", *OWN]
 QUICK_MODELS = ["transfer", "downsampling", FINE_TUNED, f"{FINE_TUNED}+MixUp", *OWN]
 

@@ -22,6 +22,7 @@ from experiments.results.predictions import history, read_run
 from experiments.results.tables import (
     EXPERIMENTS,
     all_results,
+    augmentations_table,
     claims_table,
     findings_table,
     gains_table,
@@ -178,6 +179,7 @@ def tables():
     pages[RESULTS.parent / "blood_cells" / "README.md"] |= {
         "outliers": outliers_table(RESULTS, with_phantoms=False),
         "robustness": robustness_table(RESULTS, with_phantoms=False),
+        "augmentations": augmentations_table(RESULTS),
     }
     return pages
 

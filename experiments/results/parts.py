@@ -34,6 +34,7 @@ PARTS = {
         Part("CBAM and DropBlock", "EfficientNetLite0", "EfficientNetLite0_CBAM_DropBlock"),
         Part("the Transformer encoder", "EfficientNetLite0", "EfficientNetLite0_Transformer"),
         Part("all three", "EfficientNetLite0", "EfficientNetLite0_CBAM_DropBlock_Transformer"),
+        Part("no part, but images of 192 instead of 128 px", "EfficientNetLite0", "EfficientNetLite0_192_px"),
     ],
     "multiscale_attention": [
         Part("squeeze and excitation", "without_squeeze_excitation", "MultiScaleAttention"),
@@ -41,6 +42,11 @@ PARTS = {
         Part("the attention at three scales", "without_attention", "MultiScaleAttention"),
         Part("the same with pre-norm encoders", "without_attention", "norm_first"),
         Part("the balanced softmax", "without_balanced_softmax", "MultiScaleAttention"),
+        Part(
+            "the balanced softmax, with pre-norm encoders",
+            "norm_first_without_balanced_softmax",
+            "norm_first",
+        ),
     ],
     "canine_rbc_focal": [
         Part(

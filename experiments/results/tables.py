@@ -6,6 +6,7 @@ import numpy as np
 
 from drcls.report import mean_sd
 from drcls.runs import read_json
+from experiments.blood_cells.corruptions_report import gain_rows
 from experiments.smote_transfer.report import gain_cells
 
 # The learner whose gains the README shows: the vote of several; the others stand in the result files.
@@ -76,6 +77,22 @@ CLAIMS = [
         "EfficientNetLite0_CBAM_DropBlock_Transformer_mean_of_seeds",
     ),
     Claim(
+        "the first row without these parts on images of 192 instead of 128 px",
+        None,
+        "chexnet_cbam",
+        "aptos2019",
+        "short",
+        "EfficientNetLite0_192_px",
+    ),
+    Claim(
+        "the mean of three seeds and eight orientations, without parts, 192 px",
+        None,
+        "chexnet_cbam",
+        "aptos2019",
+        "short",
+        "EfficientNetLite0_192_px_mean_of_seeds",
+    ),
+    Claim(
         "one hidden layer on frozen ImageNet features",
         None,
         "chexnet_cbam",
@@ -132,6 +149,22 @@ CLAIMS = [
         "aptos2019",
         "short",
         "norm_first",
+    ),
+    Claim(
+        "the same with pre-norm encoders, without the balanced softmax",
+        None,
+        "multiscale_attention",
+        "aptos2019",
+        "short",
+        "norm_first_without_balanced_softmax",
+    ),
+    Claim(
+        "the same without squeeze and excitation",
+        None,
+        "multiscale_attention",
+        "aptos2019",
+        "short",
+        "without_squeeze_excitation",
     ),
     Claim(
         "the poster's network after 10 epochs",
@@ -567,6 +600,26 @@ def robustness_table(results, with_phantoms=True):
         row |= {name: spread(seeds, name, 100, 1) for name in seeds[0]["metrics"]}
         rows.append(row | {"seeds": ", ".join(str(run["seed"]) for run in runs)})
     return markdown(rows)
+
+
+def augmentations_table(results):
+    """Return the Markdown table of what stronger augmentation changes on corruptions that no row trained on.
+
+    Args:
+        results: Path of the folder with the committed JSON files.
+    """
+    groups = {}
+    for path in sorted(results.glob("blood_cells/*/*.json")):
+        run = read_json(path)
+        if "robustness" in run and not run["phantom"]:
+            groups.setdefault(label_of(run), []).append((run, run["robustness"]))
+    return markdown(
+        [
+            {"data, profile": label} | row | {"row": f"`{row['row']}`"}
+            for label, measured in sorted(groups.items())
+            for row in gain_rows(measured)
+        ]
+    )
 
 
 def shares_right(robustness):

@@ -1,12 +1,14 @@
 """The tables of corrupted images: means over seeds, the corruption error, and what stronger augmentation bought."""
 
+import numpy as np
 import pytest
 
-from experiments.blood_cells.corruptions import SEEN
+from experiments.blood_cells.corruptions import SEEN, packed, unpacked
 from experiments.blood_cells.corruptions_report import (
     closed,
     corrupted_row,
     gain_row,
+    gain_rows,
     reference_row,
 )
 
@@ -47,6 +49,38 @@ def test_what_an_augmentation_bought_counts_unseen_corruptions_alone():
     assert found["corruptions that it did not train on"] == "blur"
     assert found["clean (points)"] == "-10.0" and found["gained (points)"] == "+10.0"
     assert found["without it (%)"] == "50.0" and found["gap to clean closed (%)"] == "25"
+    assert found["95 % interval over images"] == "not kept"
+
+
+def test_answers_are_packed_and_unpacked_without_loss():
+    rng = np.random.default_rng(0)
+    right = {name: rng.random((5, 13)) < 0.5 for name in ("blur", "noise")}
+    kept = packed({"right": right, "num_images": 13})
+    np.testing.assert_array_equal(
+        unpacked(kept, ["noise", "blur"]), np.stack([right["noise"], right["blur"]])
+    )
+
+
+def test_every_augmentation_and_averaged_prediction_is_a_row():
+    def run(variant, strong, seed=0):
+        return {"variant": variant, "seed": seed, "config": {"strong_augmentation": strong}}
+
+    def answers(share):
+        right = {"blur": np.arange(50) < share * 50 * np.ones((5, 1)), "noise": np.ones((5, 50), bool)}
+        return measured(1.0, blur=share, noise=1.0) | packed({"right": right})
+
+    plain = answers(0.5) | {"tta": answers(0.6) | {"clean": 1.0}}
+    rows = gain_rows(
+        [
+            (run("net+fine_tuned", None), plain),
+            (run("net+fine_tuned+AugMix", "AugMix"), answers(0.8)),
+            (run("net+fine_tuned+CutMix", "CutMix", seed=1), answers(0.8)),  # no partner with seed 1
+        ]
+    )
+    assert [row["row"] for row in rows] == ["net+fine_tuned, TTA", "net+fine_tuned+AugMix"]
+    assert [row["gained (points)"] for row in rows] == ["+10.0", "+30.0"]
+    low, high = map(float, rows[1]["95 % interval over images"].split(" to "))
+    assert 15 < low < 30 < high < 45
 
 
 @pytest.mark.parametrize("name", [name for name in SEEN if name != "printed"])

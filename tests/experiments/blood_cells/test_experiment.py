@@ -172,7 +172,7 @@ def test_rows_from_data_to_report_and_collection(setting, tmp_path, monkeypatch)
     main([*setting, "--models", "transfer", "--protocol", "clean", "--tta"])
     averaged = read_json(clean / "extractor" / "robustness.json")
     assert averaged["corrupted"] == robustness["corrupted"]
-    assert set(averaged["tta"]) == {"clean", "corrupted", "num_images"}
+    assert set(averaged["tta"]) == {"clean", "corrupted", "num_images", "right"}
     text = (run_set / "report-leukocytes_phantom-quick" / "report.md").read_text()
     assert f"| extractor, TTA | 0 | 6 | {SIZE} |" in text
 
@@ -207,6 +207,8 @@ def test_rows_of_the_full_profile():
     by_name = {config["variant"]: config for config in rows(options, "clean")}
     assert by_name["ResNet50+fine_tuned"]["learning_rate"] == 1e-5 and by_name["ResNet50"]["epochs"] == 30
     assert by_name["ResNet50+fine_tuned+AugMix"]["strong_augmentation"] == "AugMix"
+    whole = by_name["ResNet50+all_layers+MixUp"]
+    assert (whole["kind"], whole["strong_augmentation"]) == ("all_layers", "MixUp")
 
 
 def test_plateau_and_early_stopping_are_as_printed():
@@ -303,7 +305,7 @@ def test_every_model_sees_the_same_corrupted_images(manifest):
     chosen = choose(manifest, 20, 0)
     np.testing.assert_array_equal(chosen, choose(manifest, 20, 0))
     assert len(set(chosen)) == 20 and len(choose(manifest, 10_000, 0)) == len(manifest)
-    assert set(SEEN) == {"printed", *experiment.BATCH_AUGMENTATIONS}
+    assert set(SEEN) == {"printed", "TTA", *experiment.BATCH_AUGMENTATIONS}
 
 
 def test_weighted_averages_by_hand():
