@@ -19,6 +19,7 @@ from drcls.metrics.confusion import (
     recall,
     specificity,
 )
+from drcls.metrics.corruption import gain_under_corruption, mean_corruption_error
 from drcls.metrics.expected_grade import choose_cut_points, cut_grades, expected_grades
 from drcls.metrics.intervals import (
     group_bootstrap_difference,
@@ -40,6 +41,7 @@ __all__ = [
     "expected_calibration_error",
     "expected_grades",
     "f1",
+    "gain_under_corruption",
     "group_bootstrap_difference",
     "group_bootstrap_interval",
     "group_bootstrap_intervals",
@@ -47,6 +49,7 @@ __all__ = [
     "macro_recall",
     "macro_specificity",
     "mcnemar_exact",
+    "mean_corruption_error",
     "mean_ovr_accuracy",
     "ovr_accuracy",
     "precision",

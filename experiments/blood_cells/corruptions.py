@@ -2,24 +2,13 @@
 
 import numpy as np
 
-from drcls.data.corruptions import SEVERITIES
+from drcls.metrics import mean_corruption_error
 from drcls.models.saved import load_saved_model
-from drcls.robustness import dihedral_tta, mean_corruption_error, measure_robustness
+from drcls.robustness import dihedral_tta, measure_robustness
 from drcls.runs import read_record, write_json
+from experiments.blood_cells.corruption_gains import packed
 
 BATCH_SIZE = 64
-# What training has seen of the tested corruptions, or something much like it: the printed augmentation, which every
-# row has, holds brightness and Gaussian noise. Both policies stretch or equalise each channel on its own, which
-# changes contrast and stain; RandAugment also smooths. MixUp blends images, CutMix covers parts of them.
-SEEN = {
-    "printed": ("brightness", "noise"),
-    "RandAugment": ("contrast", "stain", "blur"),
-    "MixUp": ("overlay",),
-    "CutMix": ("occlusion",),
-    "AugMix": ("contrast", "stain"),
-    # Test-time augmentation trains on nothing.
-    "TTA": (),
-}
 
 
 def measure_corrupted(folder, cache, part, config, num_images, tta, force=False):
@@ -51,21 +40,6 @@ def measure_corrupted(folder, cache, part, config, num_images, tta, force=False)
     if tta:
         content["tta"] = packed(measure_robustness(dihedral_tta(forward), images, labels, config["seed"]))
     write_json(target, content)
-
-
-def packed(measured):
-    """Return what `measure_robustness` gave with the answers as one hexadecimal text of bits a corruption."""
-    bits = {name: np.packbits(answers).tobytes().hex() for name, answers in measured["right"].items()}
-    return measured | {"right": bits}
-
-
-def unpacked(measured, names):
-    """Return the answers under some corruptions: bool (corruptions, 5, N); None where an older run kept none."""
-    if "right" not in measured:
-        return None
-    shape = len(names), len(SEVERITIES), measured["num_images"]
-    packs = [np.frombuffer(bytes.fromhex(measured["right"][name]), np.uint8) for name in names]
-    return np.unpackbits(packs, axis=1, count=shape[1] * shape[2]).reshape(shape).astype(bool)
 
 
 def choose(part, num_images, seed):

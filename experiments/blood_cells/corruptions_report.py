@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from drcls.report import Section, Table, interval, mean_sd, robustness_curves, select_runs, synthetic_label
-from drcls.robustness import gain_under_corruption, mean_corruption_error
+from drcls.metrics import mean_corruption_error
+from drcls.report import Section, Table, mean_sd, robustness_curves, select_runs, synthetic_label
 from drcls.runs import read_record
-from experiments.blood_cells.corruptions import SEEN, unpacked
+from experiments.blood_cells.corruption_gains import gain_rows
 
 
 def read_robustness(run):
@@ -109,63 +109,3 @@ def augmentation_section(runs):
     return Section(
         "Stronger augmentation", [text, Table(pd.DataFrame(rows), f"{synthetic_label(runs)}What it changes.")]
     )
-
-
-def gain_rows(measured):
-    """Return one row for each augmentation whose network was also trained without it, and each averaged prediction.
-
-    Args:
-        measured: list of (run, what was measured under corruptions), of one data set, protocol and profile.
-    """
-    by_row = {(run["variant"], run["seed"]): values for run, values in measured}
-    pairs = {}
-    for run, values in sorted(measured, key=lambda one: (one[0]["variant"], one[0]["seed"])):
-        variant, seed, strong = run["variant"], run["seed"], run["config"].get("strong_augmentation")
-        if strong and (variant.removesuffix(f"+{strong}"), seed) in by_row:
-            base = by_row[variant.removesuffix(f"+{strong}"), seed]
-            pairs.setdefault((variant, strong), {})[seed] = base, values
-        elif not strong and "tta" in values:
-            pairs.setdefault((f"{variant}, TTA", "TTA"), {})[seed] = values, values["tta"]
-    return [gain_row(variant, strong, seeds) for (variant, strong), seeds in pairs.items()]
-
-
-def gain_row(variant, strong, seeds):
-    """What one augmentation changes.
-
-    Args:
-        variant: str, the row.
-        strong: str, a key of `SEEN`.
-        seeds: dict, seed -> (what was measured without it, what was measured with it).
-    """
-    seen = (*SEEN["printed"], *SEEN[strong])
-    unseen = [name for name in next(iter(seeds.values()))[0]["corrupted"] if name not in seen]
-    plain, stronger = (np.array([pair[i]["clean"] for pair in seeds.values()]) for i in (0, 1))
-    before, after = (
-        np.array([1 - mean_corruption_error(pair[i], names=unseen) for pair in seeds.values()])
-        for i in (0, 1)
-    )
-    return {
-        "row": variant,
-        "seeds": ", ".join(map(str, seeds)),
-        "clean (points)": mean_sd(stronger - plain, 100, 1, "+"),
-        "corruptions that it did not train on": ", ".join(unseen),
-        "without it (%)": mean_sd(before, 100, 1),
-        "with it (%)": mean_sd(after, 100, 1),
-        "gained (points)": mean_sd(after - before, 100, 1, "+"),
-        "95 % interval over images": gain_interval(seeds.values(), unseen),
-        "gap to clean closed (%)": closed(plain.mean(), before.mean(), after.mean()),
-    }
-
-
-def gain_interval(pairs, names):
-    """Return the interval of the gain over the images of all seeds, as text."""
-    answers = [[unpacked(one, names) for one in pair] for pair in pairs]
-    if any(one is None for pair in answers for one in pair):
-        return "not kept"
-    before, after = (np.concatenate(one, axis=-1) for one in zip(*answers, strict=True))
-    return interval(gain_under_corruption(before, after)[1:], 100, 1, "+")
-
-
-def closed(clean, before, after):
-    """Return which share of the accuracy lost to corruptions came back, in percent, as text."""
-    return f"{100 * (after - before) / (clean - before):.0f}" if clean > before else "no gap"

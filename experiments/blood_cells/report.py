@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from drcls.data.image_ops import read_image, resize
+from drcls.metrics import mean_corruption_error
 from drcls.report import (
     HEADS,
     PROTOCOLS,
@@ -29,7 +30,6 @@ from drcls.report import (
     verdict,
     write_report,
 )
-from drcls.robustness import mean_corruption_error
 from drcls.runs import read_json, read_record
 from experiments.blood_cells.corruptions_report import (
     augmentation_section,

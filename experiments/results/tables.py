@@ -6,7 +6,7 @@ import numpy as np
 
 from drcls.report import mean_sd
 from drcls.runs import read_json
-from experiments.blood_cells.corruptions_report import gain_rows
+from experiments.blood_cells.corruption_gains import gain_rows
 from experiments.smote_transfer.report import gain_cells
 
 # The learner whose gains the README shows: the vote of several; the others stand in the result files.

@@ -13,7 +13,8 @@ from drcls.data import ImageCache, deduplicate, load_manifest
 from drcls.robustness import measure_robustness
 from drcls.runs import read_json
 from experiments.blood_cells import corruptions, experiment
-from experiments.blood_cells.corruptions import SEEN, choose
+from experiments.blood_cells.corruption_gains import SEEN
+from experiments.blood_cells.corruptions import choose
 from experiments.blood_cells.experiment import CONFIG, PROFILES, VARIANTS, main, parse, plateaus, rows
 from experiments.blood_cells.report import with_weighted
 from experiments.blood_cells.splits import make_parts, read_overlays
