@@ -1,7 +1,8 @@
 """Say whether one run does better than another on the same test images.
 
-McNemar's exact test counts the images that only one of two runs gets right; the differences have 95 % intervals of a
-bootstrap over groups. Runs of the same data, protocol and seed have the same test images.
+McNemar's exact test counts the images that only one of two runs gets right; in its p-value the images of a group (a
+patient, copies) count together. The differences have 95 % intervals of a bootstrap over groups. Runs of the same
+data, protocol and seed have the same test images.
 
 examples:
   drcls compare runs/plain runs/balanced
@@ -49,6 +50,6 @@ def describe(result):
         tested = pair["mcnemar"]
         lines.append(
             f"  only {pair['first']} right: {tested['only_a_right']} images; only {pair['second']}: "
-            f"{tested['only_b_right']}; McNemar's exact p {tested['p_value']:.3g}"
+            f"{tested['only_b_right']}; McNemar's exact p over groups {tested['p_value']:.3g}"
         )
     return "\n".join(lines)

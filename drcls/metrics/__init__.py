@@ -4,7 +4,7 @@ NumPy in, NumPy and plain numbers out; the measures of drcls.metrics.confusion t
 """
 
 from drcls.metrics.classification import classification_metrics, expected_calibration_error
-from drcls.metrics.comparisons import mcnemar_exact, two_way_anova
+from drcls.metrics.comparisons import mcnemar_exact, random_signs_exact, two_way_anova
 from drcls.metrics.confusion import (
     accuracy,
     confusion_matrix,
@@ -54,6 +54,7 @@ __all__ = [
     "ovr_accuracy",
     "precision",
     "quadratic_kappa",
+    "random_signs_exact",
     "recall",
     "score_bootstrap_intervals",
     "sensitivity_and_specificity",

@@ -1,11 +1,11 @@
 """Comparisons: two classifiers on the same test images, several treatments over the same repetitions."""
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.stats import binom
 from scipy.stats import f as f_distribution
 
 
-def mcnemar_exact(y_true, pred_a, pred_b):
+def mcnemar_exact(y_true, pred_a, pred_b, groups=None):
     """McNemar's exact test: do the images that only one of two classifiers gets right favour one of them?
 
     Both saw the same images, so those that both get right or both get wrong say nothing about the difference;
@@ -16,12 +16,16 @@ def mcnemar_exact(y_true, pred_a, pred_b):
         y_true: (N,) true classes, integers or names.
         pred_a: (N,) classes predicted by the first classifier.
         pred_b: (N,) classes predicted by the second, for the same images in the same order.
+        groups: (N,) ids, or None. Images of one patient, or copies of one image, succeed and fail together; taken
+            as independent they make any p-value too small. With groups the images of each are summed, and the sums
+            are tested by `random_signs_exact`, which is McNemar's test where every image is a group.
 
     Returns:
-        {"only_a_right": int, "only_b_right": int, "p_value": float}; two-sided, 1.0 if they never differ.
+        {"only_a_right": int, "only_b_right": int, "p_value": float}: images, and a two-sided p-value, 1.0 if the
+        two never differ.
 
     Raises:
-        ValueError: if the three are not of one length, or empty, or of different kinds: a class number never
+        ValueError: if the arrays are not of one length, or empty, or of different kinds: a class number never
             equals a class name, so both classifiers would be wrong everywhere.
     """
     y_true, pred_a, pred_b = np.asarray(y_true), np.asarray(pred_a), np.asarray(pred_b)
@@ -38,8 +42,37 @@ def mcnemar_exact(y_true, pred_a, pred_b):
         )
     a_right, b_right = pred_a == y_true, pred_b == y_true
     only_a, only_b = int(np.sum(a_right & ~b_right)), int(np.sum(b_right & ~a_right))
-    p_value = binomtest(only_a, only_a + only_b, 0.5).pvalue if only_a + only_b else 1.0
-    return {"only_a_right": only_a, "only_b_right": only_b, "p_value": float(p_value)}
+    wins = b_right.astype(int) - a_right
+    if groups is not None:
+        if np.shape(groups) != y_true.shape:
+            raise ValueError(f"groups must have one id an image, {y_true.shape}; received {np.shape(groups)}")
+        wins = np.bincount(np.unique(groups, return_inverse=True)[1], wins).astype(int)
+    return {"only_a_right": only_a, "only_b_right": only_b, "p_value": random_signs_exact(wins)}
+
+
+def random_signs_exact(sums):
+    """Return the two-sided p-value of sums whose signs would be fair coins if nothing differed.
+
+    Args:
+        sums: integers (N,), for example how many more images of each patient one of two classifiers gets right.
+
+    Returns:
+        float, P(|sum of +-s| >= |sum of s|) over fair, independent signs: 1.0 if all sums are 0.
+
+    Reference: Fisher, "The design of experiments", 1935, section 21, the test of paired differences by their signs.
+
+    >>> random_signs_exact([1, 1, 1, 1, 1])
+    0.0625
+    """
+    sums = np.asarray(sums)
+    sizes, counts = np.unique(np.abs(sums[sums != 0]), return_counts=True)
+    distribution = np.ones(1)  # of the sum, from -total to +total
+    for size, count in zip(sizes, counts, strict=True):
+        steps = np.zeros(2 * size * count + 1)
+        steps[:: 2 * size] = binom.pmf(np.arange(count + 1), count, 0.5)
+        distribution = np.convolve(distribution, steps)
+    values = np.arange(len(distribution)) - len(distribution) // 2
+    return float(min(1, distribution[np.abs(values) >= abs(sums.sum())].sum()))
 
 
 def two_way_anova(table):

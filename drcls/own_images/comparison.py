@@ -32,7 +32,8 @@ def compare_runs(folders, seed=0):
         dict: `num_images`, `num_groups`, `runs` (folder and its measures) and `pairs`, for each pair of runs
         `first`, `second`, `differences` (measure -> `difference` of second minus first with `low` and `high`, the
         95 % interval of a bootstrap over groups, None where all images are of one group; without measures that the
-        images do not have, such as the specificity of one class), and `mcnemar` (see `drcls.metrics.mcnemar_exact`).
+        images do not have, such as the specificity of one class), and `mcnemar` (see
+        `drcls.metrics.mcnemar_exact`; the images of a group count together).
 
     Raises:
         ValueError: where fewer than two are given, they predicted different images or classes, or a file is damaged.
@@ -70,7 +71,7 @@ def compare_runs(folders, seed=0):
                 "first": str(one),
                 "second": str(two),
                 "differences": differences(one, two),
-                "mcnemar": mcnemar_exact(truth, predicted[one], predicted[two]),
+                "mcnemar": mcnemar_exact(truth, predicted[one], predicted[two], groups),
             }
             for one, two in combinations(folders, 2)
         ],

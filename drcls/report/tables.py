@@ -152,7 +152,7 @@ def intervals_table(runs, reference):
 
     The intervals come from the run: Wald, Wilson, and the bootstrap over groups, which alone counts copies of one
     image as one. The difference to the reference model is tested on the same test images, seed by seed and over
-    all seeds (`p_over_seeds`), where an image that stands in the test part several times counts once.
+    all seeds (`p_over_seeds`), where the images of a group count together.
 
     Args:
         runs: runs of one data set, profile and protocol.

@@ -6,16 +6,15 @@ from drcls.metrics import gain_under_corruption, mean_corruption_error
 from drcls.report import interval, mean_sd
 
 # What training has seen of the tested corruptions, or something much like it: the printed augmentation, which every
-# row has, holds brightness and Gaussian noise. Both policies stretch or equalise each channel on its own, which
-# changes contrast and stain; RandAugment also smooths. MixUp blends images, CutMix covers parts of them.
+# row has but a head on frozen features, holds brightness and Gaussian noise. Both policies stretch or equalise each
+# channel on its own, which changes contrast and stain; RandAugment also smooths. MixUp blends images, CutMix covers
+# parts of them.
 SEEN = {
     "printed": ("brightness", "noise"),
     "RandAugment": ("contrast", "stain", "blur"),
     "MixUp": ("overlay",),
     "CutMix": ("occlusion",),
     "AugMix": ("contrast", "stain"),
-    # Test-time augmentation trains on nothing.
-    "TTA": (),
 }
 
 
@@ -46,21 +45,21 @@ def gain_rows(measured):
         variant, seed, strong = run["variant"], run["seed"], run["config"].get("strong_augmentation")
         if strong and (variant.removesuffix(f"+{strong}"), seed) in by_row:
             base = by_row[variant.removesuffix(f"+{strong}"), seed]
-            pairs.setdefault((variant, strong), {})[seed] = base, values
+            pairs.setdefault((variant, (*SEEN["printed"], *SEEN[strong])), {})[seed] = base, values
         elif not strong and "tta" in values:
-            pairs.setdefault((f"{variant}, TTA", "TTA"), {})[seed] = values, values["tta"]
-    return [gain_row(variant, strong, seeds) for (variant, strong), seeds in pairs.items()]
+            seen = SEEN["printed"] if run["config"]["augmentation"] else ()
+            pairs.setdefault((f"{variant}, TTA", seen), {})[seed] = values, values["tta"]
+    return [gain_row(variant, seen, seeds) for (variant, seen), seeds in pairs.items()]
 
 
-def gain_row(variant, strong, seeds):
+def gain_row(variant, seen, seeds):
     """What one augmentation changes.
 
     Args:
         variant: str, the row.
-        strong: str, a key of `SEEN`.
+        seen: names of corruptions, what training has seen of them.
         seeds: dict, seed -> (what was measured without it, what was measured with it).
     """
-    seen = (*SEEN["printed"], *SEEN[strong])
     unseen = [name for name in next(iter(seeds.values()))[0]["corrupted"] if name not in seen]
     plain, stronger = (np.array([pair[i]["clean"] for pair in seeds.values()]) for i in (0, 1))
     before, after = (

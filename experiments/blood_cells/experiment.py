@@ -53,10 +53,11 @@ from experiments.common.backbone import (
     open_backbone,
     starting_weights,
 )
+from experiments.common.callbacks import LowerRateOnPlateau, StopAtRisingLoss, watch
 from experiments.common.data import acquire
 from experiments.common.options import make_parser, resolve_options
-from experiments.common.run import audit, run_variant
-from experiments.common.training import train_and_predict
+from experiments.common.run import audit, run_set_name, run_variant
+from experiments.common.training import begin, train_and_predict
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_INS = {
@@ -77,7 +78,7 @@ CONFIG = {
     },
     "monitor": "val_accuracy",
     "patience": 15,
-    # Of ReduceLROnPlateau, not printed.
+    # When the learning rate falls, not printed.
     "plateau": {"factor": 0.5, "patience": 4},
 }
 PROFILES = {
@@ -142,7 +143,7 @@ def run_all(options, manifest, run_set):
     profile = PROFILES[options.profile]
     caches = {size: ImageCache(manifest, size) for size in sorted(set(profile["image_size"].values()))}
     for protocol in options.protocols:
-        folder = run_set / f"{options.data}-{protocol}-{options.profile}-s{options.seed}"
+        folder = run_set / run_set_name(options.data, protocol, options.profile, options.seed)
         cache = caches[profile["image_size"]["transfer"]]
         parts = make_parts(manifest, cache, protocol, CONFIG["fractions"][protocol], options.seed, folder)
         leakage = audit(parts, protocol)
@@ -167,8 +168,8 @@ def run(config, cache, parts, leakage, folder, options):
     target = folder / config["variant"]
 
     def fit():
-        watch = [keras.callbacks.TensorBoard(target / "tensorboard")] if options.tensorboard else []
-        return FITS[config["kind"]](config, cache, parts, folder, [*watch, *plateaus(config)])
+        callbacks = [*watch(target, options.tensorboard), *plateaus(config, target)]
+        return FITS[config["kind"]](config, cache, parts, folder, callbacks)
 
     devices = 1 if config["kind"] == "transfer" else options.devices  # a head trains within seconds
     run_variant(target, config, parts, leakage, fit, options.force, devices)
@@ -188,6 +189,8 @@ def make_config(variant, options, protocol, backbone):
     """Everything a run depends on, as `config.json`."""
     profile = PROFILES[options.profile]
     kind = kind_of(variant)
+    # The features of an image are computed once, so nothing can be done to the image in between.
+    on_features = kind == "transfer" and not options.augment_frozen
     stem = Path(backbone).stem if backbone else None
     return {
         "variant": variant if kind == "own" else stem if variant == "transfer" else f"{stem}+{variant}",
@@ -209,6 +212,7 @@ def make_config(variant, options, protocol, backbone):
         "strong_augmentation": variant.split("+")[1] if variant in STRONG else None,
         "frozen_on_images": bool(options.augment_frozen) if kind == "transfer" else None,
         **CONFIG,
+        "augmentation": None if on_features else CONFIG["augmentation"],
     }
 
 
@@ -228,8 +232,7 @@ def fit_transfer(config, cache, parts, folder, callbacks):
         model = attach_head(backbone, head)
         return fit(model, config, cache, parts, target, callbacks)
     embeddings = Embeddings(cached_embeddings(cache, backbone, Path(config["backbone"]).stem), cache.rows)
-    # The features of an image are computed once, so nothing can be done to the image in between.
-    probabilities, note = fit(head, config | {"augmentation": None}, embeddings, parts, target, callbacks)
+    probabilities, note = fit(head, config, embeddings, parts, target, callbacks)
     save_model(attach_head(backbone, head), target / "model.keras")
     return probabilities, f"{note}, on embeddings"
 
@@ -279,11 +282,6 @@ class Embeddings:
     rows: object
 
 
-def begin(config):
-    keras.utils.set_random_seed(config["seed"])
-    keras.config.set_dtype_policy(config["policy"])
-
-
 def load_backbone(config):
     """The backbone; random weights too are the same for every row and seed."""
     keras.utils.set_random_seed(0)
@@ -310,11 +308,11 @@ def fit(model, config, cache, parts, folder, callbacks):
     return probabilities, f"best epoch {best} of {config['epochs']}"
 
 
-def plateaus(config):
-    """Section 3.3; after an interruption their patience starts anew."""
+def plateaus(config, folder):
+    """Section 3.3: when the learning rate falls, and when training ends."""
     return [
-        keras.callbacks.ReduceLROnPlateau("val_accuracy", mode="max", **config["plateau"]),
-        keras.callbacks.EarlyStopping("val_loss", patience=config["patience"]),
+        LowerRateOnPlateau(folder, config["learning_rate"], **config["plateau"]),
+        StopAtRisingLoss(folder, config["patience"]),
     ]
 
 

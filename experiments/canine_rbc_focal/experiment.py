@@ -38,7 +38,7 @@ from experiments.canine_rbc_focal.trial import STRATEGIES, train_trial
 from experiments.common.controls import CONTROLS, control
 from experiments.common.data import acquire
 from experiments.common.options import make_parser, resolve_options
-from experiments.common.run import audit, run_variant
+from experiments.common.run import audit, run_set_name, run_variant
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -292,7 +292,7 @@ def alpha_demonstration(options, run_set):
 
 
 def setting(options, protocol, seed):
-    return f"{options.data}-{protocol}-{options.profile}-s{seed}"
+    return run_set_name(options.data, protocol, options.profile, seed)
 
 
 def make_config(

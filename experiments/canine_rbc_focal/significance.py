@@ -73,8 +73,8 @@ def spread_section(folder, runs, choices):
         write_json(folder / "differences.json", found)
         caption = (
             f"{synthetic_label(runs)}Minus cross-entropy on the same test cells: macro F1 in points with its 95 % "
-            "interval (bootstrap over groups, all seeds together), and the paired exact test of accuracy, by seed "
-            "(McNemar) and over all seeds, which share one test part."
+            "interval (bootstrap over groups, all seeds together), and the paired exact test of accuracy (cells of "
+            "a smear count together), by seed (McNemar) and over all seeds, which share one test part."
         )
         parts.append(Table(pd.DataFrame([compared_cells(row) for row in compared]), caption))
     return Section("Differences and their spread", parts)
@@ -147,6 +147,7 @@ def compare(runs, network, method, protocol):
         "macro_f1": {"difference": change, "interval": [low, high]},
         "p_by_seed": [p_over_seeds([(a, b)]) for a, b, _ in pairs],
         "p_value": p_over_seeds([(a, b) for a, b, _ in pairs]),
+        "p_unit": "group",
         "seeds": [seed for *_, seed in pairs],
     }
 

@@ -4,7 +4,6 @@ import functools
 import shutil
 
 import keras
-import pandas as pd
 
 from drcls.data import (
     Augmenter,
@@ -28,6 +27,7 @@ from drcls.models import (
 )
 from drcls.runs import save_model, write_json
 from drcls.train import train, use_devices
+from experiments.common.callbacks import StopAtRisingLoss
 from experiments.common.run import IDENTITY, audit, run_variant
 
 STRATEGIES = {"paper": "random", "clean": "grouped"}
@@ -98,26 +98,6 @@ def fit_model(config, cache, train_part, validation, folder, callbacks=()):
     held_out = None if validation is None else Batches(cache, validation, PREDICTION_BATCH)
     train(model, batches, held_out, folder, config["epochs"], None, callbacks)
     return model
-
-
-class StopAtRisingLoss(keras.callbacks.Callback):
-    """End the training of a fold whose validation loss has not fallen for a while.
-
-    Keras' EarlyStopping counts anew when a training is resumed; this one reads the history that resuming keeps.
-
-    Args:
-        folder: Path of the trial's run folder, where `train` writes `history.csv`.
-        patience: int, epochs without a smaller validation loss.
-    """
-
-    def __init__(self, folder, patience):
-        super().__init__()
-        self.history, self.patience = folder / "history.csv", patience
-
-    def on_epoch_end(self, epoch, logs=None):
-        losses = pd.read_csv(self.history)["val_loss"]
-        if len(losses) - 1 - losses.argmin() >= self.patience:
-            self.model.stop_training = True
 
 
 def new_model(config, train_part):

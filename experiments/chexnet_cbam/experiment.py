@@ -44,12 +44,13 @@ from experiments.common.backbone import (
     starting_weights,
     weights_or_file,
 )
+from experiments.common.callbacks import watch
 from experiments.common.controls import CONTROLS, control
 from experiments.common.data import acquire
 from experiments.common.frozen import fit_frozen
 from experiments.common.options import make_parser, resolve_options
-from experiments.common.run import VALIDATION, audit, run_variant
-from experiments.common.training import train_and_predict
+from experiments.common.run import VALIDATION, audit, run_set_name, run_variant
+from experiments.common.training import begin, train_and_predict
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_INS = {"fundus_phantom": write_fundus}
@@ -135,10 +136,10 @@ DESIGN = {
     f"_CBAM_DropBlock_Transformer{REPORTED}": ("cbam", "drop_block", "transformer"),
     LARGE: (),
 }
-# Rows of the short profile that ask something of one protocol alone.
-ONLY = {REPORTED: "paper", LARGE: "clean"}
 # The mean over networks of three seeds, each shown every image in eight orientations; these are trained first.
 MEAN, MEMBERS = "_mean_of_seeds", [0, 1, 2]
+# Rows of the short profile that ask something of one protocol alone.
+ONLY = {REPORTED: "paper", LARGE: "clean", MEAN: "clean"}
 # Learners on features that nobody trained: 400 extra trees, and a neural network with one hidden layer.
 FOREST, FROZEN_HEAD = "forest_on_frozen_features", "frozen_features_head"
 # What two CPU cores train within minutes.
@@ -155,8 +156,9 @@ def main(arguments=None):
             leakage = audit(parts, protocol)
             for variant in options.models:
                 if protocol not in protocols_of(variant):
+                    print(f"{variant} has no row under the {protocol} protocol")
                     continue
-                name = f"{options.data}-{protocol}-{options.profile}-s{options.seed}"
+                name = run_set_name(options.data, protocol, options.profile, options.seed)
                 run(variant, options, protocol, manifest, parts, leakage, run_set / name / variant)
     page = write_chexnet_cbam_report(run_set, manifest, options.data, options.profile)
     print(f"report: {page}")
@@ -164,7 +166,8 @@ def main(arguments=None):
 
 def protocols_of(variant):
     """Return the protocols that a row is run under."""
-    return [asked for ending, asked in ONLY.items() if ending in variant] or list(STRATEGIES)
+    asked = {protocol for ending, protocol in ONLY.items() if ending in variant}
+    return [protocol for protocol in STRATEGIES if not asked or protocol in asked]
 
 
 def recipe(variant, profile, protocol):
@@ -174,7 +177,10 @@ def recipe(variant, profile, protocol):
     The clean one asks how good an honest network can be, so its recipe is ours.
     """
     if variant in (FOREST, FROZEN_HEAD):
-        return {"image_size": 128 if profile == "quick" else 224}
+        learner = {"image_size": 128 if profile == "quick" else 224}
+        # Wide enough to remember the copies under the leaky protocol, narrower where that would not help.
+        width = {"hidden_units": 256 if protocol == "paper" else 64}
+        return learner | width if variant == FROZEN_HEAD else learner
     if profile == "full":
         full = {"image_size": 224, "epochs": 50, "learning_rate": 3e-4, "policy": "mixed_bfloat16"}
         return REPORTED_TRAINING | full
@@ -212,8 +218,7 @@ def run(variant, options, protocol, manifest, parts, leakage, folder):
             return learn_from_frozen_features(config, cache, parts)
         if variant.endswith(MEAN):
             return mean_of_networks(config, cache, parts, folder)
-        watch = [keras.callbacks.TensorBoard(folder / "tensorboard")] if options.tensorboard else []
-        return train_network(config, cache, parts, folder, watch)
+        return train_network(config, cache, parts, folder, watch(folder, options.tensorboard))
 
     trains = "epochs" in config and not config.get("frozen")
     run_variant(folder, config, parts, leakage, fit, options.force, options.devices if trains else 1)
@@ -270,8 +275,7 @@ def weights_of(backbone, weights):
 
 def train_network(config, cache, parts, folder, callbacks=()):
     """Sections 2.3.2-2.3.5: the network, its loss, and training with augmentation."""
-    keras.utils.set_random_seed(config["seed"])
-    keras.config.set_dtype_policy(config["policy"])
+    begin(config)
     steps = config["epochs"] * math.ceil(len(parts["train"]) / config["batch_size"])
     backbone = open_backbone(config, config["image_size"])
     model = build(config, backbone, parts["train"].classes, steps)
@@ -352,8 +356,7 @@ def frozen_learner(config, num_components):
     """Return the learner of a row on frozen features, and its description."""
     if config["variant"] == FOREST:
         return ExtraTreesClassifier(400, random_state=config["seed"], n_jobs=-1), "400 extra trees"
-    # Wide enough to remember the copies under the leaky protocol, narrower where that would not help.
-    hidden = 256 if config["protocol"] == "paper" else 64
+    hidden = config["hidden_units"]
     head = MLPClassifier((hidden,), alpha=1e-2, max_iter=60, random_state=config["seed"])
     learner = make_pipeline(StandardScaler(), PCA(num_components, random_state=config["seed"]), head)
     return learner, f"a neural network with {hidden} hidden units"

@@ -203,8 +203,8 @@ def statistics_section(runs, tables, sizes):
     )
     parts = [
         reported,
-        "The differences between our models are paired: an exact test on the same test images, each image counted "
-        "once. For one seed it is McNemar's test; the row of all seeds sums the seeds image by image. ± is the "
+        "The differences between our models are paired: an exact test on the same test images, the copies of an "
+        "image counted together. For one seed it is McNemar's test; the row of all seeds sums the seeds. ± is the "
         "standard deviation over the seeds. Wald's and Wilson's intervals take copies of an image for images; the "
         "bootstrap over groups does not.",
     ]

@@ -46,7 +46,16 @@ def audit(parts, protocol):
     return leakage
 
 
-def run_variant(folder, config, parts, leakage, fit, force=False, devices=1):
+def run_set_name(data, protocol, profile, seed):
+    """Name the folder that holds the rows of one setting.
+
+    >>> run_set_name("aptos2019", "clean", "short", 0)
+    'aptos2019-clean-short-s0'
+    """
+    return f"{data}-{protocol}-{profile}-s{seed}"
+
+
+def run_variant(folder, config, parts, leakage, fit, force=False, devices=1, leaked=None):
     """Train, evaluate and record one row, unless it is finished.
 
     Args:
@@ -60,6 +69,8 @@ def run_variant(folder, config, parts, leakage, fit, force=False, devices=1):
         force: bool, remove what is in the folder and train anew.
         devices: int, that `fit` builds and trains its network on. Like the machine, it is no part of what a row is:
             `env.json` has it, and a row begun on one device goes on on several.
+        leaked: bool (N,), which test images leaked; None: those with a copy in training. Rows made of several images
+            leak in ways that the parts do not tell.
 
     Raises:
         ValueError: where the folder holds a row of other settings, the devices do not divide a batch, or the data
@@ -80,9 +91,9 @@ def run_variant(folder, config, parts, leakage, fit, force=False, devices=1):
         print(f"\n{folder}")
         with use_devices(devices):
             probabilities, note = fit()
-        write_csv(
-            folder / "leaked.csv", pd.DataFrame({"leaked": leaked_images(parts["train"], parts["test"])})
-        )
+        if leaked is None:
+            leaked = leaked_images(parts["train"], parts["test"])
+        write_csv(folder / "leaked.csv", pd.DataFrame({"leaked": leaked}))
         measured = evaluate(parts["test"], probabilities, folder, seed=config["seed"])
         write_json(folder / "env.json", environment(time.monotonic() - started, devices))
         row = {key: config[key] for key in IDENTITY} | {
@@ -96,7 +107,7 @@ def run_variant(folder, config, parts, leakage, fit, force=False, devices=1):
             row
             | measured
             | {"leakage": leakage, "note": note, "training": learned}
-            | {"seen_and_unseen": seen_and_unseen(parts, probabilities)}
+            | {"seen_and_unseen": seen_and_unseen(parts["test"], probabilities, leaked)}
             | {"prior_corrected": prior_corrected(parts, probabilities)}
             | {"expected_grade": expected_grade(parts, probabilities, folder / VALIDATION)},
         )
@@ -104,18 +115,18 @@ def run_variant(folder, config, parts, leakage, fit, force=False, devices=1):
     print(f"{config['variant']}, {config['protocol']} protocol: accuracy {accuracy:.4f}")
 
 
-def seen_and_unseen(parts, probabilities):
+def seen_and_unseen(test, probabilities, leaked):
     """Measure the accuracy on leaked and on unseen test images apart.
 
     Args:
-        parts: dict of `Manifest`, from `split`.
+        test: `Manifest` of the test part.
         probabilities: float (N, C) of the test part.
+        leaked: bool (N,).
 
     Returns:
         dict from `leaked` and `unseen` to `images`, int, and `accuracy`, float or None where there is no image.
     """
-    leaked = leaked_images(parts["train"], parts["test"])
-    right = probabilities.argmax(axis=1) == parts["test"].labels
+    right = probabilities.argmax(axis=1) == test.labels
     return {
         name: {"images": int(rows.sum()), "accuracy": float(right[rows].mean()) if rows.any() else None}
         for name, rows in (("leaked", leaked), ("unseen", ~leaked))

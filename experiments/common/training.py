@@ -10,7 +10,14 @@ from drcls.data import Augmenter, Batches, ImageCache
 from drcls.evaluate import predict
 from drcls.runs import save_model, write_json
 from drcls.train import cosine_decay_with_warmup, train
+from experiments.common.callbacks import watch
 from experiments.common.run import VALIDATION
+
+
+def begin(config):
+    """Seed every random generator and set the precision, before a network is built."""
+    keras.utils.set_random_seed(config["seed"])
+    keras.config.set_dtype_policy(config["policy"])
 
 
 def train_and_predict(
@@ -73,7 +80,7 @@ def fit(model, loss, config, cache, parts, folder, callbacks=(), optimizer=None,
     return batches, best
 
 
-def fit_on_smaller_images(build, loss, config, manifest, parts, folder):
+def fit_on_smaller_images(build, loss, config, manifest, parts, folder, tensorboard=False):
     """Train a network on small images, then on larger ones, before its last epochs on images of full size.
 
     An epoch on images of half the side costs a quarter. Each size is a training of its own, with its own warm-up and
@@ -84,6 +91,7 @@ def fit_on_smaller_images(build, loss, config, manifest, parts, folder):
         loss, config, parts: as for `train_and_predict`; `smaller_images` is a list of `[side, epochs]`, or missing.
         manifest: `Manifest` of the data set.
         folder: Path of the run folder; each size has the folder `SIDEpx` in it.
+        tensorboard: bool, whether each size is logged in its folder.
 
     Returns:
         list of arrays, the weights to go on from; None where there were no smaller images.
@@ -93,7 +101,8 @@ def fit_on_smaller_images(build, loss, config, manifest, parts, folder):
         model = build(side)
         if weights:
             model.set_weights(weights)
-        fit(model, loss, config | {"epochs": epochs}, ImageCache(manifest, side), parts, folder / f"{side}px")
+        home, settings = folder / f"{side}px", config | {"epochs": epochs}
+        fit(model, loss, settings, ImageCache(manifest, side), parts, home, watch(home, tensorboard))
         weights = model.get_weights()
     return weights
 

@@ -17,18 +17,17 @@ poster says no more: identical photographs fall on both sides. Measured figures:
 
 from pathlib import Path
 
-import keras
-
 from data_prep.phantoms.fundus import write_fundus
 from drcls.data import ImageCache, split
 from drcls.losses import BalancedSoftmaxCrossentropy
 from drcls.models import build_backbone, build_multiscale_attention, build_transfer_classifier
 from experiments.common.backbone import SHIPPED_BACKBONE
+from experiments.common.callbacks import watch
 from experiments.common.controls import CONTROLS, control
 from experiments.common.data import acquire
 from experiments.common.options import make_parser, resolve_options
-from experiments.common.run import audit, run_variant
-from experiments.common.training import fit_on_smaller_images, train_and_predict
+from experiments.common.run import audit, run_set_name, run_variant
+from experiments.common.training import begin, fit_on_smaller_images, train_and_predict
 from experiments.multiscale_attention.external import measure_elsewhere
 from experiments.multiscale_attention.report import write_multiscale_attention_report
 
@@ -123,13 +122,12 @@ def run_all(options, manifest, run_set):
         leakage = audit(parts, protocol)
         for variant in models:
             config = make_config(variant, options, protocol, data)
-            folder = run_set / f"{data}-{protocol}-{options.profile}-s{options.seed}" / variant
-            watch = [keras.callbacks.TensorBoard(folder / "tensorboard")] if options.tensorboard else []
+            folder = run_set / run_set_name(data, protocol, options.profile, options.seed) / variant
 
-            def fit(config=config, parts=parts, folder=folder, watch=watch):
+            def fit(config=config, parts=parts, folder=folder):
                 if config["variant"] in CONTROLS:
                     return control(config["variant"], parts)
-                return train_network(config, manifest, parts, folder, watch)
+                return train_network(config, manifest, parts, folder, options.tensorboard)
 
             run_variant(folder, config, parts, leakage, fit, options.force, options.devices)
             if options.external and variant not in CONTROLS:
@@ -161,10 +159,9 @@ def make_config(variant, options, protocol, data):
     return config | {"network": VARIANTS.get(variant, {})}
 
 
-def train_network(config, manifest, parts, folder, callbacks=()):
+def train_network(config, manifest, parts, folder, tensorboard=False):
     """The network and its balanced softmax, trained with flips, rotations and colour changes."""
-    keras.utils.set_random_seed(config["seed"])
-    keras.config.set_dtype_policy(config["policy"])
+    begin(config)
     classes, network = parts["train"].classes, dict(config["network"])
     balanced = network.pop("balanced", True)
 
@@ -175,11 +172,12 @@ def train_network(config, manifest, parts, folder, callbacks=()):
 
     counts = parts["train"].counts().tolist()
     loss = BalancedSoftmaxCrossentropy(counts, from_logits=False) if balanced else "categorical_crossentropy"
-    weights = fit_on_smaller_images(build, loss, config, manifest, parts, folder)
+    weights = fit_on_smaller_images(build, loss, config, manifest, parts, folder, tensorboard)
     model = build(config["image_size"])
     if weights:
         model.set_weights(weights)
     cache = ImageCache(manifest, config["image_size"])
+    callbacks = watch(folder, tensorboard)
     probabilities, best = train_and_predict(model, loss, config, cache, parts, folder, callbacks)
     return probabilities, f"best epoch {best} of {config['epochs']}; {model.count_params():,} weights"
 

@@ -52,11 +52,13 @@ DEVIATIONS = """What is printed wrongly, and what was chosen where the poster is
 - The wavelets start as Haar's, one trained pair of filters in each stage, kept near orthonormal by a penalty.
 - A scale larger than 14 x 14 is averaged down before its attention.
 - Random split in 70/10/20 under the paper protocol. The clean protocol drops duplicates and splits groups.
-- Adam, 1e-3 at its peak, warmed up over 5 % of the steps, then a cosine to zero; batches of 16.
+- Adam, 1e-3 at its peak, warmed up over 5 % of the steps, then a cosine to zero; batches of 16. In the `short`
+  profile AdamW and averaged weights instead, the first 70 of 100 epochs on smaller images; `pretrained` in batches
+  of 32.
 - No centre crop; the preparation offers it (`--crop`).
 - Rotations of up to 30 degrees, both flips, brightness 0.8 to 1.2, channel shifts of up to 10 of 255.
 - Four classes: Severe and Proliferate_DR are one.
-- The epoch kept is the one with the best macro F1 on validation.
+- The epoch kept is the one with the best macro F1 on validation, in the `short` profile the last.
 - The rows without a part, and the lightweight one, are ours."""
 
 

@@ -125,10 +125,10 @@ def difference_cells(pairs):
     return {
         "accuracy % without, with": f"{100 * was_right.mean():.1f}, {100 * is_right.mean():.1f}",
         "answers that became right, wrong": f"{(is_right & ~was_right).sum()}, {(was_right & ~is_right).sum()}",
-        "difference in points, 95 % interval over images": changes[0],
+        "difference in points, 95 % interval over groups of images": changes[0],
         "by seed": ", ".join(f"{one:+.1f}" for one in by_seed),
         "95 % interval over seeds": over_seeds(by_seed),
-        "macro F1: difference in points, over images": changes[1],
+        "macro F1: difference in points, over groups of images": changes[1],
         "macro F1: 95 % interval over seeds": over_seeds(f1_by_seed),
         "seeds": ", ".join(str(seed) for seed in pairs),
     }

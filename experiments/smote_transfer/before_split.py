@@ -20,12 +20,14 @@ class BeforeSplit:
         rows: dict from part to float32 (n, D).
         parts: dict from part to `Manifest`; a synthetic row stands under the image it was made from.
         leakage: dict as from `drcls.data.audit_leakage`.
+        leaked: bool (n,), which test rows it counts.
         num_synthetic: int.
     """
 
     rows: dict
     parts: dict[str, Manifest]
     leakage: dict
+    leaked: np.ndarray
     num_synthetic: int
 
 
@@ -54,7 +56,7 @@ def smote_before_split(features, manifest, fractions, seed):
     return BeforeSplit(
         {name: rows[chosen] for name, chosen in indices.items()},
         {name: manifest.select(image[chosen]) for name, chosen in indices.items()},
-        count_leaks(indices["train"], indices["test"], parents, manifest),
+        *count_leaks(indices["train"], indices["test"], parents, manifest),
         len(parents),
     )
 
@@ -69,7 +71,7 @@ def count_leaks(train, test, parents, manifest):
 
     Returns:
         dict as from `drcls.data.audit_leakage`, and `synthetic_parent`, the share of test rows that leaked
-        through SMOTE.
+        through SMOTE; bool (n,), which test rows leaked.
     """
     number = len(manifest)
     real_train, real_test = train[train < number], test < number
@@ -83,7 +85,7 @@ def count_leaks(train, test, parents, manifest):
     related[~real_test] = np.isin(parents[test[~real_test] - number], real_train).any(axis=1)
     leaked = identical | near | related
     labels = manifest.labels[np.concatenate([np.arange(number), parents[:, 0]])[test]]
-    return {
+    leakage = {
         "overall": float(leaked.mean()),
         "identical": float(identical.mean()),
         "near_identical": float((near & ~identical).mean()),
@@ -96,3 +98,4 @@ def count_leaks(train, test, parents, manifest):
         "num_test": len(test),
         "num_leaked": int(leaked.sum()),
     }
+    return leakage, leaked

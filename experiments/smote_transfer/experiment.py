@@ -50,10 +50,11 @@ from experiments.common.backbone import (
     open_backbone,
     starting_weights,
 )
+from experiments.common.callbacks import watch
 from experiments.common.controls import CONTROLS, control
 from experiments.common.data import acquire
 from experiments.common.options import make_parser, resolve_options
-from experiments.common.run import audit, run_variant
+from experiments.common.run import audit, run_set_name, run_variant
 from experiments.common.training import train_and_predict
 from experiments.smote_transfer.before_split import smote_before_split
 from experiments.smote_transfer.embedding_map import smote_map
@@ -119,7 +120,7 @@ def run_all(options, manifest, run_set):
     for protocol in options.protocols:
         parts = split(manifest, CONFIG["fractions"], options.seed, split_strategy(manifest, protocol))
         leakage = audit(parts, protocol)
-        folder = run_set / f"{options.data}-{protocol}-{options.profile}-s{options.seed}"
+        folder = run_set / run_set_name(options.data, protocol, options.profile, options.seed)
         for name in (name for name in CONTROLS if name in options.models):
             run_control(name, options, protocol, parts, leakage, folder)
         for backbone in backbones(options):
@@ -232,9 +233,9 @@ def fine_tune(config, cache, parts, folder, tensorboard=False):
     backbone = open_backbone(config, config["image_size"])
     model = build_transfer_classifier(backbone, parts["train"].classes)
     run_folder = folder / config["variant"]
-    watch = [keras.callbacks.TensorBoard(run_folder / "tensorboard")] if tensorboard else []
+    callbacks = watch(run_folder, tensorboard)
     probabilities, best = train_and_predict(
-        model, "categorical_crossentropy", config, cache, parts, run_folder, watch
+        model, "categorical_crossentropy", config, cache, parts, run_folder, callbacks
     )
     return probabilities, f"best epoch {best} of {config['epochs']}"
 
@@ -334,7 +335,8 @@ def run_before_split(config, cache, manifest, folder, force):
         keep_learners(folder / config["variant"], made.parts["test"], probabilities, config["seed"])
         return probabilities["soft_voting"], f"{made.num_synthetic} synthetic rows, then split"
 
-    run_variant(folder / config["variant"], config, made.parts, made.leakage, fit, force)
+    target = folder / config["variant"]
+    run_variant(target, config, made.parts, made.leakage, fit, force, leaked=made.leaked)
 
 
 def parse(arguments):

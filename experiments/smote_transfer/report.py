@@ -175,7 +175,8 @@ def gain_section(folder, runs, printed, ordered):
         "SMOTE minus no resampling on the same test images, in points. Intervals: bootstrap over groups, all "
         "seeds together, an image that is tested under several seeds counting as one group: a gain whose interval "
         "leaves out 0 is beyond chance. The p-value is that of a paired exact test of accuracy over all seeds: "
-        "McNemar's where there is one, combined by Fisher's method where every seed has a split of its own. The "
+        "McNemar's where there is one, the images of a group counted together, combined by Fisher's method where every "
+        "seed has a split of its own. The "
         "reported gains are those of the abstract, on diabetic retinopathy."
     )
     if not rows:
@@ -227,7 +228,7 @@ def gain(pairs, learner, compared):
         differences[statistic.__name__] = {"difference": change, "interval": [low, high]}
     right = [tuple(right_by_image(frame, learner) for frame in pair) for pair in frames]
     seeds = [pair[0]["seed"] for pair in pairs]
-    return {"differences": differences, "p_value": p_over_seeds(right), "seeds": seeds}
+    return {"differences": differences, "p_value": p_over_seeds(right), "p_unit": "group", "seeds": seeds}
 
 
 def gain_cells(row, reported=()):
@@ -239,7 +240,9 @@ def gain_cells(row, reported=()):
         scale, digits = (1, 3) if measure == "quadratic_kappa" else (100, 2)
         cells[head] = difference(found, scale, digits)
     return cells | {
-        "paired exact p, all seeds": p_value(row["p_value"]),
+        # Rows of older code counted the images of a group apart.
+        "paired exact p, all seeds": p_value(row["p_value"])
+        + (", by image" if row.get("p_unit") != "group" else ""),
         "seeds": ", ".join(map(str, row["seeds"])),
     }
 

@@ -1,11 +1,13 @@
+from itertools import product
 from math import comb
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
-from drcls.metrics import mcnemar_exact, two_way_anova
+from drcls.metrics import mcnemar_exact, random_signs_exact, two_way_anova
 
 
 def test_by_hand():
@@ -16,6 +18,32 @@ def test_by_hand():
     result = mcnemar_exact(y_true, pred_a, pred_b)
     tail = 2 * sum(comb(10, k) for k in range(3)) / 2**10
     assert result == {"only_a_right": 2, "only_b_right": 8, "p_value": pytest.approx(tail)}
+
+
+def test_images_of_one_group_count_together():
+    # B wins all six images of two patients and loses both of a third: sums 3, 3, -2 in eight sign patterns, of which
+    # four (+-8 and +-4) reach |4|.
+    y_true, pred_a, pred_b = np.zeros(8, int), np.array([1] * 6 + [0] * 2), np.array([0] * 6 + [1] * 2)
+    result = mcnemar_exact(y_true, pred_a, pred_b, groups=list("aaabbbcc"))
+    assert result == {"only_a_right": 2, "only_b_right": 6, "p_value": pytest.approx(4 / 8)}
+    with pytest.raises(ValueError, match=r"one id an image, \(8,\); received \(2,\)"):
+        mcnemar_exact(y_true, pred_a, pred_b, groups=["a", "b"])
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 3)] * 3), min_size=1, max_size=60))
+def test_images_in_groups_of_their_own_are_mcnemars_test(rows):
+    found = mcnemar_exact(*np.array(rows).T)
+    assert mcnemar_exact(*np.array(rows).T, groups=range(len(rows))) == found
+    discordant = found["only_a_right"] + found["only_b_right"]
+    expected = binomtest(found["only_a_right"], discordant).pvalue if discordant else 1.0
+    assert found["p_value"] == pytest.approx(expected, abs=1e-12)
+
+
+@given(st.lists(st.integers(-4, 4), min_size=1, max_size=10))
+def test_random_signs_by_trying_all(sums):
+    patterns = np.array(list(product([-1, 1], repeat=len(sums))))
+    expected = np.mean(np.abs(patterns @ np.array(sums)) >= abs(sum(sums)))
+    assert random_signs_exact(sums) == pytest.approx(expected)
 
 
 def test_names_of_classes_serve_as_well():

@@ -193,7 +193,10 @@ def test_runs_are_compared_on_the_same_images(run, squares, backbone, tmp_path):
     first, second = (pd.read_csv(folder / "predictions.csv").sort_values("path") for folder in (run, other))
     (pair,) = result["pairs"]
     assert pair["mcnemar"] == mcnemar_exact(
-        first["label"].to_numpy(), first["predicted"].to_numpy(), second["predicted"].to_numpy()
+        first["label"].to_numpy(),
+        first["predicted"].to_numpy(),
+        second["predicted"].to_numpy(),
+        first["group"].to_numpy(),
     )
     right = [(table["label"] == table["predicted"]).mean() for table in (first, second)]
     change = pair["differences"]["accuracy"]

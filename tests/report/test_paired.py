@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from drcls.report import p_over_seeds
+from drcls.report import p_over_seeds, right_by_image
 
 
 def right(bits, first=0):
@@ -29,6 +29,29 @@ def test_seeds_on_one_test_part_count_an_image_once():
     # Sums 2, 1, 1: of the eight sign patterns two reach |4|.
     pairs = [(right("000"), right("111")), (right("000"), right("100"))]
     assert p_over_seeds(pairs) == pytest.approx(2 / 8)
+
+
+def test_the_images_of_a_group_count_together():
+    # Three groups of two images, each group won twice: of eight sign patterns two are as extreme, not 2 of 64.
+    index = pd.MultiIndex.from_arrays([list("aabbcc"), range(6)])
+    pair = tuple(pd.Series([answer] * 6, index=index) for answer in (False, True))
+    assert p_over_seeds([pair]) == pytest.approx(2 / 8)
+    # Copies that the second row gets right and wrong in turn say nothing.
+    mixed = pd.Series([True, False] * 3, index=index), pd.Series([False, True] * 3, index=index)
+    assert p_over_seeds([mixed]) == 1.0
+
+
+def test_answers_are_indexed_by_group_and_each_image_once():
+    frame = pd.DataFrame(
+        {
+            "path": ["b.png", "a.png", "a.png"],
+            "group": ["2", "1", "1"],
+            "label": ["x", "x", "x"],
+            "predicted": ["x", "y", "y"],
+        }
+    )
+    found = right_by_image(frame)
+    assert found.to_dict() == {("1", "a.png"): False, ("2", "b.png"): True}
 
 
 def test_seeds_that_disagree_on_one_test_part_cancel():

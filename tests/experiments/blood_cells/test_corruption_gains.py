@@ -10,7 +10,7 @@ from tests.experiments.blood_cells.test_corruptions_report import measured
 def test_what_an_augmentation_bought_counts_unseen_corruptions_alone():
     without = measured(0.9, blur=0.5, brightness=0.1, noise=0.1, overlay=0.1)
     with_it = measured(0.8, blur=0.6, brightness=0.9, noise=0.9, overlay=0.9)
-    found = gain_row("net+fine_tuned+MixUp", "MixUp", {0: (without, with_it)})
+    found = gain_row("net+fine_tuned+MixUp", ("brightness", "noise", "overlay"), {0: (without, with_it)})
     assert found["corruptions that it did not train on"] == "blur"
     assert found["clean (points)"] == "-10.0" and found["gained (points)"] == "+10.0"
     assert found["without it (%)"] == "50.0" and found["gap to clean closed (%)"] == "25"
@@ -28,7 +28,12 @@ def test_answers_are_packed_and_unpacked_without_loss():
 
 def test_every_augmentation_and_averaged_prediction_is_a_row():
     def run(variant, strong, seed=0):
-        return {"variant": variant, "seed": seed, "config": {"strong_augmentation": strong}}
+        augmentation = None if variant == "net" else {"gaussian_noise": 10}
+        return {
+            "variant": variant,
+            "seed": seed,
+            "config": {"strong_augmentation": strong, "augmentation": augmentation},
+        }
 
     def answers(share):
         right = {"blur": np.arange(50) < share * 50 * np.ones((5, 1)), "noise": np.ones((5, 50), bool)}
@@ -43,6 +48,9 @@ def test_every_augmentation_and_averaged_prediction_is_a_row():
         ]
     )
     assert [row["row"] for row in rows] == ["net+fine_tuned, TTA", "net+fine_tuned+AugMix"]
+    assert [row["corruptions that it did not train on"] for row in rows] == ["blur", "blur"]
+    frozen = gain_rows([(run("net", None), plain)])
+    assert frozen[0]["corruptions that it did not train on"] == "blur, noise"
     assert [row["gained (points)"] for row in rows] == ["+10.0", "+30.0"]
     low, high = map(float, rows[1]["95 % interval over images"].split(" to "))
     assert 15 < low < 30 < high < 45

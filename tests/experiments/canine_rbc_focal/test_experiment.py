@@ -1,7 +1,5 @@
 """The focal-loss study: its reported figures, its trials, what each protocol may choose by, and its report."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -32,7 +30,6 @@ from experiments.canine_rbc_focal.experiment import (
 from experiments.canine_rbc_focal.report import PUBLISHED, choices_in
 from experiments.canine_rbc_focal.significance import spread_section
 from experiments.canine_rbc_focal.trial import (
-    StopAtRisingLoss,
     divide,
     loss_of,
     new_model,
@@ -242,15 +239,6 @@ def test_a_fold_ends_when_its_validation_loss_no_longer_falls(study, tmp_path):
     validate_fold(config, cache, divide(config, manifest), tmp_path / "fold")
     losses = pd.read_csv(tmp_path / "fold" / "history.csv")["val_loss"]
     assert len(losses) - 1 - losses.argmin() == 2 and len(losses) < 9
-
-
-@pytest.mark.parametrize(("losses", "stops"), [([2, 1, 3], False), ([2, 1, 3, 3], True), ([3, 2, 1], False)])
-def test_a_rising_loss_is_counted_from_the_written_history(tmp_path, losses, stops):
-    pd.DataFrame({"val_loss": losses}).to_csv(tmp_path / "history.csv")
-    callback = StopAtRisingLoss(tmp_path, patience=2)
-    callback.set_model(SimpleNamespace(stop_training=False))
-    callback.on_epoch_end(len(losses) - 1)
-    assert callback.model.stop_training is stops
 
 
 def test_the_report_takes_the_choice_of_the_lowest_seed_and_of_its_own_data(tmp_path):

@@ -62,8 +62,9 @@ def test_rows_of_the_short_profile_alone_are_run_under_the_protocol_they_ask_abo
     assert sizes == [192, 192, 128]
     assert large in parse(["--profile", "short"]).models
     assert large not in parse(["--profile", "full"]).models
-    with pytest.raises(SystemExit, match=f"{large}.*short alone.*full"):
-        parse(["--profile", "full", "--models", large])
+    for row, profile in ((large, "full"), ("EfficientNetLite0_mean_of_seeds", "quick")):
+        with pytest.raises(SystemExit, match=f"{row}.*short alone.*{profile}"):
+            parse(["--profile", profile, "--models", row])
 
 
 def test_rows_are_the_printed_rows():
@@ -128,7 +129,7 @@ def test_a_weight_file_is_chexnets_alone():
 def setting(tmp_path, monkeypatch):
     extractor = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(16, 3, strides=4)])
     extractor.save(tmp_path / "extractor.keras")
-    small = {"image_size": 16, "epochs": 1, "learning_rate": 1e-3}
+    small = {"image_size": 16, "epochs": 1, "learning_rate": 1e-3, "hidden_units": 4}
     monkeypatch.setattr(
         chexnet_cbam,
         "recipe",

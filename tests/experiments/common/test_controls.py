@@ -48,8 +48,8 @@ def test_on_leaked_images_without_conflicting_labels_the_dictionary_is_always_ri
 def test_accuracies_on_leaked_and_unseen_images_add_up(squares):
     parts = split(squares, (0.6, 0.2, 0.2), 0, "oversample_first")
     probabilities = np.random.default_rng(0).dirichlet(np.ones(len(squares.classes)), len(parts["test"]))
-    apart = seen_and_unseen(parts, probabilities)
     leaked = leaked_images(parts["train"], parts["test"])
+    apart = seen_and_unseen(parts["test"], probabilities, leaked)
     assert (apart["leaked"]["images"], apart["unseen"]["images"]) == (leaked.sum(), (~leaked).sum())
     right = sum(one["images"] * one["accuracy"] for one in apart.values() if one["images"])
     assert right == pytest.approx((probabilities.argmax(axis=1) == parts["test"].labels).sum())

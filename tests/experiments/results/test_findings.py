@@ -43,8 +43,8 @@ def pooled(files):
     return sum(np.array(read_json(file)["metrics"]["confusion_matrix"]) for file in files)
 
 
-def right(file):
-    """Which test images a committed run classifies rightly, indexed by test part and place in it."""
+def right(file, unit):
+    """Which test images a committed run classifies rightly, indexed by unit (group or image), place and test part."""
     run = read_json(file)
     bits = np.unpackbits(np.frombuffer(bytes.fromhex(run["right"]), dtype="uint8"))[: run["num_test"]]
     if file.with_suffix(".npz").is_file():  # an official test part is the same one whatever the seed
@@ -52,7 +52,9 @@ def right(file):
         part = kept.labels.tobytes() + kept.groups.tobytes()
     else:
         part = run["split_sha256"]
-    return pd.Series(bits == 1, index=pd.MultiIndex.from_product([[part], range(run["num_test"])]))
+    places = np.arange(run["num_test"])
+    units = kept.groups if unit == "group" else places
+    return pd.Series(bits == 1, index=pd.MultiIndex.from_arrays([units, places, [part] * len(places)]))
 
 
 def compared():
@@ -82,7 +84,8 @@ def test_differences_and_p_values_are_those_of_the_committed_runs():
             assert found["difference"] == pytest.approx(float(change), abs=1e-12), row
             low, high = found["interval"]
             assert low <= high and low >= -1 and high <= 1
-        pairs = [(right(a), right(b)) for a, b in zip(without, with_it, strict=True)]
+        unit = row.get("p_unit", "image")
+        pairs = [(right(a, unit), right(b, unit)) for a, b in zip(without, with_it, strict=True)]
         assert row["p_value"] == pytest.approx(p_over_seeds(pairs), rel=1e-9), row
     assert number > 40
 

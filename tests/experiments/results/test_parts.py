@@ -47,7 +47,7 @@ def test_a_difference_by_hand(tmp_path):
     assert row["accuracy % without, with"] == "62.5, 87.5"
     assert row["answers that became right, wrong"] == "3, 1"
     assert row["by seed"] == "+50.0, +0.0"
-    assert row["difference in points, 95 % interval over images"].startswith("+25.0 (")
+    assert row["difference in points, 95 % interval over groups of images"].startswith("+25.0 (")
     # The t quantile of one degree of freedom is 12.706, the standard error 25.
     assert row["95 % interval over seeds"] == "-292.7 to +342.7"
 
@@ -58,7 +58,7 @@ def test_a_network_without_a_part_stands_beside_the_whole_one(tmp_path):
     (row,) = cells(parts_table(tmp_path, "multiscale_attention"))
     assert (row["part"], row["accuracy % without, with"]) == ("the wavelets", "50.0, 100.0")
     # Without: the classes have F1 2/3, 1/2 and 0, on average 7/18.
-    assert row["macro F1: difference in points, over images"].startswith("+61.1 (")
+    assert row["macro F1: difference in points, over groups of images"].startswith("+61.1 (")
 
 
 def test_two_losses_are_compared_on_their_own_data(tmp_path):

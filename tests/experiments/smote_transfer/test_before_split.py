@@ -13,7 +13,8 @@ def test_leaks_by_hand():
     parents = np.array([[0, 1], [2, 3], [3, 4]])
     train, test = np.array([0, 2, 6]), np.array([1, 3, 4, 5, 7])
     # 3 is a parent of row 6, row 5 has a parent in train; 1 and 4 are unknown, and so is row 7 of (3, 4).
-    leakage = count_leaks(train, test, parents, manifest)
+    leakage, leaked = count_leaks(train, test, parents, manifest)
+    assert leaked.sum() == leakage["num_leaked"]
     assert leakage["overall"] == pytest.approx(2 / 5) and leakage["num_leaked"] == 2
     assert leakage["per_class"] == {"a": pytest.approx(1 / 2), "b": pytest.approx(1 / 3)}
     assert leakage["identical"] == 0 and leakage["num_test"] == 5
@@ -23,7 +24,7 @@ def test_leaks_by_hand():
 def test_an_identical_file_leaks_without_smote():
     manifest = table({"a": 2, "b": 2})
     manifest.frame["sha256"] = ["x", "x", "y", "z"]
-    leakage = count_leaks(np.array([0, 2]), np.array([1, 3]), np.empty((0, 2), dtype=int), manifest)
+    leakage, _ = count_leaks(np.array([0, 2]), np.array([1, 3]), np.empty((0, 2), dtype=int), manifest)
     assert leakage["identical"] == leakage["overall"] == 0.5
 
 

@@ -66,6 +66,7 @@ def test_all_rows_from_data_to_report(setting, tmp_path):
     leaky = read_json(paper / "extractor+SMOTE_before_split" / "metrics.json")
     assert leaky["note"].startswith("20 synthetic rows") and leaky["num_test"] == 25
     assert 0 < leaky["leakage"]["synthetic_parent"] <= leaky["leakage"]["overall"] < 1
+    assert leaky["seen_and_unseen"]["leaked"]["images"] == leaky["leakage"]["num_leaked"]
     places = pd.read_csv(clean / "extractor+SMOTE" / "embedding_map.csv")
     assert set(places.loc[places["kind"] == "synthetic", "label"]) == {"blue"}
     assert set(read_json(clean / "extractor-frozen-none-hyperparameters.json")["chosen"]) == set(FEW)
