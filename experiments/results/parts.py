@@ -34,7 +34,7 @@ PARTS = {
         Part("CBAM and DropBlock", "EfficientNetLite0", "EfficientNetLite0_CBAM_DropBlock"),
         Part("the Transformer encoder", "EfficientNetLite0", "EfficientNetLite0_Transformer"),
         Part("all three", "EfficientNetLite0", "EfficientNetLite0_CBAM_DropBlock_Transformer"),
-        Part("no part, but images of 192 instead of 128 px", "EfficientNetLite0", "EfficientNetLite0_192_px"),
+        Part("no part, but images of 160 instead of 128 px", "EfficientNetLite0", "EfficientNetLite0_160_px"),
     ],
     "multiscale_attention": [
         Part("squeeze and excitation", "without_squeeze_excitation", "MultiScaleAttention"),

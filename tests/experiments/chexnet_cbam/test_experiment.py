@@ -52,14 +52,14 @@ def test_the_leaky_protocol_keeps_the_reported_augmentation_and_batch_size():
 
 
 def test_rows_of_the_short_profile_alone_are_run_under_the_protocol_they_ask_about():
-    large = "EfficientNetLite0_192_px"
+    large = "EfficientNetLite0_160_px"
     assert protocols_of("EfficientNetLite0") == ["paper", "clean"]
     assert protocols_of(f"{DESIGN_NAME}_reported_augmentation") == ["paper"]
     assert protocols_of(large) == protocols_of(f"{large}_mean_of_seeds") == ["clean"]
     sizes = [
         recipe(row, "short", "clean")["image_size"] for row in (large, f"{large}_mean_of_seeds", DESIGN_NAME)
     ]
-    assert sizes == [192, 192, 128]
+    assert sizes == [160, 160, 128]
     assert large in parse(["--profile", "short"]).models
     assert large not in parse(["--profile", "full"]).models
     for row, profile in ((large, "full"), ("EfficientNetLite0_mean_of_seeds", "quick")):
