@@ -1,6 +1,7 @@
 """Anybody's images in a folder for each class, with or without folders for train, validation and test around them.
 
-Read are `CLASS/.../NAME.jpg` and `{train,val,test}/CLASS/.../NAME.jpg`, in a folder or a zip.
+Read are `CLASS/.../NAME.jpg` and `{train,val,test}/CLASS/.../NAME.jpg`, in a folder or a zip. Parts of a split may have
+other usual names (`training_set`, `test images`); where folders may be parts or classes, the user is asked.
 """
 
 from pathlib import PurePosixPath
@@ -10,7 +11,7 @@ from data_prep.prepare import LabelledFile, prepare_labelled
 from data_prep.sources import PreparationError, Source, check_unpacked, shorten
 from data_prep.verify import FORMAT_OF_SUFFIX
 from drcls.data.image_files import UNREAD_ENDINGS
-from drcls.data.manifest import PART_OF_SPLIT
+from drcls.data.manifest import part_of_split
 
 # DICOM and unusual endings of JPEG are not read here either.
 UNREAD = UNREAD_ENDINGS | {".dcm", ".dicom", ".jfif", ".jpe"}
@@ -36,7 +37,7 @@ def prepare_folder(source, target, size=None, ordered=False, classes=None, **des
             preparation.
     """
     with Source(source) as opened:
-        files, found = list_class_folders(opened)
+        files, found = list_class_folders(opened, classes)
         classes = check_classes(found, classes, opened.path)
         options = described.pop("options", None) or {}
         return prepare_labelled(
@@ -55,24 +56,25 @@ def is_image(name):
     return PurePosixPath(name).suffix.lower() in {*FORMAT_OF_SUFFIX, *UNREAD}
 
 
-def list_class_folders(source):
+def list_class_folders(source, classes=None):
     """List the images of a source of class folders.
 
     Args:
         source: `Source`.
+        classes: list of str, the class folders; None: all folders that can be.
 
     Returns:
         (list of LabelledFile, set of class names). An image outside the class folders has no label.
 
     Raises:
-        PreparationError: There are no class folders, or one holds no image.
+        PreparationError: There are no class folders, they cannot be told from parts of a split, or one holds no
+            image.
     """
     check_unpacked(source)
     root = _common_folder(source)
     images = [PurePosixPath(name).relative_to(root) for name in source.names if is_image(name)]
     inner = [PurePosixPath(name).relative_to(root) for name in source.folders if _lies_in(name, root)]
-    outer = {path.parts[0] for path in inner if path.parts}
-    depth = _depth_of_classes(source, outer)
+    depth = _depth_of_classes(source.path, inner, images, set(classes or []))
     folders = {path for path in inner if len(path.parts) == depth}
     if not folders:
         raise PreparationError(
@@ -89,7 +91,7 @@ def list_class_folders(source):
     files = []
     for path in images:
         label = path.parts[depth - 1] if len(path.parts) > depth else None
-        split = PART_OF_SPLIT[path.parts[0].lower()] if depth == 2 and len(path.parts) > 1 else ""
+        split = part_of_split(path.parts[0]) if depth > 1 else ""
         image_id = str(path.with_suffix(""))
         files.append(LabelledFile(str(root / path), image_id, label, source_split=split if label else ""))
     return files, {path.name for path in folders}
@@ -114,14 +116,57 @@ def _common_folder(source):
         folder = folder / inside.pop()
 
 
-def _depth_of_classes(source, outer):
-    """Return 2 where the outer folders are the parts of a split, else 1: how deep the class folders lie."""
-    parts = {name for name in outer if name.lower() in PART_OF_SPLIT}
-    if parts == outer:
-        return 2
-    if len(parts) > 1:
+def _depth_of_classes(where, folders, images, classes):
+    """Return how deep the class folders lie: 1, or below the parts of a split 2 (`train/CLASS`) or 3.
+
+    Args:
+        where: what to call the source in an error.
+        folders, images: lists of PurePosixPath.
+        classes: set of str, the class folders that the user names: what is among them is no part of a split.
+
+    Raises:
+        PreparationError: The folders may be classes or something else.
+    """
+    outer = {path.parts[0] for path in folders if path.parts}
+    if outer <= classes:
+        return 1
+    parts = {name for name in outer if part_of_split(name)}
+    if parts != outer:
+        _check_are_classes(where, outer, parts, folders, images)
+        return 1
+    second = [path for path in folders if len(path.parts) == 2]
+    # Kaggle packs `training_set/training_set/CLASS`.
+    repeated = all(part_of_split(path.parts[0]) == part_of_split(path.parts[1]) for path in second)
+    depth = 3 if second and repeated else 2
+    named = {path.name for path in folders if len(path.parts) == depth}
+    doubtful = sorted(name for name in named - classes if part_of_split(name))
+    if doubtful:
         raise PreparationError(
-            f"{source.path}: the folders {sorted(parts)} are parts of a split, {sorted(outer - parts)} are not; "
-            "give either class folders or parts of a split that hold them"
+            f"{where}: inside {sorted(outer)} lie {doubtful}, which are named like parts of a split; class folders "
+            f"were expected; take them out, or name the classes if these are some (--classes {','.join(sorted(named))})"
         )
-    return 1
+    return depth
+
+
+def _check_are_classes(where, outer, parts, folders, images):
+    """Refuse outer folders of which some are named like parts of a split, or which all hold the same folders."""
+    asked = f"name the classes if these are all of them (--classes {','.join(sorted(outer))})"
+    if parts:
+        raise PreparationError(
+            f"{where}: the folders {sorted(parts)} are named like parts of a split, {sorted(outer - parts)} are not; "
+            f"give either parts of a split (train, validation, test) that hold the class folders, or {asked}"
+        )
+    inside = {
+        name: frozenset(
+            path.parts[1] for path in folders if path.parts[:1] == (name,) and len(path.parts) > 1
+        )
+        for name in outer
+    }
+    same = next(iter(inside.values()), frozenset())
+    images_beside = any(len(path.parts) == 2 for path in images)
+    if len(outer) > 1 and len(same) > 1 and set(inside.values()) == {same} and not images_beside:
+        raise PreparationError(
+            f"{where}: the folders {shorten(sorted(outer))} all hold the same folders, {shorten(sorted(same))}; "
+            "either may be the classes; call the outer ones train, validation and test if they are parts of a split, "
+            f"or {asked}"
+        )

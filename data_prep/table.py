@@ -15,7 +15,7 @@ from data_prep.labels import (
 )
 from data_prep.prepare import LabelledFile, prepare_labelled
 from data_prep.sources import PreparationError, Source, check_unpacked, shorten
-from drcls.data.manifest import PART_OF_SPLIT
+from drcls.data.manifest import PART_OF_SPLIT, part_of_split
 
 TABLE_ENDINGS = (".csv", ".tsv", ".txt")
 
@@ -189,7 +189,7 @@ def _match(called, finder, where):
 
 def _splits(cells, where):
     """Return the part that every row is in."""
-    wrong = sorted({cell for cell in cells if cell.lower() not in PART_OF_SPLIT})
+    wrong = sorted({cell for cell in cells if not part_of_split(cell)})
     if wrong:
         raise PreparationError(f"{where}: {shorten(map(repr, wrong))}; expected {', '.join(PART_OF_SPLIT)}")
-    return [PART_OF_SPLIT[cell.lower()] for cell in cells]
+    return [part_of_split(cell) for cell in cells]

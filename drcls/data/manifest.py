@@ -1,6 +1,7 @@
 """The manifest: the one file through which prepared data reach everything else."""
 
 import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -18,6 +19,8 @@ PART_OF_SPLIT = {
     "test": "test",
     "testing": "test",
 }
+# What is said of a part besides its name: `training_set`, `test images`, `val-data`.
+BESIDES = re.compile(r"^(data|images?|imgs?)|(data|datasets?|images?|imgs?|sets?)$")
 # Which module of `data_prep` prepares or draws what.
 MODULE_OF_DATA_SET = {
     "aptos2019": "aptos2019",
@@ -124,6 +127,18 @@ class Manifest:
         classes = list(dict.fromkeys(name if label in merged else label for label in self.classes))
         labels = self.frame["label"].replace(dict.fromkeys(merged, name))
         return replace(self, frame=self.frame.assign(label=labels), info=self.info | {"classes": classes})
+
+
+def part_of_split(name):
+    """Return the part that a folder or a cell of a table means: "train", "validation", "test", or None.
+
+    >>> [part_of_split(name) for name in ("Training_Set", "validation-images", "testing data", "cats", "data set")]
+    ['train', 'validation', 'test', None, None]
+    """
+    letters, before = re.sub(r"[\W_]+", "", name.casefold()), None
+    while letters not in PART_OF_SPLIT and letters != before:
+        letters, before = BESIDES.sub("", letters), letters
+    return PART_OF_SPLIT.get(letters)
 
 
 def load_manifest(folder):

@@ -68,6 +68,44 @@ def test_parts_of_a_split_around_the_class_folders(tmp_path):
     assert ("images/TEST/10/TEST10.png", "10", "test") in rows(tmp_path / "out")
 
 
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("training_set", "test_set"),
+        ("train_images", "testing data"),
+        ("Train-Set", "TestDataset"),
+        ("training_set/training_set", "test_set/test_set"),
+    ],
+)
+def test_parts_of_a_split_have_many_names(tmp_path, train, test):
+    names = [f"{part}/{label}/{label}.png" for part in (train, test) for label in ("cats", "dogs")]
+    info = prepare_folder(write_folder(tmp_path / "s", images(*names)), tmp_path / "out", size=32)
+    assert info["classes"] == ["cats", "dogs"]
+    assert info["source_splits"] == {part: {"cats": 1, "dogs": 1} for part in ("test", "train")}
+
+
+@pytest.mark.parametrize(
+    ("names", "classes"),
+    [
+        (["valid/a.png", "invalid/b.png"], ["invalid", "valid"]),
+        (["train/a.png", "bus/b.png", "test/c.png"], ["bus", "test", "train"]),
+        (["ill/p1/a.png", "ill/p2/b.png", "well/p1/c.png", "well/p2/d.png"], ["ill", "well"]),
+    ],
+)
+def test_folders_that_may_be_classes_or_parts_are_asked_for(tmp_path, names, classes):
+    source = write_folder(tmp_path / "s", images(*names))
+    with pytest.raises(PreparationError, match=f"--classes {','.join(classes)}"):
+        prepare_folder(source, tmp_path / "out", size=32)
+    info = prepare_folder(source, tmp_path / "out", size=32, classes=classes)
+    assert info["classes"] == classes and "source_splits" not in info
+
+
+def test_folders_of_the_same_name_in_class_folders_with_images_of_their_own(tmp_path):
+    names = ["x/a.png", "x/left/b.png", "x/right/c.png", "y/left/d.png", "y/right/e.png"]
+    info = prepare_folder(write_folder(tmp_path / "s", images(*names)), tmp_path / "out", size=32)
+    assert info["counts"] == {"x": 3, "y": 2}
+
+
 def test_linked_class_folders_are_read(tmp_path):
     write_folder(tmp_path / "store", images("x/a.png", "y/b.png"))
     (tmp_path / "source").mkdir()
@@ -152,6 +190,12 @@ def test_classes_in_the_order_that_is_asked_for(tmp_path):
         (["x/a.png"], "no two class folders among 1 files; .*table of labels"),
         (["x/a.png", "y/notes.txt"], "class folders without an image.*1: y"),
         (["train/x/a.png", "train/y/b.png", "test/x/c.png", "more/x/d.png"], r"\['more'\] are not"),
+        (["train/x/a.png", "train/y/b.png", "more/x/c.png"], r"\['train'\] are named.*\['more'\] are not"),
+        (["one/x/a.png", "one/y/b.png", "two/x/c.png", "two/y/d.png"], "hold the same folders, 2: x, y"),
+        (
+            ["train/x/a.png", "train/test/b.png", "test/x/c.png"],
+            r"lie \['test'\], which are named like parts",
+        ),
         (["train/x/a.png", "test/x/b.png"], r"at least two classes expected, \['x'\] found"),
         (["Mild/a.png", "mild/b.png"], "differ in capitals, blanks"),
     ],
