@@ -38,7 +38,7 @@ def prepare_arrays(source, target, size=None, ordered=False, classes=None, **des
             preparation.
     """
     opened = ArrayFile(source, classes)
-    names = check_classes({file.label for file in opened.files}, opened.classes, opened.path)
+    names = check_classes({file.label for file in opened.files}, opened.classes, opened.path, ordered)
     options = {"size": size or max(opened.shape)} | (described.pop("options", None) or {})
     return prepare_labelled(
         opened, opened.files, target, names, ordered=ordered, options=options, **described

@@ -24,7 +24,8 @@ def prepare_folder(source, target, size=None, ordered=False, classes=None, **des
         source: path of a folder or a zip.
         target: output folder; its name is the data set's.
         size: side in pixels; None for 224.
-        ordered: whether the classes are grades, from least to most in the order of `classes`.
+        ordered: whether the classes are grades, from least to most in the order of `classes`, which must be given
+            unless they are whole numbers.
         classes: list of str, the class folders in the order of the network's outputs; None for their natural
             order (numbers by value).
         described: `title`, `licence`, `options`, `workers`, `force`; see `data_prep.prepare.prepare_labelled`.
@@ -38,7 +39,7 @@ def prepare_folder(source, target, size=None, ordered=False, classes=None, **des
     """
     with Source(source) as opened:
         files, found = list_class_folders(opened, classes)
-        classes = check_classes(found, classes, opened.path)
+        classes = check_classes(found, classes, opened.path, ordered)
         options = described.pop("options", None) or {}
         return prepare_labelled(
             opened,

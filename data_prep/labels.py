@@ -27,17 +27,18 @@ def in_natural_order(names):
     return sorted(names, key=lambda name: (not name.isdecimal(), int(name) if name.isdecimal() else 0, name))
 
 
-def check_classes(found, classes, where):
+def check_classes(found, classes, where, ordered=False):
     """Return the class names in the order of the network's outputs.
 
     Args:
         found: iterable of str, the names that the labels use.
         classes: list of str, the order that the user asks for, or None for the natural one.
         where: what to call the labels in the error.
+        ordered: whether the classes are grades; only numbers say themselves which is more.
 
     Raises:
-        PreparationError: There are fewer than two classes, a name cannot be read, two look alike, or those asked
-            for are not those found.
+        PreparationError: There are fewer than two classes, a name cannot be read, two look alike, those asked
+            for are not those found, or nothing says the order of grades.
     """
     found = set(found)
     if len(found) < 2:
@@ -51,6 +52,11 @@ def check_classes(found, classes, where):
         )
     if classes is not None and (set(classes) != found or len(classes) > len(found)):
         raise PreparationError(f"{where}: the classes {list(classes)} were asked for, {sorted(found)} found")
+    if ordered and classes is None and not all(name.isdecimal() for name in found):
+        raise PreparationError(
+            f"{where}: grades need an order, and the names {in_natural_order(found)} do not say it; name them from "
+            "least to most (--classes LEAST,...,MOST)"
+        )
     return list(classes) if classes is not None else in_natural_order(found)
 
 

@@ -432,6 +432,8 @@ def summary(info, folder):
             else ""
         )
         lines.append(f"  {name:<15}{count:>7}{remark}")
+    if info.get("ordered"):
+        lines.append(f"grades, from least to most: {', '.join(info['classes'])}")
     for split, counts in info.get("source_splits", {}).items():
         lines.append(
             f"  in {split}: {_describe_split(counts, check.get('split_differences', {}).get(split, {}))}"

@@ -46,7 +46,8 @@ def prepare_table(
         group_column: column of what a split must not tear apart, for example the patient; None for none.
         split_column: column of train, validation (val, valid) or test; None for none.
         size: side in pixels; None for 224.
-        ordered: whether the classes are grades, from least to most in the order of `classes`.
+        ordered: whether the classes are grades, from least to most in the order of `classes`, which must be given
+            unless they are whole numbers.
         classes: list of str in the order of the network's outputs; None for their natural order.
         described: `title`, `licence`, `options`, `workers`, `force`; see `data_prep.prepare.prepare_labelled`.
 
@@ -71,7 +72,7 @@ def prepare_table(
         labels = meant_cells(rows[label_column])
         check_no_measurements(labels, f"{name}, column {label_column}")
         found = _match(rows[image_column], finder, f"{name}, column {image_column}")
-        classes = check_classes(filter(None, labels), classes, f"{name}, column {label_column}")
+        classes = check_classes(filter(None, labels), classes, f"{name}, column {label_column}", ordered)
         splits = (
             _splits(rows[split_column], f"{name}, column {split_column}")
             if split_column

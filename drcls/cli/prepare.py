@@ -6,7 +6,8 @@ rest is prepared, and the exit status is 1 then.
 
 examples:
   drcls prepare my_images data/mine --size 224
-  drcls prepare photos data/eyes --table labels.csv --label-column grade --group-column patient --ordered
+  drcls prepare photos data/eyes --table labels.csv --label-column grade --group-column patient
+  drcls prepare grades data/grades --ordered --classes none,mild,severe
 """
 
 from pathlib import Path
@@ -28,7 +29,11 @@ def add_arguments(parser):
     parser.add_argument("--group-column", help="column of what no split may tear apart, such as the patient")
     parser.add_argument("--split-column", help="column of train, val and test")
     parser.add_argument("--classes", help="class names in their order, separated by commas (default: sorted)")
-    parser.add_argument("--ordered", action="store_true", help="the classes are grades, from least to most")
+    parser.add_argument(
+        "--ordered",
+        action="store_true",
+        help="the classes are grades, from least to most as --classes names them; whole numbers need no --classes",
+    )
     parser.add_argument(
         "--size",
         type=positive_int,

@@ -180,7 +180,20 @@ def test_classes_in_the_order_that_is_asked_for(tmp_path):
         prepare_folder(source, tmp_path / "other", classes=["a", "b"])
     # Another order is another preparation.
     with pytest.raises(PreparationError, match="was prepared with.*classes"):
+        prepare_folder(source, tmp_path / "out", ordered=True, classes=["mild", "none", "severe"])
+
+
+def test_the_order_of_grades_is_never_guessed(tmp_path):
+    source = write_folder(tmp_path / "s", images("none/a.png", "mild/b.png", "severe/c.png"))
+    with pytest.raises(PreparationError, match=r"\['mild', 'none', 'severe'\] do not say it.*--classes LEAST"):
         prepare_folder(source, tmp_path / "out", ordered=True)
+    assert not (tmp_path / "out").exists()
+    info = prepare_folder(source, tmp_path / "out", ordered=True, classes=["none", "mild", "severe"])
+    assert "grades, from least to most: none, mild, severe" in summary(info, tmp_path / "out")
+    numbers = write_folder(tmp_path / "n", images("10/a.png", "9/b.png"))
+    info = prepare_folder(numbers, tmp_path / "numbers", ordered=True)
+    assert "grades, from least to most: 9, 10" in summary(info, tmp_path / "numbers")
+    assert "least to most" not in summary(prepare_folder(source, tmp_path / "p"), tmp_path / "p")
 
 
 @pytest.mark.parametrize(
