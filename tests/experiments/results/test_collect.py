@@ -102,7 +102,7 @@ def test_gains_of_soft_voting_are_shown(tmp_path, monkeypatch):
     found = {"accuracy": {"difference": 0.01, "interval": [-0.005, 0.025]}}
     gains = [
         {"protocol": "clean", "backbone": "net", "learner": learner, "differences": found}
-        | {"p_value": 0.25, "seeds": [0, 1]}
+        | {"p_value": 0.25, "p_unit": "group", "seeds": [0, 1]}
         for learner in ("k-NN", "soft_voting")
     ]
     write_json(tmp_path / "smote" / "report-phantom-quick" / "gains.json", {"phantom": True, "gains": gains})
