@@ -17,7 +17,7 @@ from drcls.data.manifest import part_of_split
 UNREAD = UNREAD_ENDINGS | {".dcm", ".dicom", ".jfif", ".jpe"}
 
 
-def prepare_folder(source, target, size=None, ordered=False, classes=None, **described):
+def prepare_folder(source, target, size=None, ordered=False, classes=None, group_folders=False, **described):
     """Prepare class folders.
 
     Args:
@@ -28,17 +28,19 @@ def prepare_folder(source, target, size=None, ordered=False, classes=None, **des
             unless they are whole numbers.
         classes: list of str, the class folders in the order of the network's outputs; None for their natural
             order (numbers by value).
+        group_folders: whether the folder of an image inside its class folder names its group, such as the patient.
+            One name under two classes is one group. An image directly in a class folder is of no group.
         described: `title`, `licence`, `options`, `workers`, `force`; see `data_prep.prepare.prepare_labelled`.
 
     Returns:
         The content of `dataset.json`.
 
     Raises:
-        PreparationError: There are not two class folders, one holds no image, or `target` holds another
-            preparation.
+        PreparationError: There are not two class folders, one holds no image, groups are asked for and cannot be
+            told, or `target` holds another preparation.
     """
     with Source(source) as opened:
-        files, found = list_class_folders(opened, classes)
+        files, found, inside = list_class_folders(opened, classes, group_folders)
         classes = check_classes(found, classes, opened.path, ordered)
         options = described.pop("options", None) or {}
         return prepare_labelled(
@@ -48,6 +50,8 @@ def prepare_folder(source, target, size=None, ordered=False, classes=None, **des
             classes,
             ordered=ordered,
             options=options | {"size": size or 224},
+            labelling={"group_folders": group_folders},
+            notes={"folders_without_meaning": inside} if inside and not group_folders else {},
             **described,
         )
 
@@ -57,25 +61,27 @@ def is_image(name):
     return PurePosixPath(name).suffix.lower() in {*FORMAT_OF_SUFFIX, *UNREAD}
 
 
-def list_class_folders(source, classes=None):
+def list_class_folders(source, classes=None, group_folders=False):
     """List the images of a source of class folders.
 
     Args:
         source: `Source`.
         classes: list of str, the class folders; None: all folders that can be.
+        group_folders: whether the folder of an image inside its class folder names its group.
 
     Returns:
-        (list of LabelledFile, set of class names). An image outside the class folders has no label.
+        (list of LabelledFile, set of class names, list of the folders with images inside class folders). An image
+        outside the class folders has no label.
 
     Raises:
-        PreparationError: There are no class folders, they cannot be told from parts of a split, or one holds no
-            image.
+        PreparationError: There are no class folders, they cannot be told from parts of a split, one holds no
+            image, or groups are asked for and cannot be told.
     """
     check_unpacked(source)
     root = _common_folder(source)
     images = [PurePosixPath(name).relative_to(root) for name in source.names if is_image(name)]
     inner = [PurePosixPath(name).relative_to(root) for name in source.folders if _lies_in(name, root)]
-    depth = _depth_of_classes(source.path, inner, images, set(classes or []))
+    depth = _depth_of_classes(source.path, inner, images, set(classes or []), group_folders)
     folders = {path for path in inner if len(path.parts) == depth}
     if not folders:
         raise PreparationError(
@@ -89,13 +95,36 @@ def list_class_folders(source, classes=None):
             f"{source.path}: class folders without an image (JPEG, PNG, BMP, TIFF or WebP), {shorten(empty)}; "
             "fill or remove them"
         )
-    files = []
-    for path in images:
-        label = path.parts[depth - 1] if len(path.parts) > depth else None
-        split = part_of_split(path.parts[0]) if depth > 1 else ""
-        image_id = str(path.with_suffix(""))
-        files.append(LabelledFile(str(root / path), image_id, label, source_split=split if label else ""))
-    return files, {path.name for path in folders}
+    inside = sorted({str(path.parent) for path in images if len(path.parts) > depth + 1})
+    if group_folders:
+        _check_groups(source.path, inside, depth)
+    files = [_labelled(root, path, depth, group_folders) for path in images]
+    return files, {path.name for path in folders}, inside
+
+
+def _labelled(root, path, depth, group_folders):
+    """Return the LabelledFile of an image, by the folders around it."""
+    name, image_id = str(root / path), str(path.with_suffix(""))
+    if len(path.parts) <= depth:
+        return LabelledFile(name, image_id, None)
+    group = path.parent.name if group_folders and len(path.parts) > depth + 1 else ""
+    split = part_of_split(path.parts[0]) if depth > 1 else ""
+    return LabelledFile(name, image_id, path.parts[depth - 1], group, source_split=split)
+
+
+def _check_groups(where, inside, depth):
+    """Refuse to take folders for groups where there are none, or several around one image."""
+    deeper = [name for name in inside if len(PurePosixPath(name).parts) > depth + 1]
+    if deeper:
+        raise PreparationError(
+            f"{where}: --group-folders expects CLASS/GROUP/NAME.jpg; these lie deeper, {shorten(deeper)}, and "
+            "nothing says which of the folders is the group; move the images, or give a table with --group-column"
+        )
+    if not inside:
+        raise PreparationError(
+            f"{where}: --group-folders expects CLASS/GROUP/NAME.jpg; no class folder holds a folder with images; leave "
+            "the option out, or move the images of each group into a folder of its own"
+        )
 
 
 def _lies_in(name, root):
@@ -117,13 +146,14 @@ def _common_folder(source):
         folder = folder / inside.pop()
 
 
-def _depth_of_classes(where, folders, images, classes):
+def _depth_of_classes(where, folders, images, classes, group_folders):
     """Return how deep the class folders lie: 1, or below the parts of a split 2 (`train/CLASS`) or 3.
 
     Args:
         where: what to call the source in an error.
         folders, images: lists of PurePosixPath.
         classes: set of str, the class folders that the user names: what is among them is no part of a split.
+        group_folders: whether the user says that folders inside the class folders are groups.
 
     Raises:
         PreparationError: The folders may be classes or something else.
@@ -133,7 +163,9 @@ def _depth_of_classes(where, folders, images, classes):
         return 1
     parts = {name for name in outer if part_of_split(name)}
     if parts != outer:
-        _check_are_classes(where, outer, parts, folders, images)
+        _check_no_parts(where, outer, parts)
+        if not group_folders:
+            _check_outer_are_classes(where, outer, folders, images)
         return 1
     second = [path for path in folders if len(path.parts) == 2]
     # Kaggle packs `training_set/training_set/CLASS`.
@@ -149,25 +181,31 @@ def _depth_of_classes(where, folders, images, classes):
     return depth
 
 
-def _check_are_classes(where, outer, parts, folders, images):
-    """Refuse outer folders of which some are named like parts of a split, or which all hold the same folders."""
-    asked = f"name the classes if these are all of them (--classes {','.join(sorted(outer))})"
+def _check_no_parts(where, outer, parts):
+    """Refuse folders of which only some are named like parts of a split."""
     if parts:
         raise PreparationError(
             f"{where}: the folders {sorted(parts)} are named like parts of a split, {sorted(outer - parts)} are not; "
-            f"give either parts of a split (train, validation, test) that hold the class folders, or {asked}"
+            "give either parts of a split (train, validation, test) that hold the class folders, or "
+            f"{_ask_for_classes(outer)}"
         )
+
+
+def _check_outer_are_classes(where, outer, folders, images):
+    """Refuse folders that all hold the same folders and no image: either may be the classes."""
     inside = {
-        name: frozenset(
-            path.parts[1] for path in folders if path.parts[:1] == (name,) and len(path.parts) > 1
-        )
+        frozenset(path.parts[1] for path in folders if len(path.parts) > 1 and path.parts[0] == name)
         for name in outer
     }
-    same = next(iter(inside.values()), frozenset())
+    same = min(inside, key=len, default=())
     images_beside = any(len(path.parts) == 2 for path in images)
-    if len(outer) > 1 and len(same) > 1 and set(inside.values()) == {same} and not images_beside:
+    if len(outer) > 1 and len(inside) == 1 and len(same) > 1 and not images_beside:
         raise PreparationError(
-            f"{where}: the folders {shorten(sorted(outer))} all hold the same folders, {shorten(sorted(same))}; "
-            "either may be the classes; call the outer ones train, validation and test if they are parts of a split, "
-            f"or {asked}"
+            f"{where}: the folders {shorten(sorted(outer))} all hold the same folders, {shorten(sorted(same))}; either "
+            "may be the classes. Call the outer ones train, validation and test if they are parts of a split; give "
+            f"--group-folders if the inner ones are groups, such as patients; or {_ask_for_classes(outer)}"
         )
+
+
+def _ask_for_classes(names):
+    return f"name the classes if these are all of them (--classes {','.join(sorted(names))})"

@@ -58,7 +58,7 @@ def check_same_task(folder, found, wanted):
     """Refuse to mix two preparations in one folder.
 
     What an earlier version prepared, done or half done, is the same preparation where names and sizes of the source
-    are the same: of the contents it recorded nothing.
+    are the same: of the contents it recorded nothing. It knew no groups by folders either.
 
     Args:
         folder: Path of the output.
@@ -85,6 +85,8 @@ def check_same_task(folder, found, wanted):
 
 
 def _agree(key, found, wanted):
+    if key == "group_folders":
+        return bool(found) == wanted
     return found == wanted or (key == "source_fingerprint" and found == without_contents(wanted))
 
 

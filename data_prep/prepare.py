@@ -264,6 +264,8 @@ def prepare_labelled(
     options=None,
     workers=None,
     force=False,
+    labelling=None,
+    notes=None,
 ):
     """Prepare images that nobody has published a table of: `prepare` for anybody's own.
 
@@ -278,6 +280,9 @@ def prepare_labelled(
         options: dict, those of `PLAIN` that differ.
         workers: number of threads; None for one more than the cores.
         force: whether an earlier preparation in the folder is deleted first.
+        labelling: dict, how the source was read, which `dataset.json` records; with other settings it is another
+            preparation.
+        notes: dict, what else `dataset.json` says.
 
     Returns:
         The content of `dataset.json`.
@@ -288,11 +293,12 @@ def prepare_labelled(
         title=title or Path(folder).resolve().name,
         classes=classes,
         licence=licence,
-        list_files=lambda _: (files, {}),
+        list_files=lambda _: (files, notes or {}),
         ordered=ordered,
         labelling={
             "classes": classes,
             "ordered": ordered,
+            **(labelling or {}),
             "labels_fingerprint": hashlib.sha256(listing.encode()).hexdigest(),
         },
     )
@@ -437,6 +443,13 @@ def summary(info, folder):
     for split, counts in info.get("source_splits", {}).items():
         lines.append(
             f"  in {split}: {_describe_split(counts, check.get('split_differences', {}).get(split, {}))}"
+        )
+    if info.get("group_folders"):
+        lines.append("groups: the folders inside the class folders (--group-folders)")
+    if info.get("folders_without_meaning"):
+        lines.append(
+            f"folders inside the class folders, not used as groups, {shorten(info['folders_without_meaning'])}; if "
+            "they are patients or the like, a split tears them apart unless you give --group-folders"
         )
     if info.get("grey"):
         lines.append(f"grey, stored with three equal channels: {info['grey']}")

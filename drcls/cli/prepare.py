@@ -7,7 +7,8 @@ rest is prepared, and the exit status is 1 then.
 examples:
   drcls prepare my_images data/mine --size 224
   drcls prepare photos data/eyes --table labels.csv --label-column grade --group-column patient
-  drcls prepare grades data/grades --ordered --classes none,mild,severe
+  drcls prepare my_images data/patients --group-folders
+  drcls prepare my_images data/grades --ordered --classes none,mild,severe
 """
 
 from pathlib import Path
@@ -27,6 +28,12 @@ def add_arguments(parser):
     )
     parser.add_argument("--label-column", help="column of the classes (default: the only one left)")
     parser.add_argument("--group-column", help="column of what no split may tear apart, such as the patient")
+    parser.add_argument(
+        "--group-folders",
+        action="store_true",
+        help="folders inside the class folders (CLASS/PATIENT/NAME.jpg) are what no split may tear apart; one name "
+        "under two classes is one group (default: such folders mean nothing)",
+    )
     parser.add_argument("--split-column", help="column of train, val and test")
     parser.add_argument("--classes", help="class names in their order, separated by commas (default: sorted)")
     parser.add_argument(
@@ -66,6 +73,11 @@ def run(options):
         raise UsageError(
             f"{options.source} holds its labels; {', '.join(given) or '--table'} is for images with a table"
         )
+    if options.group_folders and (is_arrays or options.table or given):
+        raise UsageError(
+            f"--group-folders is for class folders, not with {', '.join(given) or '--table or an .npz'}; a table has "
+            "--group-column"
+        )
     if options.size is not None and options.size < 8:
         raise UsageError(f"--size {options.size}: expected at least 8 pixels")
     from data_prep.arrays import prepare_arrays
@@ -89,7 +101,9 @@ def run(options):
             columns = {name: getattr(options, name) for name in COLUMNS}
             info = prepare_table(options.source, options.to, options.table, **columns, **described)
         else:
-            info = prepare_folder(options.source, options.to, **described)
+            info = prepare_folder(
+                options.source, options.to, group_folders=options.group_folders, **described
+            )
     except PreparationError as error:
         raise UsageError(str(error)) from error
     failed = 0 if options.allow_rejected else info["rejected"]

@@ -1,6 +1,8 @@
 """data_prep.folder: class folders of any shape become a manifest, and what is missing is named."""
 
+import json
 import os
+import re
 
 import numpy as np
 import pytest
@@ -185,7 +187,9 @@ def test_classes_in_the_order_that_is_asked_for(tmp_path):
 
 def test_the_order_of_grades_is_never_guessed(tmp_path):
     source = write_folder(tmp_path / "s", images("none/a.png", "mild/b.png", "severe/c.png"))
-    with pytest.raises(PreparationError, match=r"\['mild', 'none', 'severe'\] do not say it.*--classes LEAST"):
+    with pytest.raises(
+        PreparationError, match=r"\['mild', 'none', 'severe'\] do not say it.*--classes LEAST"
+    ):
         prepare_folder(source, tmp_path / "out", ordered=True)
     assert not (tmp_path / "out").exists()
     info = prepare_folder(source, tmp_path / "out", ordered=True, classes=["none", "mild", "severe"])
@@ -255,3 +259,59 @@ def test_a_source_with_other_contents_of_the_same_size_is_another_one(tmp_path):
     (source / "a" / "0.bmp").write_bytes(encode(picture(77), ".bmp"))
     with pytest.raises(PreparationError, match="changed since"):
         prepare_folder(source, tmp_path / "out", size=32)
+
+
+PATIENTS = ["ill/p1/a.png", "ill/p1/b.png", "ill/p2/c.png", "ill/d.png", "well/p1/e.png", "well/p3/f.png"]
+
+
+def test_folders_inside_class_folders_are_groups_where_the_user_says_so(tmp_path):
+    source = write_folder(tmp_path / "s", images(*PATIENTS))
+    info = prepare_folder(source, tmp_path / "out", size=32, group_folders=True)
+    frame = load_manifest(tmp_path / "out").frame
+    groups = dict(zip(frame["path"], frame["group"], strict=True))
+    assert groups["images/ill/p1/a.png"] == groups["images/ill/p1/b.png"] == groups["images/well/p1/e.png"]
+    assert len(set(groups.values())) == 4
+    assert info["group_folders"] and "not used as groups" not in summary(info, tmp_path / "out")
+    assert prepare_folder(source, tmp_path / "out", size=32, group_folders=True) == info
+    with pytest.raises(PreparationError, match="was prepared with {'group_folders': True.*--force"):
+        prepare_folder(source, tmp_path / "out", size=32)
+
+
+def test_folders_inside_class_folders_that_mean_nothing_are_told(tmp_path):
+    source = write_folder(tmp_path / "s", images(*PATIENTS))
+    info = prepare_folder(source, tmp_path / "out", size=32)
+    assert load_manifest(tmp_path / "out").frame["group"].nunique() == 6
+    told = "not used as groups, 4: ill/p1, ill/p2, well/p1, well/p3; .*--group-folders"
+    assert re.search(told, summary(info, tmp_path / "out"))
+
+
+def test_a_preparation_of_an_earlier_version_had_no_groups_by_folders(tmp_path):
+    source = write_folder(tmp_path / "s", images(*PATIENTS))
+    info = prepare_folder(source, tmp_path / "out", size=32)
+    earlier = {name: value for name, value in info.items() if name != "group_folders"}
+    (tmp_path / "out" / "dataset.json").write_text(json.dumps(earlier))
+    assert prepare_folder(source, tmp_path / "out", size=32) == earlier
+    with pytest.raises(PreparationError, match="asked for is {'group_folders': True"):
+        prepare_folder(source, tmp_path / "out", size=32, group_folders=True)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["x/a.png", "y/b.png"], "no class folder holds a folder"),
+        (["x/p1/a.png", "y/p2/left/b.png"], "deeper, 1: y/p2/left.*--group-column"),
+    ],
+)
+def test_groups_that_cannot_be_told_by_folders_are_refused(tmp_path, names, message):
+    source = write_folder(tmp_path / "s", images(*names))
+    with pytest.raises(PreparationError, match=message):
+        prepare_folder(source, tmp_path / "out", group_folders=True)
+
+
+def test_the_same_groups_under_all_classes_need_no_names_of_classes(tmp_path):
+    names = ["ill/p1/a.png", "ill/p2/b.png", "well/p1/c.png", "well/p2/d.png"]
+    source = write_folder(tmp_path / "s", images(*names))
+    with pytest.raises(PreparationError, match="--group-folders if the inner ones are groups"):
+        prepare_folder(source, tmp_path / "out", size=32)
+    assert prepare_folder(source, tmp_path / "out", size=32, group_folders=True)["classes"] == ["ill", "well"]
+    assert load_manifest(tmp_path / "out").frame["group"].nunique() == 2
