@@ -190,7 +190,9 @@ def calibrate(options):
         fitted = deploy_calibration(connection, grader, validation, options.refer_below)
     before, after = fitted["before"], fitted["after"]
     print(f"{fitted['num_images']} validation images of {fitted['data']}")
-    print(f"temperature {fitted['temperature']:.3f}")
+    print(f"temperature {grader.temperature:.3f}")
+    if grader.why_not_calibrated:
+        print(f"NOT CALIBRATED, probabilities stay as they are: {grader.why_not_calibrated}")
     for name in before:
         print(f"{name.replace('_', ' ')} {before[name]:.4f} -> {after[name]:.4f}")
     for row in fitted["thresholds"]:

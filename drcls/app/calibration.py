@@ -78,7 +78,14 @@ def calibrate(grader, validation, refer_below):
     check_classes(grader, validation)
     raw = grader.run_prepared([read_image(path) for path in validation.paths])
     labels = validation.labels
-    temperature = fit_temperature(raw, labels)
+    fit = {
+        "temperature": fit_temperature(raw, labels),
+        # Without a mistake every lower temperature is better, however sure the model becomes.
+        "undetermined": bool((raw.argmax(axis=1) == labels).all()),
+        "num_images": len(validation),
+    }
+    fit["undetermined"] = why_undetermined(fit) is not None
+    temperature = 1.0 if fit["undetermined"] else fit["temperature"]
     scaled = calibrated(raw, temperature)
     before, after = (
         {
@@ -92,18 +99,36 @@ def calibrate(grader, validation, refer_below):
     counts = np.bincount(scaled.argmax(axis=1), minlength=len(grader.class_names))
     return {
         "model_sha256": grader.sha256,
-        "temperature": temperature,
-        # Without a mistake every lower temperature is better, however sure the model becomes.
-        "undetermined": bool((raw.argmax(axis=1) == labels).all() or temperature > HOTTEST / 1.01),
+        **fit,
         "refer_below": refer_below,
         "data": validation.info.get("title", validation.root.name),
         "phantom": bool(validation.info.get("phantom")),
-        "num_images": len(validation),
         "predicted_counts": dict(zip(grader.class_names, counts.tolist(), strict=True)),
         "before": before,
         "after": after,
         "thresholds": [_consequence(scaled, labels, t) for t in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)],
     }
+
+
+def why_undetermined(fit):
+    """Say why a fitted temperature must not be used, str, or None where it may be.
+
+    Args:
+        fit: dict of `temperature`, `undetermined` and `num_images`, as `calibrate` gives it.
+    """
+    number, temperature = fit["num_images"], fit["temperature"]
+    # The search ends just inside a bound where every temperature beyond it would fit better still.
+    if temperature >= HOTTEST / 1.01:
+        return (
+            f"the fit on {number} validation images ended at its highest temperature, {HOTTEST:g}: the images are too "
+            "few, or the model's probabilities do not follow its mistakes"
+        )
+    if fit["undetermined"] or temperature <= COLDEST * 1.01:
+        return (
+            f"the grades of all, or nearly all, {number} validation images are right, so that they do not tell how "
+            "sure the model may be; more images are needed"
+        )
+    return None
 
 
 def load_calibration(path):
@@ -117,7 +142,7 @@ def load_calibration(path):
     stored = read_json(path)
     if (
         not isinstance(stored, dict)
-        or not {"undetermined", "predicted_counts"} <= set(stored)
+        or not {"undetermined", "num_images", "predicted_counts"} <= set(stored)
         or not (
             _is_number(stored.get("temperature"), COLDEST, HOTTEST)
             and _is_number(stored.get("refer_below"), 0, 1)

@@ -90,9 +90,8 @@ def keep_grades(connection, grader, folder):
 def describe(grader):
     """Say in a line which model is deployed."""
     kind = "demonstration trained on synthetic images" if grader.phantom else "model"
-    state = f"temperature {grader.temperature:.3f}" if grader.calibration else "NOT CALIBRATED"
-    if grader.calibration and grader.calibration["undetermined"]:
-        state += " UNDETERMINED: the validation images do not tell how sure the model may be"
+    why = grader.why_not_calibrated
+    state = f"NOT CALIBRATED ({why})" if why else f"temperature {grader.temperature:.3f}"
     return f"{kind}: {grader.version} ({grader.sha256[:12]}), {state}, refer below {grader.refer_below}"
 
 

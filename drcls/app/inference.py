@@ -15,7 +15,7 @@ import cv2
 import keras
 import numpy as np
 
-from drcls.app.calibration import calibrated, load_calibration
+from drcls.app.calibration import calibrated, load_calibration, why_undetermined
 from drcls.data.image_ops import check_options, prepare_image
 from drcls.explain.layer_graph import output_layer
 from drcls.explain.pictures import resize_to
@@ -42,9 +42,9 @@ class Prediction:
 
     Args:
         grade: str, the most probable class.
-        confidence: float, its calibrated probability.
+        confidence: float, its probability.
         refer: bool, whether the confidence lies below the threshold: a specialist should look.
-        probabilities: dict, class name -> calibrated probability.
+        probabilities: dict, class name -> probability, calibrated where the model is (`Grader.why_not_calibrated`).
         raw_probabilities: dict, class name -> the network's own probability.
     """
 
@@ -91,8 +91,16 @@ class Grader:
     def reload_calibration(self):
         """Read the temperature and threshold that `calibrate` stored for this very model, if it has."""
         self.calibration = load_calibration(self.folder / "calibration.json")
+        self.why_not_calibrated = self._why_not_calibrated()
         settings = self.calibration or UNCALIBRATED
-        self.temperature, self.refer_below = settings["temperature"], settings["refer_below"]
+        self.refer_below = settings["refer_below"]
+        self.temperature = (UNCALIBRATED if self.why_not_calibrated else settings)["temperature"]
+
+    def _why_not_calibrated(self):
+        """The one place that says whether probabilities are calibrated: str, why not, or None where they are."""
+        if self.calibration is None:
+            return "no temperature was fitted on the model's validation images"
+        return why_undetermined(self.calibration)
 
     def grade(self, image):
         """Grade a photograph as it came from the camera: uint8 (H, W, 3) -> `Prediction`.
@@ -141,7 +149,8 @@ class Grader:
             "preparation": self.preparation,
             "input_shape": list(self.input_shape),
             "temperature": self.temperature,
-            "calibrated": self.calibration is not None,
+            "calibrated": self.why_not_calibrated is None,
+            "why_not_calibrated": self.why_not_calibrated,
             "refer_below": self.refer_below,
             **self.versions,
         }

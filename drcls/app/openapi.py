@@ -113,6 +113,7 @@ def _schemas(class_names):
             },
             "temperature": {"type": "number"},
             "calibrated": {"type": "boolean"},
+            "why_not_calibrated": {"type": "string", "nullable": True},
             "refer_below": share,
             "drcls": {"type": "string"},
             "onnxruntime": {"type": "string"},

@@ -17,7 +17,9 @@ from drcls.app.calibration import (
     preparation_of,
     save_calibration,
     validation_part,
+    why_undetermined,
 )
+from drcls.app.deployment import describe
 from tests.app.conftest import PREPARATION
 
 
@@ -69,9 +71,23 @@ def test_validation_images_without_a_mistake_do_not_tell_how_sure_to_be(
     validation = validation_part(data_set.root, run_folder / "model.keras")
     answers = 0.6 * np.eye(len(grader.class_names))[validation.labels] + 0.4 / len(grader.class_names)
     monkeypatch.setattr(type(grader), "run_prepared", lambda *_: answers)
-    assert calibrate(grader, validation, refer_below=0.4)["undetermined"]
+    fitted = calibrate(grader, validation, refer_below=0.4)
+    assert fitted["undetermined"] and "nearly all, 10 validation images are right" in why_undetermined(fitted)
+    # Probabilities stay as they are, so the figures are those of the network's own.
+    assert fitted["after"] == fitted["before"]
+    assert fitted["thresholds"][-1]["referred"] == 1
     answers[0] = np.roll(answers[0], 1)
     assert not calibrate(grader, validation, refer_below=0.4)["undetermined"]
+
+
+@pytest.mark.parametrize(
+    "temperature, reason", [(0.0501, "more images are needed"), (19.9, "highest temperature, 20")]
+)
+def test_a_temperature_at_a_bound_of_the_search_is_undetermined(temperature, reason):
+    fit = {"temperature": temperature, "undetermined": False, "num_images": 6}
+    assert reason in why_undetermined(fit) and "6 validation images" in why_undetermined(fit)
+    assert why_undetermined(fit | {"temperature": 1.5}) is None
+    assert why_undetermined(fit | {"temperature": 1.5, "undetermined": True})
 
 
 def test_the_preparation_is_that_of_the_training_data(data_set, tmp_path):
@@ -91,3 +107,47 @@ def test_another_data_set_is_not_the_validation_part(run_folder, data_set, tmp_p
         validation_part(data_set.root, tmp_path / "model.keras")
     with pytest.raises(FileNotFoundError, match=r"split\.csv"):
         validation_part(data_set.root, tmp_path / "elsewhere" / "model.keras")
+
+
+@pytest.fixture
+def undetermined(grader):
+    """What six images without a mistake leave, as an earlier version stored it: a temperature far too cold."""
+    stored = {"temperature": 0.0500004, "undetermined": True, "num_images": 6, "refer_below": 0.5}
+    save_calibration(grader.folder / "calibration.json", stored | {"predicted_counts": {}})
+    grader.reload_calibration()
+    yield grader
+    (grader.folder / "calibration.json").unlink()
+    grader.reload_calibration()
+
+
+def test_an_undetermined_temperature_is_not_used(undetermined):
+    raw = np.array([0.608, 0.1, 0.1, 0.1, 0.092], np.float32)
+    judged = undetermined.judge(raw)
+    assert judged.confidence == pytest.approx(0.608, abs=1e-6)
+    assert list(judged.probabilities.values()) == pytest.approx(list(judged.raw_probabilities.values()))
+    described = undetermined.description()
+    assert (described["temperature"], described["calibrated"]) == (1.0, False)
+
+
+def test_everything_says_that_and_why_it_is_not_calibrated(
+    undetermined, ben, case_id, app, token, photograph
+):
+    why = "nearly all, 6 validation images are right"
+    assert why in describe(undetermined) and "NOT CALIBRATED" in describe(undetermined)
+    case, report, about = (
+        ben.get(path).text for path in (f"/cases/{case_id}", f"/cases/{case_id}/report", "/about")
+    )
+    for page in (case, report):
+        assert "Probabilities, not calibrated: the grades of all, or" in page
+    assert "temperature 1.0000 (not calibrated: the grades of all, or" in report
+    assert "</strong> Not calibrated: the grades of all, or" in about and "Calibrated on" not in about
+    for page in (case, report, about, ben.get("/").text):
+        assert (
+            "<strong>Not calibrated</strong>: the grades of all, or" in page and "Temperature 0" not in page
+        )
+    headers = {"Authorization": f"Bearer {token}"}
+    sent = app.test_client().post(
+        "/api/v1/predict", data=photograph, content_type="image/png", headers=headers
+    )
+    prediction = sent.json["prediction"]
+    assert prediction["calibrated"] is False and why in prediction["why_not_calibrated"]

@@ -8,11 +8,13 @@ import socket
 import threading
 import urllib.request
 
+import numpy as np
 import pytest
 
 from drcls.app import server
 from drcls.app.__main__ import main
 from drcls.app.accounts import log_in, token_account
+from drcls.app.calibration import validation_part
 from drcls.app.deployment import DEMONSTRATION, keep_grades
 from drcls.app.server import only_server
 from tests.app.conftest import PASSWORD
@@ -81,6 +83,15 @@ def test_calibrating_and_checking(run, exported, run_folder, data_set, folder, t
     assert run("check", *model, "--criteria", criteria, "--data-set", data_set.root) == 1
     assert "FAILED" in capsys.readouterr().out
     assert run("verify-log") == 0
+
+
+def test_calibrating_says_where_it_could_not(run, exported, run_folder, data_set, monkeypatch, capsys):
+    model = ["--model", run_folder / "model.keras", "--trained-on", data_set.root]
+    right = np.eye(5)[validation_part(data_set.root, run_folder / "model.keras").labels] * 0.5 + 0.1
+    monkeypatch.setattr(type(exported), "run_prepared", lambda *_: right)
+    assert run("calibrate", *model) == 0
+    told = capsys.readouterr().out
+    assert "temperature 1.000\nNOT CALIBRATED, probabilities stay as they are: the grades of all, or" in told
 
 
 def test_a_missing_model_is_named(run, tmp_path, monkeypatch):
