@@ -20,12 +20,16 @@ MAX_HEADER_BYTES = 2**15
 IDLE_SECONDS = 20
 
 
-def check_address(host, tls):
-    """Refuse to send passwords over a network in clear.
+def check_address(host, port, tls):
+    """Refuse a port that does not exist, and to send passwords over a network in clear.
 
     Raises:
-        ValueError: where the address is not this machine's own and nothing in front speaks HTTPS.
+        ValueError: where there is no such port, or the address is not this machine's own and nothing in front speaks
+            HTTPS.
     """
+    # The sockets would take the remainder of a larger number, and any free port for 0.
+    if not 1 <= port <= 65535:
+        raise ValueError(f"--port {port} received; expected a port from 1 to 65535, such as 8000")
     if host not in LOOPBACK and not tls:
         raise ValueError(
             f"--host {host} without --tls: passwords and photographs would cross the network unencrypted; expected "

@@ -12,7 +12,7 @@ examples:
 
 from pathlib import Path
 
-from drcls.cli.arguments import existing, model_file, positive_int
+from drcls.cli.arguments import existing, model_file
 
 AFTER_INTERRUPTION = "the server has ended; the same command starts it again"
 
@@ -29,7 +29,7 @@ def add_arguments(parser):
         "probabilities are calibrated on the validation images",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=positive_int, default=8000, help="default: %(default)s")
+    parser.add_argument("--port", type=int, default=8000, help="default: %(default)s")
     parser.add_argument("--tls", action="store_true", help="a proxy in front of it speaks HTTPS")
 
 

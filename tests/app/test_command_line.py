@@ -122,6 +122,12 @@ def test_passwords_do_not_cross_the_network_in_clear(run, host):
         run("serve", "--host", host)
 
 
+@pytest.mark.parametrize("port", [0, -1, 65536, 70000])
+def test_a_port_that_does_not_exist_is_refused(run, port):
+    with pytest.raises(SystemExit, match=f"error: --port {port} received; expected a port from 1 to 65535"):
+        run("serve", "--port", port)
+
+
 def test_a_port_that_is_taken_is_named(folder, grader, accounts):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
