@@ -1,7 +1,7 @@
 """Show on which regions of its images a prediction rests.
 
 For each image the image itself beside its overlay (PNG) and the raw map (.npy) are written. The images are prepared as
-the training images were, where the run folder or a model card beside the model says how. A broken file is listed with
+the training images were, where the run folder, or the card that names the file, says how. A broken file is listed with
 the reason, the rest is explained, and the exit status is 1 then.
 
 examples:

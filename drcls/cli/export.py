@@ -3,6 +3,8 @@
 The card holds the code that loads the file. saved_model, onnx and litert need no drcls; a keras file needs it only
 where the network was trained with --parts, and the card says so.
 
+A folder has one card: one model may be written there in several formats, another model is refused.
+
 The file is compared with the model before it is kept. Int8 measures its ranges on training images of a prepared
 folder, and its loss of accuracy on the test images there.
 

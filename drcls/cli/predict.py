@@ -1,7 +1,7 @@
 """Predict the class of images and write a table.
 
 IMAGES are files or folders, searched to their depth. They are prepared as the training images were, where the run
-folder or a model card beside the model says how. A broken file is listed with the reason, the rest is predicted, and
+folder, or the card that names the file, says how. A broken file is listed with the reason, the rest is predicted, and
 the exit status is 1 then.
 
 examples:

@@ -7,12 +7,13 @@ import numpy as np
 
 from drcls.export.keras_file import export_keras
 from drcls.export.litert import export_litert
-from drcls.export.model_card import describe, write_model_card
+from drcls.export.model_card import describe, files_beside, write_model_card
 from drcls.export.quantisation import export_int8, loss_by_quantisation
 from drcls.export.saved_model import export_saved_model
 from drcls.forward.inference import draw_inputs, predictions
 from drcls.forward.onnx import export_onnx
 from drcls.models.saved import load_saved_model
+from drcls.models.training_data import digest, is_model_of_run
 
 FORMATS = {
     "keras": ("model.keras", export_keras),
@@ -30,7 +31,8 @@ def export_model(model, to, format="onnx", int8=False, calibration=None, test=No
         model: built `keras.Model`, Functional or Sequential; or the path of a `.keras` file or of a run folder, of
             which the card then tells protocol, leak audit and metrics.
         to: path of the folder: `model.keras`, `saved_model/`, `model.onnx` or `model.tflite` (`model_int8` in int8),
-            `model_card.md` and `model_card.json` are written there. Earlier ones are replaced.
+            `model_card.md` and `model_card.json` are written there. Earlier ones are replaced. A folder may hold
+            one model in several formats.
         format: str, one of "keras", "saved_model", "onnx" and "litert".
         int8: bool, quantise; "onnx" and "litert" alone.
         calibration: uint8 or float (N, H, W, channels) in 0..255, training images that the ranges of int8 are
@@ -46,23 +48,28 @@ def export_model(model, to, format="onnx", int8=False, calibration=None, test=No
         FileNotFoundError: where there is no such model.
         RuntimeError: where the format needs another Keras backend.
         ValueError: on an unknown format, int8 without calibration images or for another format, a file that is no
-            model, or a model that the format cannot hold as `predict` has it.
+            model, a model that the format cannot hold as `predict` has it, or a folder that holds another model.
     """
     check_request(format, int8, calibration)
     to = Path(to)
     card = describe(model)
-    if not isinstance(model, keras.Model):
-        model = load_saved_model(model)
     name, write = FORMATS[format]
     file, measured = to / name, None
     if int8:
         file = file.with_stem(f"{file.stem}_int8")
+    if is_model_of_run(file):
+        raise ValueError(f"{file} is the model of a run and would be written over; choose another folder")
+    others = files_beside(to, file.name, card["source_sha256"])
+    if not isinstance(model, keras.Model):
+        model = load_saved_model(model)
+    if int8:
         measured = _export_int8(model, file, format, calibration, test)
     else:
         write(model, file)
     size = sum(part.stat().st_size for part in (file, *file.rglob("*")) if part.is_file())
     written = {"file": file.name, "format": format, "bytes": size, "int8": measured}
-    cards = write_model_card(to, model, card | written | (facts or {}))
+    files = others | {file.name: digest(file)}
+    cards = write_model_card(to, model, card | written | {"files": files} | (facts or {}))
     return written | {"file": file, "cards": cards}
 
 

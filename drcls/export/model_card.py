@@ -3,7 +3,6 @@
 Source: Mitchell et al., "Model Cards for Model Reporting" (FAT* 2019), section 4.
 """
 
-import hashlib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import keras
 
 from drcls.models.input_range import expects_bytes
 from drcls.models.plain import own_layers, plain_model
+from drcls.models.training_data import MODEL_CARD, card_of, digest, files_of_card, is_model_of_run, model_file
 from drcls.runs import read_json, write_json, write_text
 
 NOT_RECORDED = "not recorded"
@@ -43,7 +43,9 @@ PACKAGES = ("drcls", "keras", "tensorflow-cpu", "tensorflow", "onnxruntime", "tf
 
 
 def describe(model):
-    """Gather what is known of a model from the run folder that it lies in.
+    """Gather what is known of a model from its run folder, or from the card that an earlier export wrote for it.
+
+    What lies beside a file and is of another model is left out.
 
     Args:
         model: path of a `.keras` file or a run folder; or a `keras.Model`, of which no run is known.
@@ -68,12 +70,16 @@ def describe(model):
     )
     if isinstance(model, keras.Model):
         return fields
-    path = Path(model)
-    folder, file = (path, path / "model.keras") if path.is_dir() else (path.parent, path)
+    file = model_file(model)
+    source = digest(file) if file.is_file() else None
+    if not is_model_of_run(file):
+        card = card_of(file) if source else None
+        known = {key: value for key, value in (card or {}).items() if key in fields and value is not None}
+        return fields | {"source_sha256": source} | known
+    folder = file.parent
     config, measured, env, info = (
         _read(folder / f"{name}.json") for name in ("config", "metrics", "env", "dataset")
     )
-    digest = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None
     return fields | {
         "run": "/".join(folder.resolve().parts[-2:]) if config else None,
         "data": _data(config, info),
@@ -84,8 +90,36 @@ def describe(model):
         "num_test": measured.get("num_test"),
         "training": config or None,
         "trained_with": env.get("versions"),
-        "source_sha256": digest,
+        "source_sha256": source,
     }
+
+
+def files_beside(folder, name, source_sha256):
+    """Return the files that the card of a folder is about already, where they are of the same model.
+
+    Args:
+        folder: Path of the folder that a model is exported to.
+        name: str, the file that is to be written, or written over.
+        source_sha256: str, of the model that is exported (`describe`), or None where it is not known.
+
+    Returns:
+        dict, name -> SHA-256 of each other file that is still there; None in cards of before.
+
+    Raises:
+        ValueError: where they are of another model: the one card of a folder cannot be about two.
+    """
+    path = folder / MODEL_CARD
+    if not path.is_file():
+        return {}
+    files, card = files_of_card(path)
+    others = {other: found for other, found in files.items() if other != name and (folder / other).exists()}
+    same = source_sha256 is not None and source_sha256 in (card.get("source_sha256"), *files.values())
+    if others and not same:
+        raise ValueError(
+            f"{path} is the card of {', '.join(others)}, of another model than the one to export; "
+            "choose another folder"
+        )
+    return others
 
 
 def write_model_card(folder, model, facts):
@@ -94,8 +128,9 @@ def write_model_card(folder, model, facts):
     Args:
         folder: path of the folder.
         model: the `keras.Model` that was exported: classes, inputs and preprocessing are read off it.
-        facts: dict, from `describe`, with "file", "format", "bytes" and "int8" of the export, and anything else that
-            the card shall hold; "data" may hold `title`, `source`, `licence`, `counts` and `preparation`.
+        facts: dict, from `describe`, with "file", "files" (name -> SHA-256), "format", "bytes" and "int8" of the
+            export, and anything else that the card shall hold; "data" may hold `title`, `source`, `licence`, `counts`
+            and `preparation`.
 
     Returns:
         list of the two paths, Markdown first.
@@ -176,6 +211,7 @@ def render(card):
         f"# Model card: {card['name']}",
         _list(
             File=f"{card.get('file')} ({card.get('format')}, {card.get('bytes')} bytes)",
+            SHA256=(card.get("files") or {}).get(card.get("file")),
             Classes=", ".join(card["classes"]) if card["classes"] else None,
             Inputs="; ".join(
                 f"`{one['name']}`, {one['dtype']} {tuple(one['shape'])}, {one['values']}"

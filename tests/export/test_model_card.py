@@ -11,6 +11,7 @@ from keras import layers
 from drcls.export import describe, export_model, write_model_card
 from drcls.export.quantisation import loss_by_quantisation
 from drcls.layers import ClassProbabilities
+from drcls.models.training_data import digest
 from drcls.runs import write_json
 
 LEAKAGE = {"overall": 0.25, "identical": 0.25, "near_identical": 0.0, "group": 0.25, "per_class": {}}
@@ -82,6 +83,55 @@ def test_a_model_of_a_sample_says_so(run_folder, tmp_path):
     export_model(run_folder, tmp_path, "keras", facts={"run": ""})
     text = (tmp_path / "model_card.md").read_text()
     assert "- Sample: A sample of real images: 9 cells." in text and "- Run: not recorded" in text
+
+
+def test_one_model_in_two_formats_has_one_card(run_folder, tmp_path):
+    folder = tmp_path / "out"
+    for format in ("onnx", "keras"):
+        export_model(run_folder, folder, format)
+    card = json.loads((folder / "model_card.json").read_text())
+    assert card["file"] == "model.keras"
+    assert card["files"] == {name: digest(folder / name) for name in ("model.onnx", "model.keras")}
+    assert f"- SHA256: {card['files']['model.keras']}" in (folder / "model_card.md").read_text()
+
+
+def test_a_second_model_beside_the_card_of_another_is_refused(run_folder, model, tmp_path):
+    folder, other = tmp_path / "out", tmp_path / "other.keras"
+    export_model(run_folder, folder, "keras")
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    changed = keras.models.clone_model(model)
+    changed.save(other)
+    for second in (other, changed):
+        with pytest.raises(
+            ValueError, match=r"model_card\.json is the card of model\.keras, of another model"
+        ):
+            export_model(second, folder, "onnx")
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    export_model(other, folder, "keras")  # the same file: file and card are replaced together
+    card = json.loads((folder / "model_card.json").read_text())
+    assert card["files"] == {"model.keras": digest(folder / "model.keras")} and card["protocol"] is None
+
+
+def test_an_exported_file_keeps_its_facts_when_it_is_exported_again(run_folder, tmp_path):
+    file = export_model(run_folder, tmp_path / "out", "keras")["file"]
+    export_model(file, tmp_path / "out", "onnx")
+    card = json.loads((tmp_path / "out" / "model_card.json").read_text())
+    assert card["protocol"] == "clean" and card["metrics"]["accuracy"] == 0.75
+    assert set(card["files"]) == {"model.keras", "model.onnx"}
+    assert card["source_sha256"] == digest(run_folder / "model.keras")
+
+
+def test_a_foreign_file_in_a_run_folder_is_not_described_as_the_run(run_folder, model, tmp_path):
+    keras.models.clone_model(model).save(run_folder / "other.keras")
+    facts = describe(run_folder / "other.keras")
+    assert {key for key, value in facts.items() if value is not None} == {"source_sha256"}
+
+
+def test_the_model_of_a_run_is_not_written_over(run_folder):
+    before = digest(run_folder / "model.keras")
+    with pytest.raises(ValueError, match=r"model\.keras is the model of a run and would be written over"):
+        export_model(run_folder, run_folder, "keras")
+    assert digest(run_folder / "model.keras") == before and not (run_folder / "model_card.json").exists()
 
 
 def test_what_is_not_recorded_is_said(model, tmp_path):
