@@ -123,7 +123,7 @@ def serve(options):
     from drcls.app import server
     from drcls.app.deployment import load_grader
 
-    server.check_address(options.host, options.port, options.tls)
+    server.check_address(options.host, options.port, options.tls, options.name)
     with server.only_server(options.folder):
         grader = load_grader(options.folder, options.model, options.trained_on, options.num_threads)
         server.serve(

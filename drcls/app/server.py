@@ -20,12 +20,12 @@ MAX_HEADER_BYTES = 2**15
 IDLE_SECONDS = 20
 
 
-def check_address(host, port, tls):
-    """Refuse a port that does not exist, and to send passwords over a network in clear.
+def check_address(host, port, tls, names):
+    """Refuse a port that does not exist, to send passwords over a network in clear, and to answer nobody.
 
     Raises:
-        ValueError: where there is no such port, or the address is not this machine's own and nothing in front speaks
-            HTTPS.
+        ValueError: where there is no such port, the address is not this machine's own and nothing in front speaks
+            HTTPS, or browsers reach the server by a proxy's name that is not given.
     """
     # The sockets would take the remainder of a larger number, and any free port for 0.
     if not 1 <= port <= 65535:
@@ -34,6 +34,11 @@ def check_address(host, port, tls):
         raise ValueError(
             f"--host {host} without --tls: passwords and photographs would cross the network unencrypted; expected "
             f"one of {LOOPBACK}, or a proxy in front that speaks HTTPS, and --tls"
+        )
+    if tls and not names:
+        raise ValueError(
+            "--tls without --name: requests that name another host than this machine are refused; give the name by "
+            "which browsers call the proxy, such as --name clinic.example"
         )
 
 

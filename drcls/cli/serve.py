@@ -31,6 +31,7 @@ def add_arguments(parser):
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="default: %(default)s")
     parser.add_argument("--tls", action="store_true", help="a proxy in front of it speaks HTTPS")
+    parser.add_argument("--name", action="append", help="name browsers call it by; may be repeated")
 
 
 def run(options):
@@ -40,6 +41,7 @@ def run(options):
     model = options.model / "model.keras" if options.model.is_dir() else options.model
     arguments = ["serve", "--model", str(model), "--folder", str(options.folder), "--host", options.host]
     arguments += ["--port", str(options.port), *(["--tls"] if options.tls else [])]
+    arguments += [part for name in options.name or [] for part in ("--name", name)]
     arguments += ["--trained-on", str(options.trained_on)] if options.trained_on else []
     try:
         failed = application(arguments)

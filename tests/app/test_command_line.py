@@ -122,6 +122,11 @@ def test_passwords_do_not_cross_the_network_in_clear(run, host):
         run("serve", "--host", host)
 
 
+def test_behind_a_proxy_the_name_is_asked_for(run):
+    with pytest.raises(SystemExit, match=r"error: --tls without --name: .* --name clinic\.example"):
+        run("serve", "--tls")
+
+
 @pytest.mark.parametrize("port", [0, -1, 65536, 70000])
 def test_a_port_that_does_not_exist_is_refused(run, port):
     with pytest.raises(SystemExit, match=f"error: --port {port} received; expected a port from 1 to 65535"):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from drcls.app.__main__ import parse
 from drcls.cli import main
 
 pytest.importorskip("flask", reason="the extra `app` is not installed")
@@ -24,3 +25,16 @@ def refused(tmp_path, capsys):
 def test_a_port_that_does_not_exist(refused):
     message = "drcls serve: error: --port 70000 received; expected a port from 1 to 65535, such as 8000\n"
     assert refused("--port", "70000") == message
+
+
+def test_a_proxy_without_a_name(refused):
+    assert refused("--tls").startswith("drcls serve: error: --tls without --name: ")
+
+
+def test_names_are_handed_on(tmp_path, monkeypatch):
+    served = []
+    monkeypatch.setattr("drcls.app.__main__.main", lambda arguments: served.append(parse(arguments)) or 0)
+    (tmp_path / "model.keras").touch()
+    names = ["--tls", "--name", "clinic.example", "--name", "eyes.clinic.example"]
+    assert main(["serve", str(tmp_path / "model.keras"), *names]) == 0
+    assert served[0].tls and served[0].name == ["clinic.example", "eyes.clinic.example"]
