@@ -27,17 +27,20 @@ def prepare_arrays(source, target, size=None, ordered=False, classes=None, **des
         target: output folder; its name is the data set's.
         size: side in pixels; None for that of the images.
         ordered: whether the classes are grades, from least to most.
-        classes: list of class names in the order of the labels; None to call them by their numbers.
+        classes: list of class names in the order of the labels, those without an image too; None to call them by
+            their numbers.
         described: `title`, `licence`, `options`, `workers`, `force`; see `data_prep.prepare.prepare_labelled`.
 
     Returns:
         The content of `dataset.json`.
 
     Raises:
-        PreparationError: The file is not as it must be, a class has no image, or `target` holds another
-            preparation.
+        PreparationError: The file is not as it must be, `classes` is None and a number has no image, or `target`
+            holds another preparation.
     """
     opened = ArrayFile(source, classes)
+    if classes is None:
+        _check_every_number(opened)
     names = check_classes({file.label for file in opened.files}, opened.classes, opened.path, ordered)
     options = {"size": size or max(opened.shape)} | (described.pop("options", None) or {})
     return prepare_labelled(
@@ -180,6 +183,18 @@ class ArrayFile:
         if grey:
             images = np.broadcast_to(images.reshape(*images.shape[:3], 1), (*images.shape[:3], 3))
         return images, labels.tolist()
+
+
+def _check_every_number(opened):
+    """Refuse numbers with gaps, or that begin at 1: whether a class is missing is for the user to say."""
+    found = {file.label for file in opened.files}
+    lacking = [name for name in opened.classes if name not in found]
+    if lacking and len(found) > 1:
+        raise PreparationError(
+            f"{opened.path}: the labels are {', '.join(sorted(found, key=int))}; every number from 0 expected, there "
+            f"is no image of {shorten(lacking)}. Count from 0, or name all {len(opened.classes)} classes if these have "
+            "none here (--classes)"
+        )
 
 
 def _check_ratio(path):

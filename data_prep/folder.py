@@ -26,8 +26,8 @@ def prepare_folder(source, target, size=None, ordered=False, classes=None, group
         size: side in pixels; None for 224.
         ordered: whether the classes are grades, from least to most in the order of `classes`, which must be given
             unless they are whole numbers.
-        classes: list of str, the class folders in the order of the network's outputs; None for their natural
-            order (numbers by value).
+        classes: list of str, the classes in the order of the network's outputs, those without an image too; None for
+            the class folders in their natural order (numbers by value).
         group_folders: whether the folder of an image inside its class folder names its group, such as the patient.
             One name under two classes is one group. An image directly in a class folder is of no group.
         described: `title`, `licence`, `options`, `workers`, `force`; see `data_prep.prepare.prepare_labelled`.
@@ -36,8 +36,8 @@ def prepare_folder(source, target, size=None, ordered=False, classes=None, group
         The content of `dataset.json`.
 
     Raises:
-        PreparationError: There are not two class folders, one holds no image, groups are asked for and cannot be
-            told, or `target` holds another preparation.
+        PreparationError: There are not two classes, a folder that `classes` does not name holds no image, groups are
+            asked for and cannot be told, or `target` holds another preparation.
     """
     with Source(source) as opened:
         files, found, inside = list_class_folders(opened, classes, group_folders)
@@ -70,18 +70,19 @@ def list_class_folders(source, classes=None, group_folders=False):
         group_folders: whether the folder of an image inside its class folder names its group.
 
     Returns:
-        (list of LabelledFile, set of class names, list of the folders with images inside class folders). An image
-        outside the class folders has no label.
+        (list of LabelledFile, set of the class names that have images, list of the folders with images inside class
+        folders). An image outside the class folders has no label.
 
     Raises:
         PreparationError: There are no class folders, they cannot be told from parts of a split, one holds no
             image, or groups are asked for and cannot be told.
     """
     check_unpacked(source)
-    root = _common_folder(source)
+    named = set(classes or [])
+    root = _common_folder(source, named)
     images = [PurePosixPath(name).relative_to(root) for name in source.names if is_image(name)]
     inner = [PurePosixPath(name).relative_to(root) for name in source.folders if _lies_in(name, root)]
-    depth = _depth_of_classes(source.path, inner, images, set(classes or []), group_folders)
+    depth = _depth_of_classes(source.path, inner, images, named, group_folders)
     folders = {path for path in inner if len(path.parts) == depth}
     if not folders:
         raise PreparationError(
@@ -89,17 +90,17 @@ def list_class_folders(source, classes=None, group_folders=False):
             "train/CLASS/NAME.jpg expected, or a table of labels (--table)"
         )
     filled = {path.parts[:depth] for path in images if len(path.parts) > depth}
-    empty = sorted(str(path) for path in folders if path.parts not in filled)
+    empty = sorted(str(path) for path in folders if path.parts not in filled and path.name not in named)
     if empty:
         raise PreparationError(
             f"{source.path}: class folders without an image (JPEG, PNG, BMP, TIFF or WebP), {shorten(empty)}; "
-            "fill or remove them"
+            "fill or remove them, or name all classes if it is known that these have none (--classes)"
         )
     inside = sorted({str(path.parent) for path in images if len(path.parts) > depth + 1})
     if group_folders:
         _check_groups(source.path, inside, depth)
     files = [_labelled(root, path, depth, group_folders) for path in images]
-    return files, {path.name for path in folders}, inside
+    return files, {file.label for file in files if file.label}, inside
 
 
 def _labelled(root, path, depth, group_folders):
@@ -131,8 +132,11 @@ def _lies_in(name, root):
     return PurePosixPath(name).is_relative_to(root)
 
 
-def _common_folder(source):
-    """Return the innermost folder that holds all others: archives often have one folder around everything."""
+def _common_folder(source, named):
+    """Return the innermost folder that holds all others: archives often have one folder around everything.
+
+    One that is named like a class is none around everything.
+    """
     folder = PurePosixPath()
     while True:
         inside = {
@@ -141,7 +145,7 @@ def _common_folder(source):
             if path.is_relative_to(folder) and path != folder
         }
         files_here = any(is_image(name) and PurePosixPath(name).parent == folder for name in source.names)
-        if len(inside) != 1 or files_here:
+        if len(inside) != 1 or files_here or inside <= named:
             return folder
         folder = folder / inside.pop()
 

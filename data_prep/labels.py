@@ -32,32 +32,42 @@ def check_classes(found, classes, where, ordered=False):
 
     Args:
         found: iterable of str, the names that the labels use.
-        classes: list of str, the order that the user asks for, or None for the natural one.
+        classes: list of str, the order that the user asks for, or None for the natural one. It may name classes that
+            no label uses: another hospital has no image of some.
         where: what to call the labels in the error.
         ordered: whether the classes are grades; only numbers say themselves which is more.
 
     Raises:
-        PreparationError: There are fewer than two classes, a name cannot be read, two look alike, those asked
-            for are not those found, or nothing says the order of grades.
+        PreparationError: There are fewer than two classes, a name cannot be read, two look alike, a label is not
+            among those asked for, or nothing says the order of grades.
     """
     found = set(found)
-    if len(found) < 2:
-        raise PreparationError(f"{where}: at least two classes expected, {sorted(found)} found")
-    odd = sorted(name for name in found if not name.isprintable())
-    if odd:
-        raise PreparationError(f"{where}: class names with control or invisible characters, {odd}")
-    if len({unicodedata.normalize("NFC", name).casefold().strip() for name in found}) < len(found):
+    names = list(classes) if classes is not None else in_natural_order(found)
+    if not found <= set(names):
         raise PreparationError(
-            f"{where}: class names that differ in capitals, blanks or the writing of accents alone, {sorted(found)}"
+            f"{where}: the classes {names} were asked for, {sorted(found)} found; name these too, in the order that is "
+            "meant"
         )
-    if classes is not None and (set(classes) != found or len(classes) > len(found)):
-        raise PreparationError(f"{where}: the classes {list(classes)} were asked for, {sorted(found)} found")
+    if len(names) < 2 or not found:
+        raise PreparationError(
+            f"{where}: at least two classes expected, {sorted(found)} found; if a class has no image here, name all "
+            "classes (--classes)"
+        )
+    odd = sorted(name for name in names if not name or not name.isprintable())
+    if odd:
+        raise PreparationError(
+            f"{where}: class names with control or invisible characters, or without any, {odd}"
+        )
+    if len({unicodedata.normalize("NFC", name).casefold().strip() for name in names}) < len(names):
+        raise PreparationError(
+            f"{where}: class names that differ in capitals, blanks or the writing of accents alone, {names}"
+        )
     if ordered and classes is None and not all(name.isdecimal() for name in found):
         raise PreparationError(
-            f"{where}: grades need an order, and the names {in_natural_order(found)} do not say it; name them from "
-            "least to most (--classes LEAST,...,MOST)"
+            f"{where}: grades need an order, and the names {names} do not say it; name them from least to most "
+            "(--classes LEAST,...,MOST)"
         )
-    return list(classes) if classes is not None else in_natural_order(found)
+    return names
 
 
 def meant_cells(cells):

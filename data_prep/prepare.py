@@ -82,6 +82,7 @@ class DataSet:
         sample: what the images are, where they are a small sample of real ones; "" for a whole set.
         ordered: whether the classes are grades, from least to most.
         labelling: what a preparation that goes on must have labelled alike, besides its source and options.
+        may_lack: classes of which it is known that no file has them.
     """
 
     name: str
@@ -97,6 +98,7 @@ class DataSet:
     sample: str = ""
     ordered: bool = False
     labelling: dict = field(default_factory=dict)
+    may_lack: frozenset[str] = frozenset()
 
 
 def with_distinct_ids(files):
@@ -273,7 +275,7 @@ def prepare_labelled(
         source: what the files are read from.
         files: list of LabelledFile.
         folder: output folder; its name is the data set's.
-        classes: list of str in the order of the network's outputs.
+        classes: list of str in the order of the network's outputs; the source need not have an image of each.
         ordered: whether the classes are grades, from least to most.
         title: for tables and figures; None for the name of the folder.
         licence: terms of the images.
@@ -295,6 +297,7 @@ def prepare_labelled(
         licence=licence,
         list_files=lambda _: (files, notes or {}),
         ordered=ordered,
+        may_lack=frozenset(classes) - {file.label for file in files},
         labelling={
             "classes": classes,
             "ordered": ordered,
@@ -356,11 +359,11 @@ def _describe_sample(data_set, number):
 
 
 def _check_classes(data_set, kept, rejected):
-    """Refuse a set of which a class, or all, has no image that can be used."""
+    """Refuse a set of which a class that has files, or all, has no image that can be used."""
     reasons = shorten(f"{name} ({reason})" for name, reason in rejected)
     if not kept:
         raise PreparationError(f"none of the {len(rejected)} images can be used, {reasons}")
-    empty = sorted(set(data_set.classes) - {file.label for file in kept})
+    empty = sorted(set(data_set.classes) - {file.label for file in kept} - data_set.may_lack)
     if empty:
         raise PreparationError(
             f"no image of the classes {empty} can be used; rejected {reasons if rejected else 'none'}"
@@ -438,6 +441,9 @@ def summary(info, folder):
             else ""
         )
         lines.append(f"  {name:<15}{count:>7}{remark}")
+    lacking = [name for name, count in info["counts"].items() if not count]
+    if lacking:
+        lines.append(f"no image of {', '.join(lacking)}: fit to be evaluated, not to train with")
     if info.get("ordered"):
         lines.append(f"grades, from least to most: {', '.join(info['classes'])}")
     for split, counts in info.get("source_splits", {}).items():

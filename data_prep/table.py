@@ -48,7 +48,8 @@ def prepare_table(
         size: side in pixels; None for 224.
         ordered: whether the classes are grades, from least to most in the order of `classes`, which must be given
             unless they are whole numbers.
-        classes: list of str in the order of the network's outputs; None for their natural order.
+        classes: list of str in the order of the network's outputs, those without an image too; None for the natural
+            order of those that the labels use.
         described: `title`, `licence`, `options`, `workers`, `force`; see `data_prep.prepare.prepare_labelled`.
 
     Returns:

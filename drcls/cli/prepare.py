@@ -35,7 +35,10 @@ def add_arguments(parser):
         "under two classes is one group (default: such folders mean nothing)",
     )
     parser.add_argument("--split-column", help="column of train, val and test")
-    parser.add_argument("--classes", help="class names in their order, separated by commas (default: sorted)")
+    parser.add_argument(
+        "--classes",
+        help="class names in their order, separated by commas, those without an image too (default: sorted)",
+    )
     parser.add_argument(
         "--ordered",
         action="store_true",

@@ -157,7 +157,9 @@ def _rare_classes(manifest):
     groups, rare = manifest.frame.groupby("label")["group"].nunique(), []
     for name, count in manifest.counts_by_class().items():
         num_groups = int(groups.get(name, 0))
-        if num_groups < LEAST_GROUPS:
+        if not count:
+            reason = "nothing can be trained with these data; they can be evaluated"
+        elif num_groups < LEAST_GROUPS:
             reason = f"{num_groups} groups cannot be divided among training, validation and test"
         elif count < LEAST_IMAGES:
             reason = "a test part of a tenth would hold less than one image"

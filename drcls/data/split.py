@@ -47,10 +47,11 @@ def split(manifest, fractions, seed, strategy):
         dict from `"train"`, `"validation"` (with three fractions) and `"test"` to a `Manifest`.
 
     Raises:
-        ValueError: on other fractions or strategies, where a class or share is too small for every part to
-            hold every class, or where an official split is asked for and an image is in none.
+        ValueError: on other fractions or strategies, where a class has no image, where a class or share is too small
+            for every part to hold every class, or where an official split is asked for and an image is in none.
     """
     fractions = np.asarray(fractions, dtype=np.float64)
+    _check_has_all_classes(manifest)
     official = strategy.startswith("official")
     names = PARTS.get(fractions.size)
     if fractions.ndim != 1 or np.any(fractions <= 0) or not np.isclose(fractions.sum(), 1) or not names:
@@ -73,6 +74,16 @@ def split(manifest, fractions, seed, strategy):
         raise ValueError(f"strategy must be one of {STRATEGIES}; received {strategy!r}")
     _check_classes(manifest, parts, f"a {strategy} split into {fractions.tolist()}")
     return parts
+
+
+def _check_has_all_classes(manifest):
+    """Refuse data without an image of a class: they can be measured on, and not divided."""
+    lacking = [name for name, count in manifest.counts_by_class().items() if not count]
+    if lacking:
+        raise ValueError(
+            f"{manifest.root} has no image of {', '.join(lacking)}, and every part of a split needs every class; add "
+            "images, or prepare it without naming these classes. It can be evaluated as it is (drcls evaluate)"
+        )
 
 
 def _check_classes(manifest, parts, division):

@@ -80,6 +80,14 @@ def test_class_of_one_image_makes_a_random_split_impossible_and_is_told(manifest
     assert "a random split is impossible" in describe_audit(result)
 
 
+def test_class_without_an_image_is_told():
+    result = audit(table({"a": 30, "b": 30, "c": 0}))
+    assert result["data"]["classes"]["c"] == {"images": 0, "groups": 0}
+    text = describe_audit(result)
+    assert "rare class c: 0 images; nothing can be trained with these data; they can be evaluated" in text
+    assert "a random split is impossible: nowhere has no image of c" in text
+
+
 def test_leak_of_random_splits_is_that_of_the_splits_themselves():
     manifest = table({"a": 150, "b": 150})
     frame = manifest.frame

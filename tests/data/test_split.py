@@ -380,6 +380,13 @@ def test_a_class_too_rare_for_every_part_is_refused(strategy):
     assert all(part.counts().all() for part in split(manifest, (0.6, 0.2, 0.2), 0, strategy).values())
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_data_without_an_image_of_a_class_are_refused_by_all(strategy):
+    manifest = official({"a": 30, "b": 30, "c": 0})
+    with pytest.raises(ValueError, match="nowhere has no image of c, .*It can be evaluated as it is"):
+        split(manifest, PAPER, 0, strategy)
+
+
 def with_validation():
     manifest = official({"a": 30, "b": 30})
     manifest.frame["source_split"] = np.tile(["train"] * 6 + ["val"] * 2 + ["test"] * 2, 6)

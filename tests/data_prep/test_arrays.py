@@ -58,7 +58,8 @@ def test_grey_is_stored_three_times(tmp_path, shape):
 @pytest.mark.parametrize(
     ("labels", "classes", "message"),
     [
-        (np.array([0, 2, 0, 2]), None, r"\['0', '1', '2'\] were asked for, \['0', '2'\] found"),
+        (np.array([0, 2, 0, 2]), None, "labels are 0, 2; every number from 0 expected.*no image of 1: 1"),
+        (np.array([1, 2, 1, 2]), None, "labels are 1, 2; .*no image of 1: 0. Count from 0, or name all 3"),
         (np.array([0, 1, 0, 2]), ["x", "y"], "must be 0..1; others, 1: image 3: 2"),
         (np.zeros((4, 14), int), None, r"labels are int64 \(4, 14\)"),
         (np.zeros(4, int), None, "at least two classes"),
@@ -68,6 +69,12 @@ def test_labels_that_do_not_fit_are_one_clear_error(tmp_path, labels, classes, m
     path = write(tmp_path / "a.npz", images=stack(4), labels=labels)
     with pytest.raises(PreparationError, match=message):
         prepare_arrays(path, tmp_path / "out", classes=classes)
+
+
+def test_a_number_without_an_image_can_be_named(tmp_path):
+    path = write(tmp_path / "a.npz", images=stack(4), labels=np.array([0, 2, 0, 2]))
+    info = prepare_arrays(path, tmp_path / "out", classes=["none", "mild", "severe"], ordered=True)
+    assert info["counts"] == {"none": 2, "mild": 0, "severe": 2}
 
 
 def test_small_file_of_gigantic_arrays_is_refused_unread(tmp_path):

@@ -177,7 +177,8 @@ def test_classes_in_the_order_that_is_asked_for(tmp_path):
     info = prepare_folder(source, tmp_path / "out", ordered=True, classes=["none", "mild", "severe"])
     assert info["classes"] == ["none", "mild", "severe"]
     with pytest.raises(
-        PreparationError, match=r"\['a', 'b'\] were asked for, \['mild', 'none', 'severe'\] found"
+        PreparationError,
+        match=r"\['a', 'b'\] were asked for, \['mild', 'none', 'severe'\] found; name these too",
     ):
         prepare_folder(source, tmp_path / "other", classes=["a", "b"])
     # Another order is another preparation.
@@ -229,6 +230,33 @@ def test_empty_class_folder_is_an_error(tmp_path):
     (source / "z").mkdir()
     with pytest.raises(PreparationError, match="without an image.*1: z"):
         prepare_folder(source, tmp_path / "out")
+
+
+@pytest.mark.parametrize("folder_is_there", [False, True])
+def test_a_class_that_is_named_need_not_have_an_image(tmp_path, folder_is_there):
+    source = write_folder(tmp_path / "s", images("mild/a.png", "none/b.png"))
+    if folder_is_there:
+        (source / "severe").mkdir()
+    info = prepare_folder(source, tmp_path / "out", size=32, classes=["none", "mild", "severe"])
+    assert info["counts"] == {"none": 1, "mild": 1, "severe": 0}
+    assert load_manifest(tmp_path / "out").counts().tolist() == [1, 1, 0]
+    assert "no image of severe: fit to be evaluated, not to train with" in summary(info, tmp_path / "out")
+
+
+def test_a_class_whose_images_are_all_broken_is_not_one_without_images(tmp_path):
+    source = write_folder(tmp_path / "s", images("mild/a.png", "none/b.png") | {"severe/c.png": b"?"})
+    with pytest.raises(
+        PreparationError, match=r"no image of the classes \['severe'\] can be used; rejected 1"
+    ):
+        prepare_folder(source, tmp_path / "out", classes=["none", "mild", "severe"])
+
+
+def test_images_of_one_class_alone_are_prepared_where_the_other_is_named(tmp_path):
+    source = write_folder(tmp_path / "s", images("around/well/a.png", "around/well/eye/b.png"))
+    info = prepare_folder(source, tmp_path / "out", size=32, classes=["well", "ill"])
+    assert info["counts"] == {"well": 2, "ill": 0}
+    with pytest.raises(PreparationError, match="at least two classes expected"):
+        prepare_folder(source, tmp_path / "other", size=32, classes=["well"])
 
 
 def test_a_file_name_that_is_no_text_is_rejected_alone(tmp_path):
