@@ -3,6 +3,9 @@
 RUN_OR_MODEL is a run folder or a .keras file. Of a run the test part is measured where DATA are the images it was
 trained with, else all images; how many of them the run was trained with is said.
 
+The same evaluation again replaces the earlier one and its page. A folder that holds another one, of other data say, is
+refused: name one for each data set with --to.
+
 examples:
   drcls evaluate runs/plain data/mine --html plain.html
   drcls evaluate model.keras data/another_hospital --part all --to evaluations/another_hospital
@@ -25,7 +28,7 @@ def add_arguments(parser):
     )
     parser.add_argument("--html", type=Path, metavar="FILE", help="write one page with tables and figures")
     parser.add_argument(
-        "--positive", help="of two classes the one that sensitivity is of (default: the second)"
+        "--positive", metavar="CLASS", help="of two the one that sensitivity is of (default: the second)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
 

@@ -9,13 +9,22 @@ import pandas as pd
 from drcls.data import Batches, ImageCache, load_manifest
 from drcls.data.manifest import PART_OF_SPLIT
 from drcls.models.saved import load_saved_model
+from drcls.models.training_data import digest, model_file
 from drcls.own_images.measuring import measure_classifier, reliability
 from drcls.own_images.predictions import write_predictions
 from drcls.runs import environment, read_json, write_json
 
 BATCH_SIZE = 32
 FILES = ("config.json", "predictions.csv", "env.json", "metrics.json")
+PAGE_FILES = (  # of `drcls.own_images.page`
+    "report.md",
+    "report.html",
+    "figures/confusion.png",
+    "figures/roc.png",
+    "figures/reliability.png",
+)
 CONFIG_KEYS = {"model", "data", "part", "seed"}
+DIGESTS = {"model_sha256", "data_sha256"}  # evaluations of before have none
 
 
 def evaluate_classifier(run_or_model, data, part=None, folder=None, positive=None, seed=0):
@@ -27,8 +36,10 @@ def evaluate_classifier(run_or_model, data, part=None, folder=None, positive=Non
         part: "train", "validation", "test" or "all". None: the test part of the run where the data are those it was
             trained with, else all images. Of a model without a run they are the parts that the source came in.
         folder: where `predictions.csv metrics.json config.json env.json` are written; None:
-            `evaluation-PART` in the run folder, or `MODEL-evaluation-PART` beside the model.
-        positive: str, the class that sensitivity and specificity are of, where there are two; None: the second.
+            `evaluation-PART` in the run folder, or `MODEL-evaluation-PART` beside the model. An earlier evaluation of
+            the same model, data and part is replaced, its page goes with it.
+        positive: str, the class that sensitivity and specificity are of, where there are two and a threshold can be
+            chosen; None: the second.
         seed: int, of the bootstrap.
 
     Returns:
@@ -38,7 +49,8 @@ def evaluate_classifier(run_or_model, data, part=None, folder=None, positive=Non
 
     Raises:
         ValueError: where model and images do not fit: classes, sizes, preparation, or no image of the part; where
-            `folder` holds files of these names that are no evaluation's.
+            `folder` holds files of these names that are no evaluation's, or the evaluation of another model, other data
+            or another part; where `positive` is no class, or there is no threshold that it could be of.
         FileNotFoundError: where a path is missing.
     """
     started = time.monotonic()
@@ -46,16 +58,25 @@ def evaluate_classifier(run_or_model, data, part=None, folder=None, positive=Non
     run = path if path.is_dir() else None
     model = load_classifier(path)
     check_fit(model, path, manifest, read_json(run / "config.json") if run else {})
+    _check_positive(positive, manifest)
     table = _read_split(run)
     part = part or ("test" if table is not None and _is_known(table, manifest).any() else "all")
     chosen = _select(manifest, table, part, path)
     folder = Path(folder) if folder else _default_folder(path, part)
-    _check_target(folder)
+    config = {"model": str(path), "data": str(data), "part": part, "seed": seed}
+    config |= {
+        "model_sha256": digest(model_file(path)),
+        "data_sha256": digest(manifest.root / "manifest.csv"),
+    }
+    _check_target(folder, config)
     cache = ImageCache(manifest, model.input_shape[1] or int(manifest.frame["width"].max()))
-    probabilities = predict_part(model, cache, chosen)
     validation = _validation(model, cache, manifest, table, part) if len(manifest.classes) == 2 else None
+    _check_threshold(positive, validation, manifest)
+    probabilities = predict_part(model, cache, chosen)
     measured = measure_classifier(chosen, probabilities, validation, seed, positive)
-    write_json(folder / "config.json", {"model": str(path), "data": str(data), "part": part, "seed": seed})
+    for name in ("metrics.json", *PAGE_FILES):  # or an interruption would leave them beside other predictions
+        (folder / name).unlink(missing_ok=True)
+    write_json(folder / "config.json", config)
     write_predictions(folder / "predictions.csv", chosen, probabilities)
     write_json(folder / "env.json", environment(time.monotonic() - started))
     recorded = _identity(run, path, manifest, seed) | {
@@ -181,14 +202,50 @@ def _count_seen(table, part):
     return int(part.frame["sha256"].isin(trained).sum())
 
 
-def _check_target(folder):
-    """Refuse a folder whose files of an evaluation's names are something else's, such as a run folder."""
-    found = [name for name in FILES if (folder / name).exists()]
+def _check_positive(positive, manifest):
+    """Refuse a class that is none, and one where there are not two."""
+    if positive is None:
+        return
+    if positive not in manifest.classes:
+        raise ValueError(f"positive: received {positive!r}, expected one of {manifest.classes}")
+    if len(manifest.classes) != 2:
+        raise ValueError(
+            f"positive: received {positive!r}, but {manifest.root} has {len(manifest.classes)} classes; sensitivity at "
+            "a threshold is measured of two; leave it out"
+        )
+
+
+def _check_threshold(positive, validation, manifest):
+    """Refuse a positive class that would have no effect, as no threshold can be chosen."""
+    if positive is not None and validation is None:
+        raise ValueError(
+            f"positive: received {positive!r}, but no validation image of the run is in {manifest.root}, so there is "
+            "no threshold with a sensitivity; leave it out"
+        )
+
+
+def _check_target(folder, config):
+    """Refuse a folder whose files of an evaluation's names are of something else: a run, or another evaluation."""
+    found = [name for name in (*FILES, *PAGE_FILES) if (folder / name).exists()]
+    if not found:
+        return
     described = read_json(folder / "config.json") if "config.json" in found else None
-    if found and not (isinstance(described, dict) and described.keys() == CONFIG_KEYS):
+    if not isinstance(described, dict) or described.keys() - DIGESTS != CONFIG_KEYS:
         raise ValueError(
             f"{folder} holds {', '.join(found)} of something else than an evaluation; name another folder"
         )
+    different = [key for key in ("model", "data", "part") if not _is_same(key, described, config)]
+    if different:
+        told = ", ".join(f"{key}: {described[key]} there, {config[key]} now" for key in different)
+        raise ValueError(f"{folder} holds another evaluation ({told}); name another folder with --to")
+
+
+def _is_same(key, described, config):
+    """Whether two evaluations agree: a path may be written in two ways, and a folder may have been moved."""
+    if key == "part":
+        return described[key] == config[key]
+    is_same_path = Path(described[key]).resolve() == Path(config[key]).resolve()
+    return is_same_path or described.get(f"{key}_sha256") == config[f"{key}_sha256"]
 
 
 def _default_folder(path, part):

@@ -15,7 +15,7 @@ from drcls.data import ImageCache, load_manifest
 from drcls.metrics import mcnemar_exact
 from drcls.own_images import compare_runs, evaluate_classifier, train_classifier
 from drcls.own_images.calibration import calibration_images
-from drcls.own_images.evaluation import predict_part
+from drcls.own_images.evaluation import FILES, PAGE_FILES, predict_part
 from drcls.own_images.measuring import measure_classifier, reliability
 from drcls.own_images.page import write_evaluation_page
 from tests.small_data import write_squares
@@ -70,6 +70,66 @@ def test_an_evaluation_writes_over_nothing_but_an_evaluation(run, squares, tmp_p
     for seed in (0, 1):
         evaluate_classifier(run, squares, folder=tmp_path / "twice", seed=seed)
     assert json.loads((tmp_path / "twice" / "config.json").read_text())["seed"] == 1
+
+
+def test_an_evaluation_of_other_data_or_another_part_is_not_written_over(run, squares, tmp_path):
+    own = shutil.copytree(run, tmp_path / "run", ignore=shutil.ignore_patterns("evaluation-*"))
+    here = some_of(squares, tmp_path / "here", lambda frame: frame.index < 40)
+    there = some_of(squares, tmp_path / "there", lambda frame: frame.index < 50)
+    folder = Path(evaluate_classifier(own, here, part="all")["folder"])
+    assert folder == own / "evaluation-all"
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(
+        ValueError, match=r"evaluation-all holds another evaluation \(data: .*here there, .*there now"
+    ):
+        evaluate_classifier(own, there, part="all")
+    with pytest.raises(ValueError, match=r"\(part: all there, test now\); name another folder with --to"):
+        evaluate_classifier(own, here, part="test", folder=folder)
+    changed = keras.models.load_model(run / "model.keras")
+    changed.set_weights([values + 0.1 for values in changed.get_weights()])
+    changed.save(tmp_path / "changed.keras")
+    with pytest.raises(ValueError, match=r"\(model: .*run there, .*changed\.keras now"):
+        evaluate_classifier(tmp_path / "changed.keras", here, part="all", folder=folder)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_an_evaluation_of_before_is_known_by_its_paths(run, squares, tmp_path, monkeypatch):
+    result = evaluate_classifier(run, squares, part="all", folder=tmp_path / "all")
+    config = json.loads((tmp_path / "all" / "config.json").read_text())
+    former = {key: config[key] for key in ("model", "data", "part", "seed")}
+    (tmp_path / "all" / "config.json").write_text(json.dumps(former))
+    monkeypatch.chdir(run)
+    again = evaluate_classifier("../plain", squares, part="all", folder=tmp_path / "all")
+    assert again["metrics"] == result["metrics"]
+
+
+def test_no_page_describes_other_numbers_than_those_beside_it(run, squares, tmp_path):
+    folder = tmp_path / "evaluation"
+    evaluate_classifier(run, squares, folder=folder)
+    write_evaluation_page(folder, tmp_path / "first.html")
+    written = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert written == {*FILES, *PAGE_FILES}
+    evaluate_classifier(run, squares, folder=folder, seed=1)
+    assert {path.name for path in folder.rglob("*") if path.is_file()} == set(FILES)
+    assert (tmp_path / "first.html").is_file()
+    (tmp_path / "mine" / "figures").mkdir(parents=True)
+    (tmp_path / "mine" / "figures" / "roc.png").write_bytes(b"mine")
+    with pytest.raises(ValueError, match="holds figures/roc.png of something else"):
+        evaluate_classifier(run, squares, folder=tmp_path / "mine")
+
+
+def test_a_positive_class_without_effect_is_refused(run, squares, backbone, tmp_path):
+    with pytest.raises(ValueError, match="positive: received 'violet', expected one of"):
+        evaluate_classifier(run, squares, folder=tmp_path / "to", positive="violet")
+    with pytest.raises(ValueError, match="positive: received 'red', but .* has 3 classes"):
+        evaluate_classifier(run, squares, folder=tmp_path / "to", positive="red")
+    data = two_classes(squares, tmp_path / "two")
+    train_classifier(data, tmp_path / "run", backbone, epochs=1, batch_size=8)
+    shutil.copy(tmp_path / "run" / "model.keras", tmp_path / "alone.keras")
+    for positive, message in (("nonsense", "expected one of"), ("red", "no validation image of the run")):
+        with pytest.raises(ValueError, match=f"positive: received '{positive}'.*{message}"):
+            evaluate_classifier(tmp_path / "alone.keras", data, folder=tmp_path / "to", positive=positive)
+    assert not (tmp_path / "to").exists()
 
 
 def test_a_model_alone_is_measured_on_all_images(run, squares, tmp_path):
