@@ -4,6 +4,8 @@ For each image the image itself beside its overlay (PNG) and the raw map (.npy) 
 the training images were, where the run folder, or the card that names the file, says how. A broken file is listed with
 the reason, the rest is explained, and the exit status is 1 then.
 
+TO is a new folder, or one of earlier explanations, and lies outside the folders IMAGES.
+
 examples:
   drcls explain runs/plain new_images explained
   drcls explain model.keras eye.jpg explained --method lime --class Severe

@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+from collections import Counter
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -19,11 +20,13 @@ from drcls.explain.methods import METHODS
 from drcls.explain.overlay import overlay
 from drcls.explain.pictures import find_pictures, plain_path, read_picture
 from drcls.explain.scores import check_model, score_function
+from drcls.explain.target import check_target
 from drcls.files import printable
 from drcls.models.saved import load_saved_model
 
 AT_ONCE = 16
 LARGEST_SIDE = 1024  # of an overlay
+LONGEST_NAME = 255  # of a file, in bytes
 
 
 def predict_folder(model, images, to_csv, class_names=None, preparation=None):
@@ -73,7 +76,8 @@ def explain_folder(
     Args:
         model, images, class_names, preparation: as for `predict_folder`.
         to: path of the folder; folders within `images` are kept in it. For `eye.png` explained for class `Severe` by
-            Grad-CAM: `eye-grad_cam-Severe.png` and `eye-grad_cam-Severe.npy`, float32 (H, W) at the model's size.
+            Grad-CAM: `eye-grad_cam-Severe.png` and `eye-grad_cam-Severe.npy`, float32 (H, W) at the model's size. It
+            holds nothing but explanations, and lies in none of the folders of `images`.
         method: str, a key of `drcls.explain.METHODS`.
         class_name: str, name or number of the class to explain; None: the most probable one of each picture.
         **options: passed on to the method, for example `num_samples` of "lime".
@@ -83,10 +87,11 @@ def explain_folder(
         "probability" (float, of the class that is explained); "broken" list of (Path, str).
 
     Raises:
-        FileNotFoundError, ValueError: as `predict_folder`; also on an unknown method or class.
+        FileNotFoundError, ValueError: as `predict_folder`; also on an unknown method or class, or another `to`.
     """
     if method not in METHODS:
         raise ValueError(f"method {method!r} received; expected one of {list(METHODS)}")
+    check_target(to, [images] if isinstance(images, (str, Path)) else images)
     classifier = _Classifier(model, class_names)
     index = None if class_name is None else find_class(class_name, classifier.names)
     files, root = find_pictures(images)
@@ -101,6 +106,9 @@ def explain_folder(
             name = classifier.names[number]
             stem = Path(to) / stems[picture.file]
             stem = stem.with_name(f"{stem.name}-{method}-{_for_a_file(name)}")
+            if (length := len(os.fsencode(f"{stem.name}.png"))) > LONGEST_NAME:
+                broken.append((picture.file, _too_long(length)))
+                continue
             written = {
                 "overlay": stem.with_name(f"{stem.name}.png"),
                 "map": stem.with_name(f"{stem.name}.npy"),
@@ -226,15 +234,17 @@ def _explainer(method, classifier):
 
 def _stems(files, root):
     """Return each file's name within the results: without its ending, unless two of a folder differ in it alone."""
-    without = [_within(file, root).with_suffix("") for file in files]
-    return {
-        file: _within(file, root) if without.count(stem) > 1 else stem
-        for file, stem in zip(files, without, strict=True)
-    }
+    without = {file: _within(file, root).with_suffix("") for file in files}
+    count = Counter(without.values())
+    return {file: _within(file, root) if count[stem] > 1 else stem for file, stem in without.items()}
 
 
 def _within(file, root):
     return plain_path(file).relative_to(root)
+
+
+def _too_long(length):
+    return f"the name of its overlay would have {length} bytes, at most {LONGEST_NAME} can be written; shorten the name"
 
 
 def _unnamed(num_outputs):

@@ -48,10 +48,10 @@ def test_a_new_process_writes_overlays_and_maps(saved, images):
 def test_a_class_and_a_method_may_be_named(saved, images, capsys):
     model, folder = saved
     picture = folder / "pictures" / "1.png"
-    options = ["--method", "lime", "--class", "blue", "--output", str(folder)]
+    options = ["--method", "lime", "--class", "blue", "--output", str(folder / "explained")]
     assert main([str(folder / "model.keras"), str(picture), *options]) == 0
     expected = lime(model, images[1:2], 2, normalise=False)
-    np.testing.assert_allclose(np.load(folder / "1-lime-blue.npy"), expected[0], atol=1e-3)
+    np.testing.assert_allclose(np.load(folder / "explained" / "1-lime-blue.npy"), expected[0], atol=1e-3)
     assert "1.png: " in capsys.readouterr().out
 
 

@@ -149,9 +149,10 @@ def test_grey_rectangular_four_channel_and_open_models(shape, file, content, tmp
 
 
 def test_pictures_of_several_sizes_for_a_model_of_any_size(tmp_path):
+    (tmp_path / "in").mkdir()
     for number, side in enumerate((20, 24, 20)):
-        cv2.imwrite(str(tmp_path / f"{number}.png"), picture(number, (side, side, 3)))
-    done = explain_folder(network((None, None, 3)), tmp_path, tmp_path / "out")
+        cv2.imwrite(str(tmp_path / "in" / f"{number}.png"), picture(number, (side, side, 3)))
+    done = explain_folder(network((None, None, 3)), tmp_path / "in", tmp_path / "out")
     assert [np.load(one["map"]).shape for one in done["explained"]] == [(20, 20), (24, 24), (20, 20)]
 
 
@@ -305,3 +306,54 @@ def test_a_four_channel_picture_of_a_size_that_nobody_unpacks_is_listed(tmp_path
     (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + content)
     done = predict_folder(network((16, 16, 4)), tmp_path, tmp_path / "table.csv")
     assert done["images"] == 0 and "exceeds limit" in done["broken"][0][1]
+
+
+def test_explanations_are_not_explained(folder, tmp_path):
+    (tmp_path / "link").symlink_to(folder)
+    for images, to in (
+        (folder, folder / "out"),
+        ([folder / "a.png", folder], folder),
+        (folder, tmp_path / "link" / "x"),
+    ):
+        with pytest.raises(
+            ValueError, match="lies in the images .*pictures, where its overlays would be taken"
+        ):
+            explain_folder(network(), images, to)
+    assert not (folder / "out").exists() and not (folder / "x").exists()
+    assert len(explain_folder(network(), folder / "a.png", folder / "out")["explained"]) == 1
+
+
+def test_explanations_are_not_written_among_other_files(folder, tmp_path):
+    other = tmp_path / "other" / "inner"
+    other.mkdir(parents=True)
+    (other / "mine.png").write_bytes(b"mine")
+    with pytest.raises(
+        ValueError, match=r"other holds inner/mine\.png, which no explanation wrote; expected a new"
+    ):
+        explain_folder(network(), folder, tmp_path / "other")
+    with pytest.raises(ValueError, match=r"mine\.png is a file; expected a new folder"):
+        explain_folder(network(), folder, other / "mine.png")
+    assert [path.name for path in (tmp_path / "other").rglob("*")] == ["inner", "mine.png"]
+
+
+def test_an_interrupted_explanation_is_given_again(folder, tmp_path):
+    model = network(names=["CNV/DME", "-x\n"])
+    first = explain_folder(model, folder, tmp_path / "out")["explained"]
+    first[1]["overlay"].unlink()
+    first[2]["map"].unlink()
+    (tmp_path / "out" / ".123.partial").write_bytes(b"half")
+    assert explain_folder(model, folder, tmp_path / "out")["explained"] == first
+    explain_folder(model, folder, tmp_path / "out", method="lime", num_samples=10)
+    assert all(one["overlay"].is_file() and one["map"].is_file() for one in first)
+
+
+def test_a_name_too_long_for_an_overlay_is_listed_and_the_rest_explained(folder, tmp_path):
+    (folder / f"{'b' * 236}.png").write_bytes((folder / "a.png").read_bytes())
+    done = explain_folder(
+        network(names=["benign", "malignant"]), folder, tmp_path / "out", class_name="malignant"
+    )
+    assert len(done["explained"]) == 5
+    told = dict((file.name[:3], reason) for file, reason in done["broken"])
+    assert told["bbb"].startswith(
+        "the name of its overlay would have 259 bytes, at most 255 can be written; shorten"
+    )
