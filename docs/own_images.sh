@@ -13,4 +13,4 @@ drcls evaluate runs/balanced prepared --html test.html    # every measure with i
 drcls predict runs/balanced cells/basophil predictions.csv   # new images, any folders
 drcls explain runs/balanced cells/basophil explained         # Grad-CAM beside each image
 drcls export runs/balanced handed_over --format onnx      # a model card says how to load it
-drcls serve runs/balanced --trained-on prepared --port "${PORT:-8000}"   # the screening application, until Ctrl-C
+drcls serve runs/balanced --trained-on prepared --gate none --port "${PORT:-8000}"   # the application, until Ctrl-C

@@ -80,6 +80,13 @@ def parse(arguments):
     server.add_argument("--tls", action="store_true", help="a proxy in front of it speaks HTTPS")
     server.add_argument("--name", action="append", help="name browsers call it by; may be repeated")
     server.add_argument("--num-threads", type=int, default=0, help="cores for the network; 0: all")
+    server.add_argument(
+        "--gate",
+        choices=["fundus", "none"],
+        default="fundus",
+        help="quality check of photographs before they are graded; none: for images other than the retina's "
+        "(default: fundus)",
+    )
     account = command("add-account", add_account, "create an account", begins=True)
     account.add_argument("account")
     account.add_argument("--role", default="clinician", choices=["clinician", "admin"])
@@ -125,7 +132,9 @@ def serve(options):
 
     server.check_address(options.host, options.port, options.tls, options.name)
     with server.only_server(options.folder):
-        grader = load_grader(options.folder, options.model, options.trained_on, options.num_threads)
+        grader = load_grader(
+            options.folder, options.model, options.trained_on, options.num_threads, options.gate
+        )
         server.serve(
             options.folder,
             grader,

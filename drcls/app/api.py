@@ -36,11 +36,11 @@ def predict():
     grader, image_sha256 = current_app.extensions["drcls"].grader, _sha256(data)
     try:
         with opened_image(data) as image:
-            quality = assess(image)
+            quality = assess(image, grader.gate)
             graded = asdict(grader.grade(image)) if override or is_gradable(quality) else None
     except RefusedImageError as error:
         abort(422, str(error))
-    answer = {"notice": NOTICE, "image_sha256": image_sha256, "quality": quality}
+    answer = {"notice": NOTICE, "image_sha256": image_sha256, "gate": grader.gate, "quality": quality}
     if graded is None:
         with transaction(get_db()):
             entry = audit.append(
@@ -56,6 +56,7 @@ def predict():
             "prediction",
             image_sha256=image_sha256,
             prediction=prediction,
+            gate=grader.gate,
             quality=quality,
             override_quality=override,
             source="api",

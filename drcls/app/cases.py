@@ -75,7 +75,7 @@ def create_case(connection, folder, grader, author, image, image_sha256, referen
         OSError, sqlite3.OperationalError: where it cannot be stored; then nothing is.
     """
     check_fields(reference, eye)
-    criteria = assess(image)
+    criteria = assess(image, grader.gate)
     gradable = is_gradable(criteria)
     prediction = asdict(grader.grade(image)) if gradable else None
     case_id = secrets.token_hex(6)
@@ -106,6 +106,7 @@ def create_case(connection, folder, grader, author, image, image_sha256, referen
                 case_id,
                 moment,
                 image_sha256=image_sha256,
+                gate=grader.gate,
                 quality=criteria,
                 gradable=gradable,
                 eye=eye,
@@ -264,7 +265,8 @@ def cases_csv(rows):
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
     for row in rows:
-        writer.writerow([_harmless(row[name]) for name in COLUMNS])
+        unchecked = {"gradable": "not checked"} if not json.loads(row["quality"]) else {}
+        writer.writerow([_harmless(unchecked.get(name, row[name])) for name in COLUMNS])
     return text.getvalue()
 
 

@@ -7,14 +7,19 @@ from drcls.app import audit
 from drcls.app.calibration import calibrate, preparation_of, save_calibration, validation_part
 from drcls.app.db import transaction
 from drcls.app.inference import Grader
+from drcls.app.quality import assess, is_gradable
+from drcls.data.image_ops import read_image
 from drcls.models.training_data import data_beside, recorded_preparation
 from drcls.runs import read_json
 
 DEMONSTRATION = Path("runs/chexnet_cbam/fundus_phantom-clean-quick-s0/CheXNet_CBAM/model.keras")
 REFER_BELOW = 0.5
+# The start of a server waits for them.
+MOST_TRIED = 200
+ALMOST_NONE = 0.1
 
 
-def load_grader(folder, model=None, trained_on=None, num_threads=0):
+def load_grader(folder, model=None, trained_on=None, num_threads=0, gate="fundus"):
     """Load a model for a data folder.
 
     Args:
@@ -23,6 +28,7 @@ def load_grader(folder, model=None, trained_on=None, num_threads=0):
         trained_on: Path of the prepared data set it was trained on; None: what the model card or the data set's
             description beside the model records, else `data/NAME`, from its run folder.
         num_threads: int, cores that the network may use; 0: all.
+        gate: one of `quality.GATES`.
 
     Returns:
         `Grader`.
@@ -39,12 +45,20 @@ def load_grader(folder, model=None, trained_on=None, num_threads=0):
     model = model or DEMONSTRATION
     if not model.is_file():
         raise FileNotFoundError(f"--model {model}: no such file; expected a saved .keras model")
-    return Grader(model, folder, _preparation(model, trained_on), num_threads)
+    return Grader(model, folder, _preparation(model, trained_on), num_threads, gate)
 
 
 def load_validation(grader, trained_on=None):
     """Return the `Manifest` of the images that the model was validated on; arguments and errors as above."""
     return validation_part(trained_on or _find_data(grader.file), grader.file)
+
+
+def find_validation(grader, trained_on=None):
+    """Return what `load_validation` does, or None where these images are not at hand."""
+    if not grader.file.with_name("split.csv").is_file():
+        return None
+    data = trained_on or _find_data(grader.file)
+    return load_validation(grader, data) if (data / "manifest.csv").is_file() else None
 
 
 def deploy_calibration(connection, grader, validation, refer_below=REFER_BELOW):
@@ -62,10 +76,11 @@ def calibrate_once(connection, grader, trained_on=None):
 
     Where they are not, every page says that the model is not calibrated.
     """
-    if grader.calibration is not None or not grader.file.with_name("split.csv").is_file():
+    if grader.calibration is not None:
         return
-    if ((trained_on or _find_data(grader.file)) / "manifest.csv").is_file():
-        deploy_calibration(connection, grader, load_validation(grader, trained_on))
+    validation = find_validation(grader, trained_on)
+    if validation is not None:
+        deploy_calibration(connection, grader, validation)
 
 
 def keep_grades(connection, grader, folder):
@@ -93,6 +108,28 @@ def describe(grader):
     why = grader.why_not_calibrated
     state = f"NOT CALIBRATED ({why})" if why else f"temperature {grader.temperature:.3f}"
     return f"{kind}: {grader.version} ({grader.sha256[:12]}), {state}, refer below {grader.refer_below}"
+
+
+def describe_gate(grader, validation=None):
+    """Say in a line which quality check is made, and how many validation images (`Manifest`) would pass it."""
+    if grader.gate == "none":
+        return "No quality check of photographs is made (--gate none)"
+    line = "Quality gate for photographs of the retina"
+    if validation is None:
+        return line
+    if _changes_looks(grader.preparation):
+        return f"{line}; not tried on the validation images, whose preparation changed what it measures"
+    paths = validation.paths[:: -(-len(validation.paths) // MOST_TRIED)]
+    passed = sum(is_gradable(assess(read_image(path))) for path in paths)
+    line += f": {passed} of {len(paths)} validation images pass it"
+    if passed < ALMOST_NONE * len(paths):
+        line += "; almost none, so a model of other images is served with --gate none"
+    return line
+
+
+def _changes_looks(preparation):
+    """Whether prepared images cannot stand for photographs as they are sent: the gate measures the latter."""
+    return preparation["crop"] == "centre" or preparation["filter"] != "none" or preparation["clahe"]
 
 
 def _preparation(model, trained_on):

@@ -23,7 +23,8 @@ def weekly(connection, reference_counts=None, today=None):
         list of dict, the newest week first, of the weeks with cases: `week` (ISO, "2026-W07"), `num_cases`,
         `not_gradable` and `refer` and `not_confirmed` (shares, the last of the decided cases; None for a share
         of nothing), `confidence` (quartiles, or None), `grades` (counts), `stability` (see `stability_index`),
-        `quality` (quartiles of each criterion).
+        `quality` (quartiles of each criterion). Cases whose quality was not checked do not count in `not_gradable`
+        and `quality`.
     """
     today = today or datetime.now(UTC).date()
     since = today - timedelta(weeks=NUM_WEEKS)
@@ -57,17 +58,20 @@ def _summary(week, rows, reference):
     graded = [row for row in rows if row["grade"] is not None]
     decided = [row for row in rows if row["state"] in ("confirmed", "overridden")]
     grades = Counter(row["grade"] for row in graded)
-    quality = [{c["name"]: c["value"] for c in json.loads(row["quality"])} for row in rows]
+    checked = [row for row in rows if json.loads(row["quality"])]
+    quality = [{c["name"]: c["value"] for c in json.loads(row["quality"])} for row in checked]
     return {
         "week": week,
         "num_cases": len(rows),
-        "not_gradable": _share(rows, lambda row: not row["gradable"]),
+        "not_gradable": _share(checked, lambda row: not row["gradable"]),
         "refer": _share(graded, lambda row: row["refer"]),
         "not_confirmed": _share(decided, lambda row: row["state"] == "overridden"),
         "confidence": _quartiles([row["confidence"] for row in graded]),
         "grades": dict(grades),
         "stability": stability_index(grades, reference),
-        "quality": {name: _quartiles([values[name] for values in quality]) for name in quality[0]},
+        "quality": {
+            name: _quartiles([values[name] for values in quality]) for name in (quality[0] if quality else ())
+        },
     }
 
 

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from drcls.app.calibration import calibrated, load_calibration, why_undetermined
+from drcls.app.quality import GATES
 from drcls.data.image_ops import check_options, prepare_image
 from drcls.explain.layer_graph import output_layer
 from drcls.explain.pictures import resize_to
@@ -63,14 +64,18 @@ class Grader:
         folder: data folder of the application; the ONNX file and the calibration lie in its `models/`.
         preparation: dict, options of `prepare_image` that the training images were prepared with.
         num_threads: int, cores that the network may use; 0: all.
+        gate: one of `quality.GATES`, the quality check that photographs pass before they are graded.
 
     Raises:
         FileNotFoundError: where there is no such model.
-        ValueError: where the file is no model that can grade: not Keras, without class names, not from one
-            image of a fixed size, grey or in colour, to one row of probabilities.
+        ValueError: on another gate, and where the file is no model that can grade: not Keras, without class names,
+            not from one image of a fixed size, grey or in colour, to one row of probabilities.
     """
 
-    def __init__(self, file, folder, preparation, num_threads=0):
+    def __init__(self, file, folder, preparation, num_threads=0, gate="fundus"):
+        if gate not in GATES:
+            raise ValueError(f"gate {gate!r} received; expected one of {GATES}")
+        self.gate = gate
         self.file = Path(file)
         if not self.file.is_file():
             raise FileNotFoundError(f"the model {self.file} does not exist")

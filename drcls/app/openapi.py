@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from drcls.app.quality import LIMITS
+from drcls.app.quality import GATES, LIMITS
 
 
 def description(class_names):
@@ -122,6 +122,7 @@ def _schemas(class_names):
     common = {
         "notice": {"type": "string"},
         "image_sha256": sha256,
+        "gate": {"type": "string", "enum": list(GATES), "description": "none: no quality check was made"},
         "quality": {"type": "array", "items": criterion},
         "audit": _object({"id": {"type": "integer", "minimum": 1}, "hash": sha256}),
     }

@@ -1,7 +1,8 @@
 """The quality gate: is this a fundus photograph that can be graded? Every criterion is a number with limits.
 
 The limits were set on synthetic photographs and the shape of real ones (see `LIMITS`), not validated on a camera:
-a clinic compares them with its own photographs first, on the drift page.
+a clinic compares them with its own photographs first, on the drift page. A model of other images is served without
+the gate, and everything then says that no quality check was made.
 """
 
 from dataclasses import asdict, dataclass
@@ -9,6 +10,7 @@ from dataclasses import asdict, dataclass
 import cv2
 import numpy as np
 
+GATES = ("fundus", "none")
 SIDE = 256
 BACKGROUND = 20
 
@@ -45,18 +47,21 @@ class Criterion:
     unit: str
 
 
-def assess(image):
-    """Measure a photograph against every criterion.
+def assess(image, gate="fundus"):
+    """Measure a photograph against every criterion of a gate.
 
     Measured on a copy whose shorter side is at most 256 pixels, so that the resolution of the camera does not
     matter.
 
     Args:
         image: uint8 (H, W, 3), RGB.
+        gate: one of `GATES`.
 
     Returns:
-        list of dict, one for each of `LIMITS`, with the fields of `Criterion`.
+        list of dict, one for each of `LIMITS`, with the fields of `Criterion`; empty where the gate is "none".
     """
+    if gate == "none":
+        return []
     values = measure(image)
     criteria = []
     for name, (failure, unit, lowest, highest) in LIMITS.items():
@@ -67,7 +72,7 @@ def assess(image):
 
 
 def is_gradable(criteria):
-    """Whether all criteria passed."""
+    """Whether all criteria passed; where none was measured, nothing is refused."""
     return all(criterion["passed"] for criterion in criteria)
 
 

@@ -10,7 +10,7 @@ import waitress
 from drcls.app import LOOPBACK, create_app
 from drcls.app.cases import quarantine_unknown_files
 from drcls.app.db import DATABASE, connect
-from drcls.app.deployment import calibrate_once, describe, keep_grades
+from drcls.app.deployment import calibrate_once, describe, describe_gate, find_validation, keep_grades
 from drcls.app.explanations import Explainer
 
 # More than the network takes in one batch, so that a batch can fill while another runs.
@@ -69,6 +69,7 @@ def serve(folder, grader, host="127.0.0.1", port=8000, tls=False, names=(), trai
     server = make_server(app, host, port, tls)
     explainer.start()
     print(describe(grader))
+    print(describe_gate(grader, find_validation(grader, trained_on) if trained_on else None))
     print(f"Decision support, never a diagnosis. http://{host}:{port} (Ctrl-C ends it)", flush=True)
     server.run()
 

@@ -28,6 +28,13 @@ def add_arguments(parser):
         help="prepared folder of the model (default: what the model card or run folder beside it records); with it "
         "probabilities are calibrated on the validation images",
     )
+    parser.add_argument(
+        "--gate",
+        choices=["fundus", "none"],
+        default="fundus",
+        help="quality check of photographs before they are graded; none: for images other than the retina's "
+        "(default: %(default)s)",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="default: %(default)s")
     parser.add_argument("--tls", action="store_true", help="a proxy in front of it speaks HTTPS")
@@ -40,7 +47,7 @@ def run(options):
 
     model = options.model / "model.keras" if options.model.is_dir() else options.model
     arguments = ["serve", "--model", str(model), "--folder", str(options.folder), "--host", options.host]
-    arguments += ["--port", str(options.port), *(["--tls"] if options.tls else [])]
+    arguments += ["--port", str(options.port), "--gate", options.gate, *(["--tls"] if options.tls else [])]
     arguments += [part for name in options.name or [] for part in ("--name", name)]
     arguments += ["--trained-on", str(options.trained_on)] if options.trained_on else []
     try:

@@ -66,7 +66,7 @@ def test_search(create, accounts):
     | st.sampled_from(["=1+1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1+1", "visit;=1+1", "a; =1", "a;;-1"])
 )
 def test_no_cell_of_the_export_is_a_formula_whatever_separates_cells(text):
-    row = dict.fromkeys(COLUMNS, "x") | {"reference": text}
+    row = dict.fromkeys(COLUMNS, "x") | {"reference": text, "quality": "[]"}
     cells = next(csv.DictReader(io.StringIO(cases_csv([row]))))
     for piece in re.split("[;,\t\r\n|]", cells["reference"]):
         assert piece.lstrip()[:1] not in tuple("=+-@＝＋－＠")

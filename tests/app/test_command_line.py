@@ -7,6 +7,7 @@ import shutil
 import socket
 import threading
 import urllib.request
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -120,6 +121,21 @@ def test_a_model_of_other_classes_is_refused(database, grader, folder):
 def test_passwords_do_not_cross_the_network_in_clear(run, host):
     with pytest.raises(SystemExit, match=f"--host {host} without --tls"):
         run("serve", "--host", host)
+
+
+@pytest.mark.parametrize(
+    "gate, told",
+    [
+        ([], "Quality gate for photographs of the retina; not tried on the validation images"),
+        (["--gate", "none"], "No quality check of photographs is made (--gate none)"),
+    ],
+)
+def test_the_start_tells_the_gate(run, exported, run_folder, data_set, monkeypatch, capsys, gate, told):
+    idle = SimpleNamespace(start=lambda: None, run=lambda: None)
+    monkeypatch.setattr(server, "make_server", lambda *_: idle)
+    monkeypatch.setattr(server, "Explainer", lambda *_: idle)
+    assert run("serve", "--model", run_folder / "model.keras", "--trained-on", data_set.root, *gate) == 0
+    assert told in capsys.readouterr().out
 
 
 def test_behind_a_proxy_the_name_is_asked_for(run):

@@ -38,3 +38,12 @@ def test_names_are_handed_on(tmp_path, monkeypatch):
     names = ["--tls", "--name", "clinic.example", "--name", "eyes.clinic.example"]
     assert main(["serve", str(tmp_path / "model.keras"), *names]) == 0
     assert served[0].tls and served[0].name == ["clinic.example", "eyes.clinic.example"]
+
+
+@pytest.mark.parametrize("arguments, gate", [([], "fundus"), (["--gate", "none"], "none")])
+def test_the_gate_is_handed_on(tmp_path, monkeypatch, arguments, gate):
+    served = []
+    monkeypatch.setattr("drcls.app.__main__.main", lambda arguments: served.append(parse(arguments)) or 0)
+    (tmp_path / "model.keras").touch()
+    assert main(["serve", str(tmp_path / "model.keras"), *arguments]) == 0
+    assert served[0].gate == gate
