@@ -20,7 +20,7 @@ from drcls.data.split import split
 
 FRACTIONS = (0.8, 0.1, 0.1)
 SEEDS = range(5)
-# Three parts need three groups of a class, and a test part of a tenth ten images for one.
+# Three parts need three groups of a class (`drcls.data.split`), and a test part of a tenth ten images for one.
 LEAST_GROUPS, LEAST_IMAGES = 3, 10
 MAX_LISTED = 1000
 KINDS = ("identical", "near-identical", "turned or mirrored")

@@ -190,9 +190,11 @@ def _split_rows(manifest, fractions, seed, names):
     try:
         parts = stratified_split_indices(manifest.labels, fractions, seed)
     except ValueError as error:
+        counts = ", ".join(f"{name} {count}" for name, count in manifest.counts_by_class().items())
         raise ValueError(
-            f"{manifest.root}: {len(manifest)} images of {len(manifest.classes)} classes cannot be "
-            f"split into {fractions.tolist()}: {error}"
+            f"{manifest.root}: {len(manifest)} images are too few for a split of single images into "
+            f"{fractions.tolist()} with every class in every part; there are {counts}. Add images, leave a class out, "
+            f"or split by whole groups (the clean protocol), which takes {len(fractions)} groups of each class"
         ) from error
     return {name: manifest.select(rows) for name, rows in zip(names, parts, strict=True)}
 
@@ -229,7 +231,9 @@ def _split_groups(manifest, fractions, seed, names):
     They are cut into small folds, which are dealt out by the fractions.
 
     Small classes and large groups leave folds without a class, so several numbers of folds are tried: those
-    that meet the fractions best first, more before fewer, until every part holds every class.
+    that meet the fractions best first, more before fewer, until every part holds every class. Last come numbers
+    so small that the fractions leave a part without a fold: every part is given one there. A share that is none of
+    `MAX_FOLDS` folds is refused instead.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
@@ -237,12 +241,16 @@ def _split_groups(manifest, fractions, seed, names):
     labels = manifest.labels
     ends = np.cumsum(fractions)
     most = min(MAX_FOLDS, manifest.counts().min(), len(set(groups)))
-    for num_folds in sorted(range(len(names), most + 1), key=lambda n: (_rounding(ends, n), -n)):
+    rounded = {n: np.round(ends * n) for n in range(len(names), most + 1)}
+    full = {n for n, last in rounded.items() if _has_all_parts(last)}
+    tried = rounded if _has_all_parts(np.round(ends * MAX_FOLDS)) else full
+    for num_folds in sorted(tried, key=lambda n: (n not in full, _rounding(ends, n), -n)):
         folds = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)
         fold = np.empty(len(manifest), dtype=np.int64)
         for number, (_, rows) in enumerate(folds.split(groups, labels, groups)):
             fold[rows] = number
-        part = np.searchsorted(np.round(ends * num_folds), fold, side="right")
+        last = _with_a_fold_each(rounded[num_folds], num_folds)
+        part = np.searchsorted(last, fold, side="right")
         parts = {name: manifest.select(np.flatnonzero(part == i)) for i, name in enumerate(names)}
         if all(part.counts().all() for part in parts.values()):
             return parts
@@ -252,9 +260,24 @@ def _split_groups(manifest, fractions, seed, names):
     ]
     raise ValueError(
         f"{manifest.root}: no split of whole groups into {fractions.tolist()} gives every part an image of "
-        f"every class, which takes {len(fractions)} groups of each; add images or leave a class out. Images in "
-        f"groups: {', '.join(sizes)}"
+        f"every class, which takes at least {len(fractions)} groups of each, and shares of a twentieth; add images or "
+        f"leave a class out. Images in groups: {', '.join(sizes)}"
     )
+
+
+def _has_all_parts(last):
+    """Tell whether parts that end after these folds have one fold or more each."""
+    return bool(np.all(np.diff(last, prepend=0) > 0))
+
+
+def _with_a_fold_each(last, num_folds):
+    """Return the ends of the parts, in folds, moved as little as gives every part one fold or more.
+
+    >>> _with_a_fold_each(np.array([4.0, 4.0, 5.0]), 5).tolist()
+    [3.0, 4.0, 5.0]
+    """
+    places = np.arange(1, len(last) + 1)
+    return np.maximum.accumulate(np.clip(last, places, num_folds - len(last) + places))
 
 
 def _rounding(ends, num_folds):

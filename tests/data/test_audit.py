@@ -73,11 +73,21 @@ def test_groups_classes_and_sizes(manifest):
 
 def test_class_of_one_image_makes_a_random_split_impossible_and_is_told(manifest):
     result = audit(manifest)
-    assert (
-        "'d'" in result["random_split"]["impossible"]
-        or "least populated" in result["random_split"]["impossible"]
-    )
+    assert "a 20, b 20, c 4, d 1. Add images, leave a class out" in result["random_split"]["impossible"]
     assert "a random split is impossible" in describe_audit(result)
+
+
+def test_a_class_is_rare_exactly_where_the_clean_split_refuses_it():
+    for groups in (2, 3, 4, 5, 6):
+        manifest = table({"a": 12, "b": 12 - 12 % groups}, images_per_group=12 // groups)
+        manifest.frame.loc[:11, "group"] = [f"a{row}" for row in range(12)]
+        reasons = {rare["class"]: rare["reason"] for rare in audit(manifest)["rare_classes"]}
+        assert reasons.get("b", "").startswith("2 groups cannot be divided") == (groups < 3)
+        if groups < 3:
+            with pytest.raises(ValueError, match="at least 3 groups of each.*b 12 in 2"):
+                split(manifest, (0.7, 0.15, 0.15), 0, "grouped")
+        else:
+            split(manifest, (0.7, 0.15, 0.15), 0, "grouped")
 
 
 def test_class_without_an_image_is_told():
