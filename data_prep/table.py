@@ -153,8 +153,29 @@ def _image_column(rows, finder, name):
     """Return the column whose cells name the most images."""
     counts = {column: sum(len(finder.find(cell)) == 1 for cell in rows[column]) for column in rows.columns}
     if not counts or max(counts.values()) == 0:
-        raise PreparationError(f"{name}: no column names the images; the columns are {list(rows.columns)}")
+        raise PreparationError(
+            f"{name}: no column names the images; the columns are {list(rows.columns)}. {_similar(rows, finder)}"
+        )
     return max(counts, key=counts.get)
+
+
+def _similar(rows, finder):
+    """Say which column names images of these names in other folders, and what to do."""
+    names = {
+        column: [cell for cell in rows[column] if finder.find(_last_part(cell))] for column in rows.columns
+    }
+    column = max(names, key=lambda column: len(names[column]), default=None)
+    if column is None or not names[column]:
+        return "Give names or paths of images inside SOURCE, with or without their endings"
+    cell = names[column][0]
+    return (
+        f"{column!r} looks like it, but its paths lie outside SOURCE: {cell!r} is not there, {_last_part(cell)!r} is. "
+        "Shorten the paths so that they begin inside SOURCE, or give the folder above as SOURCE"
+    )
+
+
+def _last_part(cell):
+    return PurePosixPath(cell.replace("\\", "/")).name
 
 
 def _label_column(rows, others, name):
@@ -175,7 +196,14 @@ def _match(called, finder, where):
         if len(images) == 1:
             rows_of[images[0]].append(row + 1)
     problems = {
-        "missing images": [repr(cell) for cell, images in zip(called, found, strict=True) if not images],
+        "rows without an image's name (delete them; the first below the header is 1)": [
+            row for row, cell in enumerate(called, 1) if not cell
+        ],
+        "missing images": [
+            f"{cell!r} in row {row}"
+            for row, (cell, images) in enumerate(zip(called, found, strict=True), 1)
+            if cell and not images
+        ],
         "names of several images": [
             f"{cell} -> {images[:3]}" for cell, images in zip(called, found, strict=True) if len(images) > 1
         ],

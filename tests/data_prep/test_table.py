@@ -128,3 +128,30 @@ def test_ambiguous_and_dotted_names():
     assert finder.find("left/a") == ["left/a.jpg"]
     assert finder.find("10.2") == finder.find("10.2.png") == ["x/10.2.png"]
     assert finder.find("10") == finder.find("ft/a.jpg") == []
+
+
+@pytest.mark.parametrize("folder", ["/home/x/imgs/", "C:\\data\\imgs\\", "source/photos/"])
+def test_paths_that_do_not_begin_inside_the_source_are_told(tmp_path, folder):
+    text = f"grade,file\n0,{folder}p1_l.png\n1,{folder}p1_r.png\n".encode()
+    source = write_folder(tmp_path / "source", FILES | {"labels.csv": text})
+    with pytest.raises(PreparationError) as raised:
+        prepare_table(source, tmp_path / "out", size=32)
+    told = str(raised.value)
+    assert (
+        f"'file' looks like it, but its paths lie outside SOURCE: {f'{folder}p1_l.png'!r} is not there"
+        in told
+    )
+    assert "'p1_l.png' is. Shorten the paths" in told
+
+
+def test_a_table_that_names_no_image_at_all_says_what_to_give(tmp_path):
+    source = write_folder(tmp_path / "source", FILES | {"labels.csv": b"age,grade\n7,x\n8,y\n"})
+    with pytest.raises(PreparationError, match="no column names the images.*Give names or paths of images"):
+        prepare_table(source, tmp_path / "out", size=32)
+
+
+def test_empty_and_unknown_names_are_told_with_their_rows(tmp_path):
+    text = b"eye;grade\np1_l;0\np1_r;1\nlost;1\n;\n;\n"
+    source = write_folder(tmp_path / "source", FILES | {"labels.csv": text})
+    with pytest.raises(PreparationError, match=r"is 1\), 2: 4, 5; missing images, 1: 'lost' in row 3"):
+        prepare_table(source, tmp_path / "out", size=32)
