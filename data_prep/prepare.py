@@ -83,6 +83,7 @@ class DataSet:
         ordered: whether the classes are grades, from least to most.
         labelling: what a preparation that goes on must have labelled alike, besides its source and options.
         may_lack: classes of which it is known that no file has them.
+        asked: what `dataset.json` must say because the user asks for it, for example `title`.
     """
 
     name: str
@@ -99,6 +100,7 @@ class DataSet:
     ordered: bool = False
     labelling: dict = field(default_factory=dict)
     may_lack: frozenset[str] = frozenset()
+    asked: dict = field(default_factory=dict)
 
 
 def with_distinct_ids(files):
@@ -215,6 +217,7 @@ def prepare(data_set, source, folder, options, workers=None, force=False):
     if not force and (folder / "dataset.json").is_file():
         info = json.loads((folder / "dataset.json").read_text())
         check_same_task(folder, info, task)
+        _check_says(folder, info, data_set.asked)
         print(f"{folder} is prepared already, nothing to do")
         return info
     files, notes = data_set.list_files(source)
@@ -252,6 +255,17 @@ def prepare(data_set, source, folder, options, workers=None, force=False):
     seconds = time.perf_counter() - started
     print(f"{len(todo)} images in {seconds:.1f} s, {len(todo) / seconds:.0f} images/s")
     return info
+
+
+def _check_says(folder, info, asked):
+    """Refuse to pass over a title or a licence that differs from that of a finished preparation."""
+    other = {name: value for name, value in asked.items() if value and info.get(name) != value}
+    if other:
+        was = {name: info.get(name) for name in other}
+        raise PreparationError(
+            f"{folder} is prepared already, with {was}; asked for is {other}. Change {', '.join(map(repr, other))} in "
+            f"{folder / 'dataset.json'}, or --force to prepare it afresh"
+        )
 
 
 def prepare_labelled(
@@ -297,6 +311,7 @@ def prepare_labelled(
         licence=licence,
         list_files=lambda _: (files, notes or {}),
         ordered=ordered,
+        asked={"title": title, "licence": licence},
         may_lack=frozenset(classes) - {file.label for file in files},
         labelling={
             "classes": classes,

@@ -343,3 +343,18 @@ def test_the_same_groups_under_all_classes_need_no_names_of_classes(tmp_path):
         prepare_folder(source, tmp_path / "out", size=32)
     assert prepare_folder(source, tmp_path / "out", size=32, group_folders=True)["classes"] == ["ill", "well"]
     assert load_manifest(tmp_path / "out").frame["group"].nunique() == 2
+
+
+def test_another_title_of_a_finished_preparation_is_not_passed_over(tmp_path):
+    source = write_folder(tmp_path / "s", images("x/a.png", "y/b.png"))
+    info = prepare_folder(source, tmp_path / "out", size=32, title="Mine", licence="CC0")
+    assert prepare_folder(source, tmp_path / "out", size=32) == info
+    assert prepare_folder(source, tmp_path / "out", size=32, title="Mine", licence="CC0") == info
+    message = (
+        "prepared already, with {'title': 'Mine'}; asked for is {'title': 'Yours'}.*dataset.json, or --force"
+    )
+    with pytest.raises(PreparationError, match=message):
+        prepare_folder(source, tmp_path / "out", size=32, title="Yours")
+    with pytest.raises(PreparationError, match="'licence': 'CC0'.*'licence': 'MIT'"):
+        prepare_folder(source, tmp_path / "out", size=32, licence="MIT")
+    assert prepare_folder(source, tmp_path / "out", size=32, title="Yours", force=True)["title"] == "Yours"
