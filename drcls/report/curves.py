@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
-from drcls.report.figures import COLOURS, finish, plain
+from drcls.report.figures import COLOURS, finish, legend_label, plain
 from drcls.report.run_set import describe, read_predictions
 
 _CHANCE = "#9a9a9a"
@@ -33,6 +33,7 @@ def roc_and_precision_recall(path, run, title):
     series = [(name, y_true[:, i], scores[:, i], COLOURS[i % len(COLOURS)]) for i, name in enumerate(names)]
     series.append(("micro", y_true.ravel(), scores.ravel(), "black"))
     for name, truth, score, colour in series:
+        name = legend_label(name)
         if truth.all() or not truth.any():
             roc.plot([], [], color=colour, label=f"{name}: undefined, one class alone in the test part")
             continue

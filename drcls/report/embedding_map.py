@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure as Canvas
 
-from drcls.report.figures import COLOURS, finish
+from drcls.report.figures import COLOURS, finish, legend_label
 from drcls.report.run_set import describe
 
 
@@ -29,7 +29,7 @@ def embedding_map(path, run, frame, title):
             for kind in kinds:
                 rows = frame[(frame["label"] == name) & (frame["kind"] == kind)]
                 style = {"s": 10, "alpha": 0.7} if kind == "real" else {"s": 16, "alpha": 0.6, "marker": "x"}
-                label = f"{name}{'' if kind == 'real' else ', synthetic'}: {len(rows)}"
+                label = f"{legend_label(name)}{'' if kind == 'real' else ', synthetic'}: {len(rows)}"
                 panel.scatter(rows["x"], rows["y"], color=colour, label=label, linewidths=0.8, **style)
         panel.set_title(heading, fontsize=10)
         panel.set(xticks=[], yticks=[])

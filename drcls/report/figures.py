@@ -7,7 +7,9 @@ from pathlib import Path
 from textwrap import wrap
 
 import numpy as np
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure as Canvas
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 from drcls.files import atomic_path
@@ -300,14 +302,28 @@ def finish(canvas, path, title, setting, caption, alt):
     # The no-break space keeps a separating dot at the end of its line.
     lines = [line for text in (title, setting.replace(" ·", "\xa0·")) for line in wrap(text, letters)]
     canvas.suptitle("\n".join(lines), fontsize=11, color="#9a4b00" if synthetic else "black")
+    _read_literally(canvas)
     with atomic_path(path) as partial:
         canvas.savefig(partial, format="png", dpi=_DPI, facecolor="white", metadata={"Software": None})
     return Figure(path, f"{title}. {setting}. {caption}".strip(), alt)
 
 
+def legend_label(name):
+    """Return a name as a legend shows it: matplotlib leaves out every label that begins with an underscore."""
+    return f" {name}" if name.startswith("_") else name
+
+
 def data_label(info):
     """Name a data set, synthetic ones first of all as such."""
     return synthetic_label([info]) + info["name"]
+
+
+def _read_literally(canvas):
+    """Draw every text as it is: a class may be called `$5_$`, which matplotlib would read as a formula."""
+    for axis in canvas.findobj(Axis):
+        axis.get_ticklabels()  # makes the texts of the ticks, which would come into being while drawing
+    for text in canvas.findobj(Text):
+        text.set_parse_math(False)
 
 
 def _printed_value(row, measure):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from drcls.report.figures import COLOURS, finish, plain
+from drcls.report.figures import COLOURS, finish, legend_label, plain
 
 _COLUMNS = 2
 _DASHES = ("-", "--", ":", "-.")
@@ -59,7 +59,8 @@ def line_chart(path, panels, title, setting, caption):
         for name, (x, y) in panel.series.items():
             index = names.index(name)
             dash = _DASHES[index // len(COLOURS) % len(_DASHES)]
-            axis.plot(x, y, dash, color=COLOURS[index % len(COLOURS)], marker="o", ms=3, lw=1.6, label=name)
+            style = {"color": COLOURS[index % len(COLOURS)], "marker": "o", "ms": 3, "lw": 1.6}
+            axis.plot(x, y, dash, label=legend_label(name), **style)
         if panel.baseline is not None:
             axis.axhline(panel.baseline, color="#9a9a9a", lw=1, zorder=0)
         if panel.log_x:

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
-from drcls.report.figures import finish, plain
+from drcls.report.figures import finish, legend_label, plain
 from drcls.report.run_set import describe
 
 _COLUMNS = 4
@@ -32,7 +32,8 @@ def robustness_curves(path, runs, measured, title):
             accuracies = 100 * np.array([values["clean"], *values["corrupted"][name]])
             style = "-" if index < len(_COLOURS) else "--"
             colour = _COLOURS[index % len(_COLOURS)]
-            panel.plot(accuracies, style, color=colour, marker="o", ms=2.5, lw=1.2, label=run["variant"])
+            label = legend_label(run["variant"])
+            panel.plot(accuracies, style, color=colour, marker="o", ms=2.5, lw=1.2, label=label)
         panel.set_title(name, fontsize=10)
         panel.set(xlabel="severity", ylim=(0, 101), xticks=range(6))
         panel.grid(alpha=0.3)

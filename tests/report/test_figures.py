@@ -13,6 +13,7 @@ from drcls.report import (
     grad_cam_grid,
     pick_hits_and_misses,
     read_runs,
+    roc_and_precision_recall,
     select_runs,
     training_curves,
 )
@@ -171,6 +172,28 @@ def test_a_failed_figure_leaves_the_old_one(fabricate, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         class_distribution(tmp_path / "d.png", counts, info, "New")
     assert figure.path.read_bytes() == before
+
+
+ODD_NAMES = ['Größe $5_$ "q"', "_hidden", "a_b^{c", r"\\frac$x$", "$$"]
+
+
+def test_names_are_drawn_literally(fabricate, tmp_path, drawn, monkeypatch):
+    monkeypatch.setattr("tests.report.conftest.CLASSES", ODD_NAMES)
+    fabricate("$V_$")
+    (run,) = read_runs(tmp_path / "runs")
+    counts, info = {"all": dict.fromkeys(ODD_NAMES, 3)}, {"name": "$d_$", "phantom": False}
+    confusion_matrices(tmp_path / "matrix.png", [run], ["$V_$"], "Confusion $t_$")
+    class_distribution(tmp_path / "counts.png", counts, info, "Counts")
+    example_grid(tmp_path / "grid.png", [np.zeros((4, 4, 3), np.uint8)] * 5, ODD_NAMES, info, "Examples")
+    training_curves(tmp_path / "history.png", [run], "Curves")
+    roc_and_precision_recall(tmp_path / "roc.png", run, "ROC")
+    for canvas in drawn:
+        texts = [text for text in canvas.findobj(Text) if text.get_text()]
+        assert texts and not any(text.get_parse_math() for text in texts)
+    for canvas in drawn[:3]:
+        assert set(ODD_NAMES) <= set(words(canvas))
+    legend = " ".join(words(drawn[4]))
+    assert all(f"{name}: AUROC" in legend and f"{name}: AP" in legend for name in ODD_NAMES)
 
 
 def test_nothing_goes_through_pyplot(fabricate, tmp_path):
