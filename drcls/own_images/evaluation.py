@@ -124,7 +124,7 @@ def check_fit(model, path, manifest, config):
     if num_classes != len(manifest.classes) or (names and names != manifest.classes):
         raise ValueError(
             f"{path} tells {num_classes} classes apart, {names or 'without names'}; "
-            f"{manifest.root} has {len(manifest.classes)}: {manifest.classes}"
+            f"{manifest.root} has {len(manifest.classes)}: {manifest.classes}{_other_classes_remedy(names, manifest)}"
         )
     size, prepared = model.input_shape[1], int(manifest.frame[["width", "height"]].to_numpy().max())
     if size and prepared < size:
@@ -141,6 +141,13 @@ def check_fit(model, path, manifest, config):
         raise ValueError(
             f"{manifest.root} is prepared otherwise than the images {path} was trained with: {told}"
         )
+
+
+def _other_classes_remedy(names, manifest):
+    """Say how images of some of the model's classes, or in another order, are prepared for it."""
+    if not names or not set(manifest.classes) <= set(names):
+        return ""
+    return f"; prepare them anew: drcls prepare SOURCE {manifest.root} --classes {','.join(names)} --force"
 
 
 def predict_part(model, cache, part):

@@ -2,6 +2,7 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from drcls.cli.evaluate import describe
 from drcls.data import load_manifest
 from drcls.own_images import evaluate_classifier, train_classifier
+from drcls.own_images.evaluation import check_fit
 from drcls.own_images.measuring import measure_classifier
 from drcls.own_images.page import write_evaluation_page
 from tests.data.tables import table
@@ -61,3 +63,14 @@ def test_such_images_cannot_be_trained_with(without_blue, backbone, tmp_path):
     with pytest.raises(ValueError, match="hospital has no image of blue"):
         train_classifier(without_blue, tmp_path / "run", backbone, epochs=1)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "remedy"), [(["b", "a"], True), (["a", "b", "c"], True), (["x", "y"], False)]
+)
+def test_classes_of_another_order_or_fewer_are_refused_with_a_remedy(names, remedy):
+    manifest = table({"a": 1, "b": 1})
+    model = SimpleNamespace(layers=[SimpleNamespace(class_names=names)], output_shape=(None, len(names)))
+    with pytest.raises(ValueError, match="tells .* classes apart") as error:
+        check_fit(model, "model.keras", manifest, {})
+    assert (f"--classes {','.join(names)} --force" in str(error.value)) is remedy
