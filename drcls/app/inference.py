@@ -103,6 +103,12 @@ class Grader:
 
     def _why_not_calibrated(self):
         """The one place that says whether probabilities are calibrated: str, why not, or None where they are."""
+        if self.calibration is None and not self.file.with_name("split.csv").is_file():
+            return (
+                f"split.csv, which names the model's validation images, does not lie beside {self.file.name}; an "
+                "exported model has none: copy it from the run folder and start again with --trained-on, or serve the "
+                "run folder"
+            )
         if self.calibration is None:
             return "no temperature was fitted on the model's validation images"
         return why_undetermined(self.calibration)

@@ -26,7 +26,8 @@ def add_arguments(parser):
         "--trained-on",
         type=existing,
         help="prepared folder of the model (default: what the model card or run folder beside it records); with it "
-        "probabilities are calibrated on the validation images",
+        "and the split.csv of a run folder, probabilities are calibrated on the validation images; drcls export leaves "
+        "split.csv out",
     )
     parser.add_argument(
         "--gate",

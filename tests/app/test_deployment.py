@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from drcls.app.deployment import calibrate_once, load_grader
+from drcls.app.deployment import calibrate_once, describe, load_grader
 from drcls.export import export_model
 from drcls.models.training_data import data_beside
 from tests.app.conftest import PREPARATION
@@ -27,6 +27,21 @@ def test_an_exported_file_is_served_as_its_card_says(handed_over, grader, folder
     assert served.phantom and served.description()["demonstration"]
     calibrate_once(database, served)
     assert served.calibration is None
+
+
+def test_an_exported_file_says_what_its_calibration_lacks(
+    handed_over, run_folder, data_set, folder, database
+):
+    served = load_grader(folder, handed_over, data_set.root)
+    calibrate_once(database, served, data_set.root)
+    assert not served.description()["calibrated"]
+    assert (
+        "split.csv, which names the model's validation images, does not lie beside model.keras"
+        in describe(served)
+    )
+    shutil.copy(run_folder / "split.csv", handed_over.parent)
+    calibrate_once(database, served, data_set.root)
+    assert served.calibration["num_images"] == 10 and "split.csv" not in describe(served)
 
 
 def test_a_given_data_set_goes_before_the_card(handed_over, data_set, folder):
