@@ -20,7 +20,11 @@ class Parser(argparse.ArgumentParser):
 def existing(text):
     """A path that exists."""
     path = Path(text)
-    if not path.exists():
+    try:
+        found = path.exists()
+    except OSError as error:  # such as a name that is longer than a file system takes
+        raise argparse.ArgumentTypeError(f"{text}: {error.strerror}; expected a file or folder") from error
+    if not found:
         raise argparse.ArgumentTypeError(f"{text}: no such file or folder")
     return path
 

@@ -93,6 +93,8 @@ def run(options):
             options.head,
             options.protocol,
             options.devices,
+            options.epochs,
+            options.learning_rate,
         )
     except ValueError as error:
         raise UsageError(str(error)) from error

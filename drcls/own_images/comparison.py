@@ -36,12 +36,15 @@ def compare_runs(folders, seed=0):
         `drcls.metrics.mcnemar_exact`; the images of a group count together).
 
     Raises:
-        ValueError: where fewer than two are given, they predicted different images or classes, or a file is damaged.
+        ValueError: where fewer than two are given or one twice, they predicted different images or classes, or a file
+            is damaged.
         FileNotFoundError: where one holds no predictions.
     """
     folders = [Path(folder) for folder in folders]
-    if len(set(folders)) < 2:
-        raise ValueError(f"a comparison needs two different runs; received {', '.join(map(str, folders))}")
+    if len(folders) < 2 or len({folder.resolve() for folder in folders}) < len(folders):
+        raise ValueError(
+            f"a comparison needs two different runs or more, each once; received {', '.join(map(str, folders))}"
+        )
     tables = {folder: _read(folder) for folder in folders}
     first, *others = tables.items()
     for other in others:

@@ -21,11 +21,11 @@ HEADS = ("dense", "logistic_regression")
 PROTOCOLS = {"clean": "grouped", "random": "random", "as-given": "official"}
 
 
-def check_options(parts, loss, sampler, frozen, head, protocol, devices=1):
+def check_options(parts, loss, sampler, frozen, head, protocol, devices=1, epochs=None, learning_rate=None):
     """Refuse names that are unknown, and options that exclude each other.
 
     Args:
-        parts, loss, sampler, frozen, head, protocol, devices: as for `train_classifier`.
+        parts, loss, sampler, frozen, head, protocol, devices, epochs, learning_rate: as for `train_classifier`.
 
     Raises:
         ValueError: with what was received and what to do instead.
@@ -44,6 +44,13 @@ def check_options(parts, loss, sampler, frozen, head, protocol, devices=1):
     if head == "logistic_regression" and loss not in ("cross_entropy", "weighted"):
         raise ValueError(
             f"logistic regression knows the losses cross_entropy and weighted; received {loss!r}"
+        )
+    steps = {"epochs": epochs, "learning_rate": learning_rate}
+    given = [f"{name} {value}" for name, value in steps.items() if value is not None]
+    if head == "logistic_regression" and given:
+        raise ValueError(
+            f"logistic regression is solved in one go, without epochs or a learning rate; received "
+            f"{' and '.join(given)}; leave them out"
         )
     if frozen and devices != 1:
         raise ValueError(

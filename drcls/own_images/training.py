@@ -93,7 +93,7 @@ def train_classifier(
         metrics = train_classifier("data/cells", "runs/balanced", loss="balanced_softmax")["metrics"]
     """
     parts, folder, backbone = sorted(parts), Path(folder), str(backbone)
-    check_options(parts, loss, sampler, frozen, head, protocol, devices)
+    check_options(parts, loss, sampler, frozen, head, protocol, devices, epochs, learning_rate)
     devices = check_devices(devices, batch_size)
     check_run_folder(folder)
     manifest = load_manifest(data)

@@ -289,6 +289,8 @@ def test_runs_on_other_images_are_not_compared(run, squares, backbone, tmp_path)
         compare_runs([run, other])
     with pytest.raises(ValueError, match="needs two different runs"):
         compare_runs([run, run])
+    with pytest.raises(ValueError, match="needs two different runs or more, each once"):
+        compare_runs([run, run / ".." / run.name])
     with pytest.raises(FileNotFoundError, match="is no finished run"):
         compare_runs([run, tmp_path])
 

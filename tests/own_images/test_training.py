@@ -101,7 +101,8 @@ def test_a_folder_of_something_else_is_refused(squares, backbone, tmp_path, forc
     ids=str,
 )
 def test_every_loss_and_sampler_trains(squares, backbone, tmp_path, options):
-    metrics = train_classifier(squares, tmp_path / "run", backbone, epochs=1, **options)
+    epochs = None if options.get("head") == "logistic_regression" else 1
+    metrics = train_classifier(squares, tmp_path / "run", backbone, epochs=epochs, **options)
     assert metrics["num_test"] == 11
     assert (tmp_path / "run" / "model.keras").is_file()
 
@@ -129,6 +130,10 @@ def test_parts_stand_between_backbone_and_head(squares, tmp_path):
         ({"frozen": True, "parts": ["cbam"]}, "leave out one of the two"),
         ({"sampler": "over", "loss": "weighted"}, "choose one of the two"),
         ({"frozen": True, "head": "logistic_regression", "loss": "focal"}, "knows the losses"),
+        (
+            {"frozen": True, "head": "logistic_regression", "epochs": 7, "learning_rate": 5.0},
+            "without epochs or a learning rate; received epochs 7 and learning_rate 5.0; leave them out",
+        ),
         ({"loss": "hinge"}, "loss: received 'hinge', expected one of cross_entropy"),
         ({"protocol": "paper"}, "protocol: received 'paper'"),
     ],
