@@ -191,7 +191,9 @@ def multiscale_rows(source, path):
         "without_balanced_softmax": "without balanced\nsoftmax",
         "without_attention": "without attention",
         "norm_first": "pre-norm\nencoders",
-        "without_wavelet": "without wavelets",
+        "norm_first_without_balanced_softmax": "pre-norm, without\nbalanced softmax",
+        "without_wavelet": "without\nwavelets",
+        "without_squeeze_excitation": "without squeeze\nand excitation",
     }
     measures = {"accuracy": "accuracy", "macro_recall": "macro recall", "macro_f1": "macro F1"}
     series = {

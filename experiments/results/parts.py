@@ -40,12 +40,18 @@ PARTS = {
         Part("squeeze and excitation", "without_squeeze_excitation", "MultiScaleAttention"),
         Part("the wavelets", "without_wavelet", "MultiScaleAttention"),
         Part("the attention at three scales", "without_attention", "MultiScaleAttention"),
-        Part("the same with pre-norm encoders", "without_attention", "norm_first"),
+        Part("the attention, with pre-norm encoders", "without_attention", "norm_first"),
         Part("the balanced softmax", "without_balanced_softmax", "MultiScaleAttention"),
         Part(
             "the balanced softmax, with pre-norm encoders",
             "norm_first_without_balanced_softmax",
             "norm_first",
+        ),
+        Part("pre-norm instead of post-norm encoders", "MultiScaleAttention", "norm_first"),
+        Part(
+            "the same without the balanced softmax",
+            "without_balanced_softmax",
+            "norm_first_without_balanced_softmax",
         ),
     ],
     "canine_rbc_focal": [
