@@ -61,7 +61,7 @@ def random_signs_exact(sums):
 
     Reference: Fisher, "The design of experiments", 1935, section 21, the test of paired differences by their signs.
 
-    >>> random_signs_exact([1, 1, 1, 1, 1])
+    >>> round(random_signs_exact([1, 1, 1, 1, 1]), 4)
     0.0625
     """
     sums = np.asarray(sums)
