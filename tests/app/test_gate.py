@@ -45,6 +45,7 @@ def test_the_pages_and_the_log_say_that_nothing_was_checked(ungated_case, ben, d
     assert "Your decision" in case
     about = ben.get("/about").text
     assert "No quality check is made" in about and "Limits of the quality gate" not in about
+    assert "A model proposes one of" in about and "retinopathy" not in about
     assert "<strong>No quality check.</strong>" in ben.get("/upload").text
     details = database.execute("SELECT details FROM audit WHERE action = 'upload'").fetchone()["details"]
     assert (json.loads(details)["gate"], json.loads(details)["quality"]) == ("none", [])
