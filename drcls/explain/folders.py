@@ -20,7 +20,7 @@ from drcls.explain.methods import METHODS
 from drcls.explain.overlay import overlay
 from drcls.explain.pictures import find_pictures, plain_path, read_picture
 from drcls.explain.scores import check_model, score_function
-from drcls.explain.target import check_target
+from drcls.explain.target import check_table, check_target
 from drcls.files import printable
 from drcls.models.saved import load_saved_model
 
@@ -49,8 +49,9 @@ def predict_folder(model, images, to_csv, class_names=None, preparation=None):
 
     Raises:
         FileNotFoundError: where a path does not exist or there is no picture.
-        ValueError: where the model is no such classifier.
+        ValueError: where the model is no such classifier, or `to_csv` is there and no table of predictions.
     """
+    check_table(to_csv)
     classifier = _Classifier(model, class_names)
     files, _ = find_pictures(images)
     classifier.scores.expect(len(files))

@@ -1,4 +1,6 @@
-"""The folder that explanations are written to: it holds them alone, and lies in none that is searched for images."""
+"""Where explanations and predictions are written: a folder that holds explanations alone, and lies in none that is
+searched for images; a table that replaces no other table.
+"""
 
 import os
 import re
@@ -6,6 +8,8 @@ from pathlib import Path
 
 from drcls.explain.methods import METHODS
 
+# How a table of `predict_folder` begins.
+PREDICTIONS = b"path,predicted,"
 # `eye-grad_cam-Severe.png` and `.npy`, as `explain_folder` names them.
 OWN_NAME = re.compile(rf".*-({'|'.join(METHODS)})-.+\.(png|npy)", re.DOTALL)
 
@@ -38,6 +42,25 @@ def check_target(folder, images):
             f"{folder} holds {foreign.relative_to(folder)}, which no explanation wrote; expected a new folder, or one "
             "of earlier explanations, to write to"
         )
+
+
+def check_table(path):
+    """Refuse to write predictions over a table that is none of predictions, such as that of the labels.
+
+    Args:
+        path: path of the table.
+
+    Raises:
+        ValueError: where something else lies there.
+    """
+    path = Path(path)
+    if not path.exists():
+        return
+    if path.is_file():
+        with path.open("rb") as content:
+            if content.read(len(PREDICTIONS)) == PREDICTIONS:
+                return
+    raise ValueError(f"{path} exists and is no table of predictions; choose another name for the table")
 
 
 def _foreign_files(folder):

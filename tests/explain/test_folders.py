@@ -83,6 +83,19 @@ def test_a_table_of_a_folder(folder, tmp_path):
     assert found["predicted"] == ["red", "green", "blue"][expected.argmax()] and found["error"] == ""
 
 
+def test_predictions_replace_predictions_alone(folder, tmp_path):
+    model, table, labels = network(), tmp_path / "table.csv", tmp_path / "labels.csv"
+    predict_folder(model, folder, table)
+    first = table.read_text()
+    predict_folder(model, folder, table)
+    assert table.read_text() == first
+    labels.write_text("path,label\na.png,1\n")
+    for other in (labels, tmp_path):
+        with pytest.raises(ValueError, match=f"{other.name} exists and is no table of predictions"):
+            predict_folder(model, folder, other)
+    assert labels.read_text() == "path,label\na.png,1\n"
+
+
 def test_a_saved_model_gives_the_same_table(folder, tmp_path):
     model = network()
     model.save(tmp_path / "model.keras")
