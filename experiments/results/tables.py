@@ -588,10 +588,8 @@ def robustness_table(results, with_phantoms=True):
         with_phantoms: bool, whether synthetic data stand in it too.
     """
     groups = {}
-    for path in sorted(results.glob("*/*/*.json")):
-        run = read_json(path)
-        if "robustness" in run and (with_phantoms or not run["phantom"]):
-            groups.setdefault((label_of(run), run["variant"]), []).append(run)
+    for run in corrupted_runs(results, with_phantoms):
+        groups.setdefault((label_of(run), run["variant"]), []).append(run)
     rows = []
     for (label, variant), runs in sorted(groups.items()):
         seeds = [{"metrics": shares_right(run["robustness"])} for run in runs]
@@ -609,10 +607,8 @@ def augmentations_table(results):
         results: Path of the folder with the committed JSON files.
     """
     groups = {}
-    for path in sorted(results.glob("blood_cells/*/*.json")):
-        run = read_json(path)
-        if "robustness" in run and not run["phantom"]:
-            groups.setdefault(label_of(run), []).append((run, run["robustness"]))
+    for run in corrupted_runs(results, with_phantoms=False):
+        groups.setdefault(label_of(run), []).append((run, run["robustness"]))
     return markdown(
         [
             {"data, profile": label} | row | {"row": f"`{row['row']}`"}
@@ -620,6 +616,12 @@ def augmentations_table(results):
             for row in gain_rows(measured)
         ]
     )
+
+
+def corrupted_runs(results, with_phantoms):
+    """Return the committed runs that were tested on corrupted images."""
+    runs = [read_json(path) for path in sorted(results.glob("*/*/*.json"))]
+    return [run for run in runs if "robustness" in run and (with_phantoms or not run["phantom"])]
 
 
 def shares_right(robustness):
