@@ -89,6 +89,7 @@ VARIANTS = {
     "lightweight": {"widths": (16, 32, 48, 64)},
     # An ImageNet network under the balanced softmax, future work of the poster too.
     "pretrained": {"backbone": SHIPPED_BACKBONE},
+    "pretrained_without_balanced_softmax": {"backbone": SHIPPED_BACKBONE, "balanced": False},
 }
 # What two CPU cores train within minutes, beside the controls that need no training.
 QUICK_MODELS = (*CONTROLS, NETWORK, "without_balanced_softmax", "lightweight")
@@ -149,14 +150,14 @@ def make_config(variant, options, protocol, data):
         "profile": options.profile,
         "seed": options.seed,
     }
-    config = row | CONFIG | PROFILES[options.profile]
+    config, network = row | CONFIG | PROFILES[options.profile], VARIANTS.get(variant, {})
     if options.profile == "short":
         config |= LONG_TRAINING
-    if variant == "pretrained":
+    if "backbone" in network:
         config |= PRETRAINED_TRAINING
     if options.epochs:
         config |= {"epochs": options.epochs, "smaller_images": None}
-    return config | {"network": VARIANTS.get(variant, {})}
+    return config | {"network": network}
 
 
 def train_network(config, manifest, parts, folder, tensorboard=False):

@@ -51,10 +51,17 @@ def test_the_leaky_protocol_keeps_the_reported_augmentation_and_batch_size():
     assert recipe("EfficientNetLite0", "short", "clean")["augmentation"] == FLIPS_AND_ROTATIONS
 
 
+def test_a_row_of_more_epochs_differs_in_nothing_else():
+    few, more = (recipe(name, "short", "paper") for name in (DESIGN_NAME, f"{DESIGN_NAME}_15_epochs"))
+    assert (few["epochs"], more["epochs"]) == (7, 15)
+    assert more == few | {"epochs": 15}
+
+
 def test_rows_of_the_short_profile_alone_are_run_under_the_protocol_they_ask_about():
     large = "EfficientNetLite0_160_px"
     assert protocols_of("EfficientNetLite0") == ["paper", "clean"]
     assert protocols_of(f"{DESIGN_NAME}_reported_augmentation") == ["paper"]
+    assert protocols_of(f"{DESIGN_NAME}_15_epochs") == ["paper"]
     assert protocols_of(large) == protocols_of(f"{large}_mean_of_seeds") == ["clean"]
     sizes = [
         recipe(row, "short", "clean")["image_size"] for row in (large, f"{large}_mean_of_seeds", DESIGN_NAME)

@@ -32,7 +32,7 @@ TINY = {"widths": (4, 8, 12), "blocks_per_stage": 1, "num_heads": 2, "reduction_
 def test_every_row_is_a_network():
     Augmenter(**CONFIG["augmentation"])
     weights = {}
-    from_random_weights = {name: changes for name, changes in VARIANTS.items() if name != "pretrained"}
+    from_random_weights = {name: changes for name, changes in VARIANTS.items() if "backbone" not in changes}
     for name, changes in from_random_weights.items():
         network = {key: value for key, value in changes.items() if key != "balanced"}
         weights[name] = build_multiscale_attention(64, list("abcde"), **network).count_params()
@@ -149,6 +149,9 @@ def test_a_pretrained_network_is_trained_on_larger_images_for_fewer_epochs():
     assert (scratch["image_size"], scratch["epochs"]) == (96, 30) and pretrained["smaller_images"] is None
     assert (pretrained["image_size"], pretrained["epochs"]) == (128, 15)
     assert pretrained["network"] == {"backbone": "EfficientNetLite0"}
+    plain = make_config("pretrained_without_balanced_softmax", options, "clean", "x")
+    assert {key for key in plain if plain[key] != pretrained[key]} == {"variant", "network"}
+    assert plain["network"] == {"backbone": "EfficientNetLite0", "balanced": False}
     assert scratch["monitor"] is pretrained["monitor"] is None  # the last epoch is kept
 
 
