@@ -7,7 +7,8 @@ section 4.2, Eq. 9: the scores are divided by one number, which changes no grade
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy import stats
+from scipy.optimize import brentq, minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from drcls.data import load_manifest
@@ -19,6 +20,8 @@ from drcls.runs import read_json, write_json
 # Below the smallest float32 softmax gives 0, whose logarithm is infinite.
 TINY = 1e-38
 COLDEST, HOTTEST = 0.05, 20.0
+# A temperature is used where it is known to a factor of two either way.
+WIDEST = 4.0
 
 
 def calibrated(probabilities, temperature):
@@ -53,6 +56,33 @@ def fit_temperature(probabilities, labels):
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
 
 
+def temperature_interval(probabilities, labels):
+    """The 95 % likelihood interval of the temperature: how well a set of images determines it.
+
+    It holds the temperatures whose log-likelihood lies within 1.92 of the best one's (half of the 95 % quantile of
+    chi-squared with one degree of freedom). Without a mistake among the images it begins at the coldest temperature.
+
+    Args:
+        probabilities: float (N, C), of the validation part.
+        labels: int (N,), its classes.
+
+    Returns:
+        (low, high), floats between 0.05 and 20.
+    """
+    best = fit_temperature(probabilities, labels)
+    limit = len(labels) * negative_log_likelihood(probabilities, labels, best) + stats.chi2.ppf(0.95, 1) / 2
+
+    def excess(temperature):
+        return len(labels) * negative_log_likelihood(probabilities, labels, temperature) - limit
+
+    # The likelihood is log-concave in 1 / T, so that it crosses the limit at most once on either side.
+    low, high = (
+        float(bound if excess(bound) <= 0 else brentq(excess, *sorted((bound, best))))
+        for bound in (COLDEST, HOTTEST)
+    )
+    return low, high
+
+
 def negative_log_likelihood(probabilities, labels, temperature):
     """Mean -log p of the true class at a temperature, float."""
     likelihoods = log_softmax(_scores(probabilities) / temperature, axis=-1)
@@ -80,8 +110,7 @@ def calibrate(grader, validation, refer_below):
     labels = validation.labels
     fit = {
         "temperature": fit_temperature(raw, labels),
-        # Without a mistake every lower temperature is better, however sure the model becomes.
-        "undetermined": bool((raw.argmax(axis=1) == labels).all()),
+        "temperature_interval": list(temperature_interval(raw, labels)),
         "num_images": len(validation),
     }
     fit["undetermined"] = why_undetermined(fit) is not None
@@ -114,19 +143,23 @@ def why_undetermined(fit):
     """Say why a fitted temperature must not be used, str, or None where it may be.
 
     Args:
-        fit: dict of `temperature`, `undetermined` and `num_images`, as `calibrate` gives it.
+        fit: dict of `temperature_interval` and `num_images`, as `calibrate` gives it.
     """
-    number, temperature = fit["num_images"], fit["temperature"]
-    # The search ends just inside a bound where every temperature beyond it would fit better still.
-    if temperature >= HOTTEST / 1.01:
+    number, (low, high) = fit["num_images"], fit["temperature_interval"]
+    if high >= HOTTEST:
         return (
-            f"the fit on {number} validation images ended at its highest temperature, {HOTTEST:g}: the images are too "
-            "few, or the model's probabilities do not follow its mistakes"
+            f"the fit on {number} validation images allows temperatures up to its highest, {HOTTEST:g}: the images are "
+            "too few, or the model's probabilities do not follow its mistakes"
         )
-    if fit["undetermined"] or temperature <= COLDEST * 1.01:
+    if low <= COLDEST:
         return (
             f"the grades of all, or nearly all, {number} validation images are right, so that they do not tell how "
             "sure the model may be; more images are needed"
+        )
+    if high > WIDEST * low:
+        return (
+            f"the fit on {number} validation images allows temperatures from {low:.2g} to {high:.2g} (95 % interval); "
+            "more images are needed"
         )
     return None
 
@@ -142,13 +175,16 @@ def load_calibration(path):
     stored = read_json(path)
     if (
         not isinstance(stored, dict)
-        or not {"undetermined", "num_images", "predicted_counts"} <= set(stored)
+        or not {"temperature_interval", "num_images", "predicted_counts"} <= set(stored)
         or not (
             _is_number(stored.get("temperature"), COLDEST, HOTTEST)
             and _is_number(stored.get("refer_below"), 0, 1)
         )
     ):
-        raise ValueError(f"{path} holds no calibration; remove it and calibrate again")
+        raise ValueError(
+            f"{path} holds no calibration, or one of an earlier version; remove it and calibrate again: "
+            "python -m drcls.app calibrate"
+        )
     return stored
 
 

@@ -34,6 +34,11 @@ PARTS = {
         Part("CBAM and DropBlock", "EfficientNetLite0", "EfficientNetLite0_CBAM_DropBlock"),
         Part("the Transformer encoder", "EfficientNetLite0", "EfficientNetLite0_Transformer"),
         Part("all three", "EfficientNetLite0", "EfficientNetLite0_CBAM_DropBlock_Transformer"),
+        Part(
+            "no part, but 15 instead of 7 epochs with all three",
+            "EfficientNetLite0_CBAM_DropBlock_Transformer",
+            "EfficientNetLite0_CBAM_DropBlock_Transformer_15_epochs",
+        ),
         Part("no part, but images of 160 instead of 128 px", "EfficientNetLite0", "EfficientNetLite0_160_px"),
     ],
     "multiscale_attention": [
@@ -47,6 +52,12 @@ PARTS = {
             "norm_first_without_balanced_softmax",
             "norm_first",
         ),
+        Part(
+            "the balanced softmax, on an ImageNet network",
+            "pretrained_without_balanced_softmax",
+            "pretrained",
+        ),
+        Part("a quarter of the weights", "MultiScaleAttention", "lightweight"),
         Part("pre-norm instead of post-norm encoders", "MultiScaleAttention", "norm_first"),
         Part(
             "the same without the balanced softmax",

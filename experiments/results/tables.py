@@ -53,6 +53,14 @@ CLAIMS = [
         "CheXNet_CBAM",
     ),
     Claim(
+        "the first row with 15 instead of 7 epochs",
+        "96.12",
+        "chexnet_cbam",
+        "aptos2019",
+        "short",
+        "EfficientNetLite0_CBAM_DropBlock_Transformer_15_epochs",
+    ),
+    Claim(
         "the first row with the reported augmentation",
         None,
         "chexnet_cbam",
@@ -167,6 +175,22 @@ CLAIMS = [
         "without_squeeze_excitation",
     ),
     Claim(
+        "a lightweight network",
+        None,
+        "multiscale_attention",
+        "aptos2019",
+        "short",
+        "lightweight",
+    ),
+    Claim(
+        "multi-scale attention, four classes",
+        "87",
+        "multiscale_attention",
+        "aptos2019_4_classes",
+        "short",
+        "MultiScaleAttention",
+    ),
+    Claim(
         "the poster's network after 10 epochs",
         "83",
         "multiscale_attention",
@@ -189,6 +213,14 @@ CLAIMS = [
         "aptos2019",
         "short",
         "pretrained",
+    ),
+    Claim(
+        "the same without the balanced softmax, five classes",
+        None,
+        "multiscale_attention",
+        "aptos2019",
+        "short",
+        "pretrained_without_balanced_softmax",
     ),
     Claim(
         "the largest class for every image, five classes",

@@ -16,6 +16,7 @@ from drcls.app.calibration import (
     negative_log_likelihood,
     preparation_of,
     save_calibration,
+    temperature_interval,
     validation_part,
     why_undetermined,
 )
@@ -81,13 +82,37 @@ def test_validation_images_without_a_mistake_do_not_tell_how_sure_to_be(
 
 
 @pytest.mark.parametrize(
-    "temperature, reason", [(0.0501, "more images are needed"), (19.9, "highest temperature, 20")]
+    "interval, reason",
+    [
+        ([0.05, 1.2], "nearly all, 6 validation images are right"),
+        ([0.9, 20.0], "highest, 20"),
+        ([0.5, 2.1], "from 0.5 to 2.1"),
+    ],
 )
-def test_a_temperature_at_a_bound_of_the_search_is_undetermined(temperature, reason):
-    fit = {"temperature": temperature, "undetermined": False, "num_images": 6}
+def test_a_temperature_that_few_images_leave_open_is_undetermined(interval, reason):
+    fit = {"temperature_interval": interval, "num_images": 6}
     assert reason in why_undetermined(fit) and "6 validation images" in why_undetermined(fit)
-    assert why_undetermined(fit | {"temperature": 1.5}) is None
-    assert why_undetermined(fit | {"temperature": 1.5, "undetermined": True})
+    assert why_undetermined(fit | {"temperature_interval": [0.6, 2.1]}) is None
+
+
+def test_the_interval_of_the_temperature_by_hand():
+    # 30 of 40 answers of 0.9 are right. With q = 1 / (1 + 9 ** (-1 / T)) the likelihood is binomial in q.
+    probabilities = np.tile([0.9, 0.1], (40, 1))
+    labels = np.repeat([0, 1], [30, 10])
+    low, high = temperature_interval(probabilities, labels)
+    assert fit_temperature(probabilities, labels) == pytest.approx(np.log(9) / np.log(3), rel=1e-3)
+    q = 1 / (1 + 9 ** (-1 / np.array([low, high])))
+    deviance = 2 * (30 * np.log(0.75 / q) + 10 * np.log(0.25 / (1 - q)))
+    assert deviance == pytest.approx([3.8415, 3.8415], abs=1e-3) and low < 2 < high
+    # More images, a narrower interval; too few or none wrong, no lower end.
+    assert temperature_interval(np.tile(probabilities, (10, 1)), np.tile(labels, 10))[1] < high
+    assert temperature_interval(probabilities[:30], labels[:30])[0] == 0.05
+
+
+def test_six_images_with_one_mistake_are_too_few():
+    probabilities = np.tile([0.608, 0.1, 0.1, 0.1, 0.092], (6, 1))
+    interval = temperature_interval(probabilities, np.array([0, 0, 0, 0, 0, 3]))
+    assert why_undetermined({"temperature_interval": interval, "num_images": 6})
 
 
 def test_the_preparation_is_that_of_the_training_data(data_set, tmp_path):
@@ -111,8 +136,13 @@ def test_another_data_set_is_not_the_validation_part(run_folder, data_set, tmp_p
 
 @pytest.fixture
 def undetermined(grader):
-    """What six images without a mistake leave, as an earlier version stored it: a temperature far too cold."""
-    stored = {"temperature": 0.0500004, "undetermined": True, "num_images": 6, "refer_below": 0.5}
+    """What six images without a mistake leave: a temperature far too cold."""
+    stored = {
+        "temperature": 0.0500004,
+        "temperature_interval": [0.05, 1.1],
+        "num_images": 6,
+        "refer_below": 0.5,
+    }
     save_calibration(grader.folder / "calibration.json", stored | {"predicted_counts": {}})
     grader.reload_calibration()
     yield grader
