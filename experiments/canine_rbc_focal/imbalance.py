@@ -46,33 +46,16 @@ def alpha_section(folder, runs, tested):
     finished = [run for run in runs if run["finished"]]
     if not finished:
         return Section("What alpha does (Eq. 4)", [text, "Not run."])
-    by_optimizer = {}
-    for run in finished:
-        by_optimizer.setdefault(run["config"]["optimizer"], []).append(run)
-    panels = [
-        Lines(f"{optimizer}: training {quantity}", "epoch", quantity, series)
-        for optimizer, pair in by_optimizer.items()
-        for quantity, series in (
-            ("loss / alpha", {name_of(run): (epochs_of(run), scaled_loss(run)) for run in pair}),
-            ("accuracy", {name_of(run): (epochs_of(run), read_history(run)["accuracy"]) for run in pair}),
-        )
-    ]
-    rows = [compared("alpha 0.25 and 1.75, one seed", *pair) for pair in by_optimizer.values()]
-    first = finished[0]
-    same_alpha = [
-        run
-        for run in select_runs(tested, protocol=first["protocol"], finished=True)
-        if run["config"]["backbone"] == first["config"]["backbone"]
-        and isinstance(run["config"]["alpha"], float)
-    ]
-    same_alpha = [run for run in same_alpha if run["variant"] == same_alpha[0]["variant"]][:2]
-    if len(same_alpha) == 2:
-        seeds = " and ".join(str(run["seed"]) for run in same_alpha)
-        rows.append(compared(f"for scale: seeds {seeds}, {name_of(same_alpha[0])}", *same_alpha))
+    first, pairs = finished[0], by_optimizer(finished)
+    rows = [compared("alpha 0.25 and 1.75, one seed", *pair) for pair in pairs.values()]
+    scale = two_seeds(tested, first)
+    if scale:
+        seeds = " and ".join(str(run["seed"]) for run in scale)
+        rows.append(compared(f"for scale: seeds {seeds}, {name_of(scale[0])}", *scale))
     write_json(folder / "alpha.json", {"phantom": first["phantom"], "alpha": rows})
     figure = line_chart(
         folder / "figures" / "alpha.png",
-        panels,
+        [panel for optimizer, pair in pairs.items() for panel in panels_of(optimizer, pair)],
         "Alpha 0.25 and 1.75 from the same seed",
         describe(finished),
         "Losses are divided by alpha, so that equal trajectories lie on each other.",
@@ -83,6 +66,37 @@ def alpha_section(folder, runs, tested):
     return Section(
         "What alpha does (Eq. 4)", [text, figure, Table(pd.DataFrame(map(compared_cells, rows)), caption)]
     )
+
+
+def by_optimizer(runs):
+    """Sort runs by what trained them: dict, name -> list."""
+    sorted_runs = {}
+    for run in runs:
+        sorted_runs.setdefault(run["config"]["optimizer"], []).append(run)
+    return sorted_runs
+
+
+def panels_of(optimizer, runs):
+    """The loss, divided by alpha, and the accuracy of every epoch."""
+    return [
+        Lines(f"{optimizer}: training {quantity}", "epoch", quantity, series)
+        for quantity, series in (
+            ("loss / alpha", {name_of(run): (epochs_of(run), scaled_loss(run)) for run in runs}),
+            ("accuracy", {name_of(run): (epochs_of(run), read_history(run)["accuracy"]) for run in runs}),
+        )
+    ]
+
+
+def two_seeds(tested, like):
+    """Two runs of one alpha, the network and protocol of `like`, or an empty list where fewer were tested."""
+    same = [
+        run
+        for run in select_runs(tested, protocol=like["protocol"], finished=True)
+        if run["config"]["backbone"] == like["config"]["backbone"]
+        and isinstance(run["config"]["alpha"], float)
+    ]
+    same = [run for run in same if run["variant"] == same[0]["variant"]][:2]
+    return same if len(same) == 2 else []
 
 
 def name_of(run):

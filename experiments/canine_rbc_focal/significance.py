@@ -28,56 +28,55 @@ from experiments.canine_rbc_focal.runs import (
 
 def spread_section(folder, runs, choices):
     """Is the best alpha better than another seed? Spreads side by side, and paired tests against cross-entropy."""
-    rows = []
-    for network in networks_of(runs):
-        chosen = [
-            run
-            for run in select_runs(runs, protocol="paper", finished=True)
-            if run["config"]["backbone"] == network
-        ]
-        sweep = [run for run in chosen if run["config"]["method"] in sweep_of(choices)]
-        if sweep:
-            by_seed = pd.DataFrame(
-                [(run["config"]["method"], run["seed"], run["metrics"]["macro_f1"]) for run in sweep],
-                columns=["method", "seed", "f1"],
-            ).pivot(index="method", columns="seed", values="f1")
-            by_seed = by_seed.dropna(axis=1)  # seeds that every alpha was tested with
-            if len(by_seed.columns):
-                rows.append(
-                    {
-                        "network": network,
-                        "f1_by_alpha": {str(name): list(map(float, row)) for name, row in by_seed.iterrows()},
-                        "seeds": [int(seed) for seed in by_seed.columns],
-                    }
-                )
+    spreads, compared = spreads_of(runs, choices), comparisons(runs, choices)
     parts = [
         "Macro F1 on the test part, paper protocol. If alpha mattered, one alpha would be best for every seed, and "
         "the alphas would lie further apart than the seeds of one alpha."
     ]
-    if rows:
-        parts.append(
-            Table(
-                pd.DataFrame([spread_cells(row) for row in rows]),
-                f"{synthetic_label(runs)}Spread over alpha compared with spread over seeds.",
-            )
-        )
-    compared = [
-        compare(runs, network, method, protocol)
-        for protocol in PROTOCOLS
-        for network in networks_of(runs)
-        for method in tested_against_cross_entropy(runs, choices, network, protocol)
-        if share_a_seed(runs, network, method, protocol)
-    ]
+    if spreads:
+        caption = f"{synthetic_label(runs)}Spread over alpha compared with spread over seeds."
+        parts.append(Table(pd.DataFrame(map(spread_cells, spreads)), caption))
     if compared:
-        found = {"phantom": runs[0]["phantom"], "spread": rows, "against_cross_entropy": compared}
+        found = {"phantom": runs[0]["phantom"], "spread": spreads, "against_cross_entropy": compared}
         write_json(folder / "differences.json", found)
         caption = (
             f"{synthetic_label(runs)}Minus cross-entropy on the same test cells: macro F1 in points with its 95 % "
             "interval (bootstrap over groups, all seeds together), and the paired exact test of accuracy (cells of "
             "a smear count together), by seed (McNemar) and over all seeds, which share one test part."
         )
-        parts.append(Table(pd.DataFrame([compared_cells(row) for row in compared]), caption))
+        parts.append(Table(pd.DataFrame(map(compared_cells, compared)), caption))
     return Section("Differences and their spread", parts)
+
+
+def spreads_of(runs, choices):
+    """Macro F1 of each alpha and seed under the paper's protocol, a dict for every network, as `differences.json`."""
+    spreads = []
+    for network in networks_of(runs):
+        sweep = [
+            (run["config"]["method"], run["seed"], run["metrics"]["macro_f1"])
+            for run in select_runs(runs, protocol="paper", finished=True)
+            if run["config"]["backbone"] == network and run["config"]["method"] in sweep_of(choices)
+        ]
+        by_seed = pd.DataFrame(sweep, columns=["method", "seed", "f1"]).pivot(
+            index="method", columns="seed", values="f1"
+        )
+        by_seed = by_seed.dropna(axis=1)  # seeds that every alpha was tested with
+        if len(by_seed.columns):
+            f1_by_alpha = {str(name): list(map(float, row)) for name, row in by_seed.iterrows()}
+            seeds = [int(seed) for seed in by_seed.columns]
+            spreads.append({"network": network, "f1_by_alpha": f1_by_alpha, "seeds": seeds})
+    return spreads
+
+
+def comparisons(runs, choices):
+    """Every row that is tested against cross-entropy, for both protocols and all networks."""
+    return [
+        compare(runs, network, method, protocol)
+        for protocol in PROTOCOLS
+        for network in networks_of(runs)
+        for method in tested_against_cross_entropy(runs, choices, network, protocol)
+        if share_a_seed(runs, network, method, protocol)
+    ]
 
 
 def spread_cells(row):
