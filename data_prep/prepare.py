@@ -226,6 +226,19 @@ def prepare(data_set, source, folder, options, workers=None, force=False):
         discard(folder)
     folder.mkdir(parents=True, exist_ok=True)
     journal = Journal(folder, task)
+    _prepare_files(source, files, options, folder, journal, workers)
+    try:
+        info = _finish(data_set, files, journal.done, folder, task | notes)
+    except PreparationError:
+        # Nothing to go on with: the source must change first.
+        discard(folder)
+        raise
+    journal.path.unlink()
+    return info
+
+
+def _prepare_files(source, files, options, folder, journal, workers):
+    """Prepare the files that the journal does not name yet, in several threads, with a bar and the speed."""
     started, todo = time.perf_counter(), [file for file in files if file.name not in journal.done]
 
     def prepare_batch(batch):
@@ -234,9 +247,7 @@ def prepare(data_set, source, folder, options, workers=None, force=False):
         return len(batch)
 
     pool = ThreadPoolExecutor(workers or THREADS)
-    bar = tqdm(
-        desc=data_set.name, total=len(files), initial=len(files) - len(todo), unit="img", mininterval=1
-    )
+    bar = tqdm(desc=folder.name, total=len(files), initial=len(files) - len(todo), unit="img", mininterval=1)
     try:
         batches = [todo[start : start + BATCH] for start in range(0, len(todo), BATCH)]
         for num_done in pool.map(prepare_batch, batches):
@@ -245,16 +256,8 @@ def prepare(data_set, source, folder, options, workers=None, force=False):
         pool.shutdown(cancel_futures=True)
         journal.close()
         bar.close()
-    try:
-        info = _finish(data_set, files, journal.done, folder, task | notes)
-    except PreparationError:
-        # Nothing to go on with: the source must change first.
-        discard(folder)
-        raise
-    journal.path.unlink()
     seconds = time.perf_counter() - started
     print(f"{len(todo)} images in {seconds:.1f} s, {len(todo) / seconds:.0f} images/s")
-    return info
 
 
 def _check_says(folder, info, asked):
@@ -447,7 +450,22 @@ def _describe_straddling(clusters, splits):
 
 def summary(info, folder):
     """Say in a few lines what was prepared."""
-    check, doubles = info.get("counts_check", {}), info["duplicates"]
+    lines = [*_counted(info, folder), *_copies(info["duplicates"])]
+    if "injected" in info:
+        kinds = ", ".join(f"{count} x {kind}" for kind, count in info["injected"].items())
+        lines.append(f"injected: {kinds}, listed in {folder / 'injected.csv'}")
+    if info["rejected"]:
+        reasons = Counter(pd.read_csv(folder / "rejected.csv")["reason"])
+        lines += [f"rejected: {info['rejected']} files, listed in {folder / 'rejected.csv'}"]
+        lines += [f"  {count:>5}  {reason}" for reason, count in reasons.most_common(10)]
+    else:
+        lines += ["rejected: none"]
+    return "\n".join(lines)
+
+
+def _counted(info, folder):
+    """The images of each class, beside those that its source states, and what the folders meant."""
+    check = info.get("counts_check", {})
     lines = [f"{info['title']} in {folder}: {sum(info['counts'].values())} images"]
     for name, count in info["counts"].items():
         remark = (
@@ -476,7 +494,12 @@ def summary(info, folder):
         lines.append(f"grey, stored with three equal channels: {info['grey']}")
     if "ungradable_dropped" in info:
         lines.append(f"  ungradable, dropped: {info['ungradable_dropped']}")
-    lines += [
+    return lines
+
+
+def _copies(doubles):
+    """Identical, near-identical and turned images, and how many lie across the parts that the source came in."""
+    lines = [
         f"identical: {doubles['identical_groups']} groups, {doubles['identical_files']} files, "
         f"{doubles['conflicting_groups']} groups with conflicting labels",
         f"near-identical: {doubles['near_groups']} groups, {doubles['near_files']} files, "
@@ -487,16 +510,7 @@ def summary(info, folder):
     for kind, torn in doubles.get("straddling", {}).items():
         images = ", ".join(f"{count} in {split}" for split, count in torn["images"].items()) or "none"
         lines.append(f"across the distributed split, {kind}: {torn['groups']} groups; images: {images}")
-    if "injected" in info:
-        kinds = ", ".join(f"{count} x {kind}" for kind, count in info["injected"].items())
-        lines.append(f"injected: {kinds}, listed in {folder / 'injected.csv'}")
-    if info["rejected"]:
-        reasons = Counter(pd.read_csv(folder / "rejected.csv")["reason"])
-        lines += [f"rejected: {info['rejected']} files, listed in {folder / 'rejected.csv'}"]
-        lines += [f"  {count:>5}  {reason}" for reason, count in reasons.most_common(10)]
-    else:
-        lines += ["rejected: none"]
-    return "\n".join(lines)
+    return lines
 
 
 def _describe_split(counts, differences):
