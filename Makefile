@@ -10,6 +10,7 @@ PROTOCOL ?= both
 PROFILE ?= auto
 MODELS ?= all
 SEED ?= 0
+EPOCHS ?=
 DEVICES ?= 1
 WEIGHTS ?= none
 BACKBONE ?=
@@ -35,7 +36,7 @@ FOLDER ?= screening
 PORT ?= 8000
 ROLE ?= clinician
 OPTIONS = --data $(DATA) --protocol $(PROTOCOL) --profile $(PROFILE) --models $(MODELS) --seed $(SEED) \
-	--devices $(DEVICES) --runs $(RUNS) $(if $(TENSORBOARD),--tensorboard)
+	$(if $(EPOCHS),--epochs $(EPOCHS)) --devices $(DEVICES) --runs $(RUNS) $(if $(TENSORBOARD),--tensorboard)
 # What one experiment has besides: named after its folder under experiments/.
 PRETRAINED = --weights $(WEIGHTS) $(if $(BACKBONE),--backbone $(BACKBONE))
 chexnet_cbam = $(PRETRAINED)

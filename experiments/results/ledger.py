@@ -239,9 +239,10 @@ def ledger_page(ledger):
     parts = [
         "# Verdicts on every reported number, claim, equation and figure\n",
         "Made by `python -m experiments.results.ledger` from `experiments/*/published.json` and the result files; do "
-        "not edit. A verdict is *confirmed* or *refuted* by arithmetic, by a reading that gives its reason, or by runs "
-        "with the settings that the paper names; *consistent* means that the arithmetic agrees and no run had those "
-        "settings. [Rules](../../docs/check_tables.md).\n",
+        "not edit. A verdict is *confirmed* or *refuted* by arithmetic, by counting, by a reading that gives its "
+        "reason, or by runs with the settings that the paper names. A claim that a figure needs a part of the network "
+        "can also be refuted by a learner without that part, under the same protocol. *Consistent* means that the "
+        "arithmetic agrees and no run had those settings. [Rules](../../docs/check_tables.md).\n",
         counts_table(ledger),
     ]
     for name, made in ledger.items():

@@ -60,7 +60,7 @@ PARTS = {
         Part("a quarter of the weights", "MultiScaleAttention", "lightweight"),
         Part("pre-norm instead of post-norm encoders", "MultiScaleAttention", "norm_first"),
         Part(
-            "the same without the balanced softmax",
+            "pre-norm instead of post-norm encoders, without the balanced softmax",
             "without_balanced_softmax",
             "norm_first_without_balanced_softmax",
         ),

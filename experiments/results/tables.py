@@ -215,7 +215,7 @@ CLAIMS = [
         "pretrained",
     ),
     Claim(
-        "the same without the balanced softmax, five classes",
+        "an ImageNet network without the balanced softmax, five classes",
         None,
         "multiscale_attention",
         "aptos2019",
