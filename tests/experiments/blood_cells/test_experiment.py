@@ -212,6 +212,17 @@ def test_rows_of_the_full_profile():
     assert (whole["kind"], whole["strong_augmentation"]) == ("all_layers", "MixUp")
 
 
+def test_the_short_profile_trains_the_last_block_for_the_printed_epochs():
+    options = parse(["--profile", "short", "--data", "leukocytes_phantom"])
+    by_name = {config["variant"]: config for config in rows(options, "clean")}
+    assert by_name["EfficientNetLite0+fine_tuned"]["epochs"] == 70  # section 3.4
+    assert {"EfficientNetLite0+all_layers", "EfficientNetLite0+all_layers+CutMix"} <= set(by_name)
+    # They take too long to be run unasked, but can be named.
+    assert not any("AugMix" in name or "RandAugment" in name for name in by_name)
+    named = parse(["--profile", "short", "--data", "x", "--models", "all_layers+AugMix"])
+    assert [config["variant"] for config in rows(named, "clean")] == ["EfficientNetLite0+all_layers+AugMix"]
+
+
 def test_plateau_and_early_stopping_are_as_printed(tmp_path):
     plateau, early = plateaus(CONFIG | {"learning_rate": 1e-4}, tmp_path)
     assert (plateau.learning_rate, plateau.factor, plateau.patience) == (1e-4, 0.5, 4)
