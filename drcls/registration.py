@@ -25,13 +25,21 @@ def _import_registered():
 
 
 class _AfterKeras(importlib.abc.MetaPathFinder):
-    """Find Keras as everybody does, and import the layers and losses when it has been loaded."""
+    """Find Keras as everybody does, and import the layers and losses when it has been loaded.
+
+    It stays in place until then: somebody may only ask whether Keras is installed.
+    """
+
+    searching = False
 
     def find_spec(self, name, path=None, target=None):
-        if name != "keras":
+        if name != "keras" or self.searching:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec("keras")
+        self.searching = True
+        try:
+            spec = importlib.util.find_spec("keras")
+        finally:
+            self.searching = False
         if spec is None:
             return None
         load = spec.loader.exec_module
@@ -49,6 +57,7 @@ class _AfterKeras(importlib.abc.MetaPathFinder):
                     f"{', '.join(BACKENDS)} that is installed",
                     name=error.name,
                 ) from error
+            sys.meta_path.remove(self)
             _import_registered()
 
         spec.loader.exec_module = load_and_register

@@ -102,3 +102,15 @@ def test_counted_steps_and_random_states_are_as_before():
     assert BatchNormReestimation(model, [np.ones((2, 4, 4, 3), np.float32)] * 3)() == 1
     for state, value in zip(states, before, strict=True):
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(state), value)
+
+
+def test_a_layer_that_is_called_twice_gets_the_statistics_of_its_images():
+    rng = np.random.default_rng(0)
+    batches = [rng.normal(5, 2, (256, 2)).astype("float32") for _ in range(20)]
+    inputs = keras.Input((2,))
+    twice, once = (keras.layers.BatchNormalization(name=name) for name in ("twice", "once"))
+    model = keras.Model(inputs, keras.layers.Add()([twice(inputs), twice(inputs), once(inputs)]))
+    assert BatchNormReestimation(model, batches)() == 2
+    for layer in (twice, once):
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(layer.moving_mean), 5, atol=0.1)
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(layer.moving_variance), 4, atol=0.2)

@@ -47,3 +47,11 @@ def test_a_missing_backend_is_told_with_the_extra_to_install():
     )
     last = answer.stderr.strip().splitlines()[-1]
     assert "needs its backend tensorflow" in last and ".[cpu]" in last
+
+
+def test_asking_whether_keras_is_installed_keeps_the_registration():
+    code = """import drcls, importlib.util
+importlib.util.find_spec('keras'), importlib.util.find_spec('keras')
+import keras
+print(keras.saving.get_registered_object('drcls>CBAM') is not None)"""
+    assert in_a_fresh_process(code) == ["True"]

@@ -23,7 +23,7 @@ class HoldoutGuard(TransformerMixin, BaseEstimator):
         Raises:
             ValueError: where one of them is held out.
         """
-        seen = sum(row.tobytes() in self.holdout for row in X)
+        seen = sum(row in self.holdout for row in _as_bytes(X))
         if seen:
             raise ValueError(f"{seen} of the {len(X)} rows to fit on are held-out test rows; expected none")
         return self
@@ -40,9 +40,14 @@ def row_fingerprints(rows):
     """Return what tells these rows from others.
 
     Args:
-        rows: float32 (N, D), for example the embeddings of the test part.
+        rows: numbers (N, D), for example the embeddings of the test part. They are compared as float32.
 
     Returns:
         frozenset of bytes.
     """
-    return frozenset(row.tobytes() for row in np.ascontiguousarray(rows))
+    return frozenset(_as_bytes(rows))
+
+
+def _as_bytes(rows):
+    """Return the bytes of every row in one precision, in which 0 and -0 are equal."""
+    return [row.tobytes() for row in np.ascontiguousarray(rows, dtype=np.float32) + np.float32(0)]

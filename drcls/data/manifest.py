@@ -105,8 +105,23 @@ class Manifest:
         return dict(zip(self.classes, self.counts().tolist(), strict=True))
 
     def select(self, rows):
-        """Return the manifest of these rows (positions, with repeats allowed), in this order."""
-        return replace(self, frame=self.frame.iloc[np.asarray(rows, dtype=np.int64)].reset_index(drop=True))
+        """Return the manifest of some rows.
+
+        Args:
+            rows: int (n,), positions in the order wanted, with repeats allowed; or bool (N,), which rows to keep.
+
+        Raises:
+            ValueError: where they are of another kind or shape.
+            IndexError: where a position is out of range.
+        """
+        rows = np.asarray(rows)
+        if rows.dtype == bool and rows.shape == (len(self),):
+            rows = np.flatnonzero(rows)
+        if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+            raise ValueError(
+                f"rows must be integer positions (n,) or bool ({len(self)},); received {rows.dtype} {rows.shape}"
+            )
+        return replace(self, frame=self.frame.iloc[rows.astype(np.int64)].reset_index(drop=True))
 
     def merge_classes(self, merged, name):
         """Return the manifest with several classes made one, at the place of the first of them.

@@ -92,16 +92,23 @@ def class_weights(counts):
     """Return w_c = N / (C * n_c), the weight that gives every class the same share of the loss.
 
     Args:
-        counts: training images per class, (C,), all positive.
+        counts: training images per class, all positive: (C,), or `{class: count}` or a pandas Series of it with the
+            classes 0..C-1.
 
     Returns:
         float64 (C,). All ones where the classes are already balanced.
 
     Raises:
-        ValueError: where a class has no image, whose weight would be infinite.
+        ValueError: where a class has no image, whose weight would be infinite, or the classes are not 0..C-1.
 
     Reference: CheXNet-CBAM paper, Eq. 17 (and Eq. 6, the same under another name).
     """
+    # A Series is read by its classes: `value_counts` sorts by frequency.
+    by_class = counts.to_dict() if hasattr(counts, "to_dict") else counts
+    if isinstance(by_class, dict):
+        if set(by_class) != set(range(len(by_class))):
+            raise ValueError(f"class_weights needs the classes 0..C-1; received {list(by_class)}")
+        counts = [by_class[label] for label in range(len(by_class))]
     counts = np.asarray(counts, dtype=np.float64)
     if counts.ndim != 1 or counts.size == 0 or not np.all(counts > 0):
         raise ValueError(f"class_weights needs one positive count per class; received {counts.tolist()}")

@@ -1,5 +1,6 @@
 """Train, validation and test parts, as the paper made them and as they should be made."""
 
+import warnings
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +12,7 @@ from drcls.data.resample import oversample
 PARTS = {2: ("train", "test"), 3: ("train", "validation", "test")}
 STRATEGIES = ("oversample_first", "random", "grouped", "official", "official_grouped")
 MAX_FOLDS = 20
+ORDERS = 20_000
 
 
 def split(manifest, fractions, seed, strategy):
@@ -234,9 +236,10 @@ def _split_groups(manifest, fractions, seed, names):
     that meet the fractions best first, more before fewer, until every part holds every class. Last come numbers
     so small that the fractions leave a part without a fold: every part is given one there. A share that is none of
     `MAX_FOLDS` folds is refused instead.
-    """
-    from sklearn.model_selection import StratifiedGroupKFold
 
+    No more folds are tried than the rarest class has images. Where so few miss the fractions by more than a
+    twentieth, more folds are dealt out in the order that shares every class best.
+    """
     groups = manifest.frame["group"].to_numpy()
     labels = manifest.labels
     ends = np.cumsum(fractions)
@@ -244,16 +247,20 @@ def _split_groups(manifest, fractions, seed, names):
     rounded = {n: np.round(ends * n) for n in range(len(names), most + 1)}
     full = {n for n, last in rounded.items() if _has_all_parts(last)}
     tried = rounded if _has_all_parts(np.round(ends * MAX_FOLDS)) else full
+    found = None
     for num_folds in sorted(tried, key=lambda n: (n not in full, _rounding(ends, n), -n)):
-        folds = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)
-        fold = np.empty(len(manifest), dtype=np.int64)
-        for number, (_, rows) in enumerate(folds.split(groups, labels, groups)):
-            fold[rows] = number
         last = _with_a_fold_each(rounded[num_folds], num_folds)
-        part = np.searchsorted(last, fold, side="right")
-        parts = {name: manifest.select(np.flatnonzero(part == i)) for i, name in enumerate(names)}
-        if all(part.counts().all() for part in parts.values()):
-            return parts
+        part = np.searchsorted(last, _folds(labels, groups, num_folds, seed), side="right")
+        if _counts(labels, part).all():
+            found = part
+            break
+    if found is None or np.abs(last / num_folds - ends).max().round(6) > 1 / MAX_FOLDS:
+        most = min(MAX_FOLDS, manifest.counts().max(initial=0), len(set(groups)))
+        dealt = _dealt(labels, groups, most, fractions, seed) if most >= len(fractions) else None
+        found = found if dealt is None else dealt
+    if found is not None:
+        _warn_of_other_shares(manifest, np.bincount(found), fractions)
+        return {name: manifest.select(np.flatnonzero(found == i)) for i, name in enumerate(names)}
     groups_of = manifest.frame.groupby("label")["group"].nunique()
     sizes = [
         f"{name} {count} in {groups_of.get(name, 0)}" for name, count in manifest.counts_by_class().items()
@@ -263,6 +270,61 @@ def _split_groups(manifest, fractions, seed, names):
         f"every class, which takes at least {len(fractions)} groups of each, and shares of a twentieth; add images or "
         f"leave a class out. Images in groups: {', '.join(sizes)}"
     )
+
+
+def _folds(labels, groups, num_folds, seed):
+    """Return the fold of every row, int (N,): no group in two, every class in all as far as it goes."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    fold = np.empty(len(labels), dtype=np.int64)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        folds = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)
+        for number, (_, rows) in enumerate(folds.split(groups, labels, groups)):
+            fold[rows] = number
+    return fold
+
+
+def _counts(labels, numbers):
+    """Return the images of each class that bear each number, int (numbers, C)."""
+    return np.stack(
+        [np.bincount(labels[numbers == i], minlength=labels.max() + 1) for i in np.unique(numbers)]
+    )
+
+
+def _warn_of_other_shares(manifest, sizes, fractions):
+    """Say so where rare classes or large groups kept the parts from the shares that were asked for."""
+    if np.abs(sizes / sizes.sum() - fractions).max() > 0.1:
+        warnings.warn(
+            f"{manifest.root}: the parts hold {sizes.tolist()} images, not shares of "
+            f"{np.round(fractions, 3).tolist()}: a class is too rare or a group too large for them "
+            f"({manifest.counts_by_class()})",
+            stacklevel=4,
+        )
+
+
+def _dealt(labels, groups, num_folds, fractions, seed):
+    """Return the part of every row, int (N,), or None where no order of the folds gives every part every class.
+
+    Of many orders the one is taken in which the shares of the classes, rare and common alike, are nearest to the
+    fractions.
+    """
+    fold = _folds(labels, groups, num_folds, seed)
+    counts = _counts(labels, fold).astype(np.int32)  # (folds, C)
+    ends = np.round(np.cumsum(fractions) * len(counts)).astype(int)
+    if not _has_all_parts(ends):
+        return None
+    rng = np.random.default_rng(seed)
+    orders = rng.permuted(np.tile(np.arange(len(counts)), (ORDERS, 1)), axis=1)  # (orders, folds)
+    running = np.cumsum(counts[orders], axis=1)[:, ends - 1]  # (orders, parts, C)
+    held = np.diff(running, axis=1, prepend=0)
+    missed = np.abs(held / counts.sum(axis=0) - fractions[:, np.newaxis]).max(axis=(1, 2))
+    missed[~held.all(axis=(1, 2))] = np.inf
+    best = missed.argmin()
+    if np.isinf(missed[best]):
+        return None
+    place = np.argsort(orders[best])
+    return np.searchsorted(ends, place[fold], side="right")
 
 
 def _has_all_parts(last):

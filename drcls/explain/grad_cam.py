@@ -18,6 +18,7 @@ from drcls.explain.scores import (
     check_model,
     divide_by_maximum,
 )
+from drcls.forward import check_batch_size
 
 
 def grad_cam(model, images, class_index=None, layer=None, batch_size=32, normalise=True):
@@ -63,7 +64,7 @@ class GradCAM:
         self.head = find_head(model)
         name = layer or getattr(self.head.operation, "explain_layer", None)
         self.layer = find_layer(model, name) if name else last_feature_map(model)
-        self._raw_maps = _compile(self._forward)
+        self._raw_maps = _compile(self._forward, model)
 
     @property
     def places(self):
@@ -73,6 +74,7 @@ class GradCAM:
 
     def __call__(self, images, class_index=None, batch_size=32, normalise=True):
         """Compute the heat maps; arguments and result as for `grad_cam`."""
+        check_batch_size(batch_size)
         images = check_images(images, self.model)
         class_index = check_class_index(class_index, len(images), self.model.output_shape[-1])
         dtype = self.model.inputs[0].dtype
@@ -112,7 +114,7 @@ def _score_of_class(scores, class_index):
     return ops.sum(scores * ops.one_hot(class_index, scores.shape[-1]))
 
 
-def _compile(forward):
+def _compile(forward, model):
     """Compile forward(images, watch) -> (features, scores) to (images, class_index) -> maps (N, h, w)."""
     compilers = {"tensorflow": _compile_tensorflow, "jax": _compile_jax, "torch": _compile_torch}
     backend = keras.backend.backend()
@@ -120,10 +122,10 @@ def _compile(forward):
         raise NotImplementedError(
             f"Grad-CAM needs one of the Keras backends {list(compilers)}; this is {backend!r}"
         )
-    return compilers[backend](forward)
+    return compilers[backend](forward, model)
 
 
-def _compile_tensorflow(forward):
+def _compile_tensorflow(forward, model):
     import tensorflow as tf
 
     @tf.function(reduce_retracing=True)
@@ -141,23 +143,27 @@ def _compile_tensorflow(forward):
     return raw_maps
 
 
-def _compile_jax(forward):
+def _compile_jax(forward, model):
     import jax
 
     @jax.jit
-    def raw_maps(images, class_index):
+    def raw_maps(values, images, class_index):
         def score_at(offset):
             features, scores = forward(images, lambda features: features + offset)
             return _score_of_class(scores, class_index), features
 
-        shape = jax.eval_shape(lambda: forward(images, lambda features: features)[0])
-        gradients, features = jax.grad(score_at, has_aux=True)(ops.zeros(shape.shape, shape.dtype))
+        with keras.StatelessScope(zip(model.variables, values, strict=True)):
+            shape = jax.eval_shape(lambda: forward(images, lambda features: features)[0])
+            gradients, features = jax.grad(score_at, has_aux=True)(ops.zeros(shape.shape, shape.dtype))
         return _weigh(features, gradients)
 
-    return raw_maps
+    # Weights are handed over at each call: what is compiled would keep those of the first.
+    return lambda images, class_index: raw_maps(
+        [variable.value for variable in model.variables], images, class_index
+    )
 
 
-def _compile_torch(forward):
+def _compile_torch(forward, model):
     import torch
 
     def raw_maps(images, class_index):

@@ -25,7 +25,8 @@ def overlay(image, heat_map, alpha=0.4, colour_map="viridis"):
     Raises:
         ValueError: on shapes that do not fit, values out of range or an unknown colour map.
     """
-    image, heat_map = np.asarray(image), np.asarray(heat_map)
+    # Of integers matplotlib would take 1 as the second of its 256 colours.
+    image, heat_map = np.asarray(image, "float64"), np.asarray(heat_map, "float64")
     if image.ndim != 3 or image.shape[-1] not in (1, 3, 4) or heat_map.shape != image.shape[:2]:
         raise ValueError(
             f"expected an image (H, W, 1), (H, W, 3) or (H, W, 4) and a heat map (H, W) of its size; received "
@@ -33,6 +34,8 @@ def overlay(image, heat_map, alpha=0.4, colour_map="viridis"):
         )
     if not (np.all(heat_map >= 0) and np.all(heat_map <= 1)):
         raise ValueError(f"a heat map lies in 0..1; received {heat_map.min()}..{heat_map.max()}")
+    if not (np.all(image >= 0) and np.all(image <= 255)):
+        raise ValueError(f"an image lies in 0..255; received {image.min()}..{image.max()}")
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha must lie in 0..1; received {alpha}")
     if colour_map not in matplotlib.colormaps:

@@ -109,8 +109,19 @@ def check_model(model):
         )
 
 
+def check_differentiable(model):
+    """Raise a ValueError where a model takes integers: no gradient passes through them."""
+    if not keras.backend.is_float_dtype(model.inputs[0].dtype):
+        raise ValueError(
+            f"this method needs gradients of the image; model {model.name!r} takes {model.inputs[0].dtype}. "
+            "grad_cam, lime and shap_partition explain it"
+        )
+
+
 def check_images(images, model):
     images = np.asarray(images)
+    if images.ndim and not len(images):
+        raise ValueError("no image to explain; expected one or more")
     expected = model.input_shape
     fits = images.ndim == 4 and all(
         size in (None, got) for size, got in zip(expected[1:], images.shape[1:], strict=True)

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from drcls.explain.scores import (
     blurred,
+    check_differentiable,
     check_images,
     numpy_seeded,
     positive_evidence,
@@ -18,6 +19,7 @@ from drcls.explain.scores import (
     score_function,
     score_model,
 )
+from drcls.forward import check_batch_size
 
 
 def shap_gradient(
@@ -50,6 +52,8 @@ def shap_gradient(
         )
     import shap
 
+    check_batch_size(batch_size)
+    check_differentiable(model)
     images = check_images(images, model).astype("float32")
     background = blurred(images) if background is None else check_images(background, model).astype("float32")
     index = predicted_classes(model, images, class_index)

@@ -10,7 +10,14 @@ from tqdm import tqdm
 
 from drcls.explain.head import find_head
 from drcls.explain.layer_graph import find_layer, is_graph, last_feature_map
-from drcls.explain.scores import check_images, positive_evidence, predicted_classes, score_model
+from drcls.explain.scores import (
+    check_differentiable,
+    check_images,
+    positive_evidence,
+    predicted_classes,
+    score_model,
+)
+from drcls.forward import check_batch_size
 
 
 def grad_cam_plus_plus(model, images, class_index=None, layer=None, batch_size=16, normalise=True):
@@ -91,6 +98,8 @@ def _in_batches(explain, model, images, class_index, batch_size, normalise, name
         raise NotImplementedError(
             f"tf-keras-vis needs the TensorFlow backend; this is {keras.backend.backend()!r}"
         )
+    check_batch_size(batch_size)
+    check_differentiable(model)
     images = check_images(images, model).astype("float32")
     index = predicted_classes(model, images, class_index)
     maps = np.zeros(images.shape[:3], "float32")

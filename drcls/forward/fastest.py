@@ -55,7 +55,8 @@ class ForwardPass:
             falls back to Keras.
 
     Raises:
-        ValueError: on another engine; with "onnx", on the first call, where the network cannot be converted.
+        ValueError: on another engine or a batch of no image; with "onnx", on the first call, where the network cannot
+            be converted.
         RuntimeError: with "onnx", where one of the other reasons above forbids it.
 
     Example:
@@ -72,6 +73,7 @@ class ForwardPass:
     def __init__(self, forward, model, what, batch_size=32, engine="auto"):
         if engine not in ENGINES:
             raise ValueError(f"engine {engine!r} received; expected one of {list(ENGINES)}")
+        check_batch_size(batch_size)
         if engine == "onnx" and (reason := _obstacle(model)):
             raise RuntimeError(
                 f"the {what} of model {model.name!r} cannot be computed by onnxruntime: {reason}"
@@ -142,6 +144,12 @@ class ForwardPass:
         return run, None
 
 
+def check_batch_size(batch_size):
+    """Raise a ValueError unless it is a whole number of images, 1 or more: slices by others lose images silently."""
+    if not isinstance(batch_size, int | np.integer) or batch_size < 1:
+        raise ValueError(f"batch_size must be a whole number of 1 or more; received {batch_size!r}")
+
+
 @dataclass(frozen=True)
 class _Conversion:
     """A model as it was when it was converted: the digest of its weights, and the function or why there is none."""
@@ -178,7 +186,13 @@ def _compile(forward, model):
     if backend == "jax":
         import jax
 
-        return jax.jit(forward), True
+        @jax.jit
+        def computed(values, images):
+            with keras.StatelessScope(zip(model.variables, values, strict=True)):
+                return forward(images)
+
+        # Weights are handed over at each call: what is compiled would keep those of the first.
+        return lambda images: computed([variable.value for variable in model.variables], images), True
     return forward, False
 
 

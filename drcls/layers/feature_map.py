@@ -48,6 +48,9 @@ class FeatureMapLayer(keras.layers.Layer):
         """Make the weights for maps of static shape (batch, height, width, channels), None where unknown."""
 
     def call(self, inputs, training=False):
+        # Keras casts no integers, and what a layer multiplies by would be cut down to them.
+        if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(inputs.dtype)):
+            inputs = ops.cast(inputs, self.compute_dtype)
         if self.data_format == "channels_last":
             return self.call_map(inputs, training)
         maps = self.call_map(ops.transpose(inputs, (0, 2, 3, 1)), training)

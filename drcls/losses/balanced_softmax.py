@@ -7,6 +7,7 @@ from keras import ops
 from drcls.losses.class_targets import (
     check_label_smoothing,
     class_targets,
+    log_probabilities,
     number_per_class,
     warn_of_a_softmax,
 )
@@ -91,14 +92,11 @@ class BalancedSoftmaxCrossentropy(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         warn_of_a_softmax(y_pred, self.from_logits)
-        # Half precision is computed in float32: the smallest float below is 0 in float16.
-        dtype = keras.backend.result_type(y_pred.dtype, "float32")
-        wide = ops.cast(y_pred, dtype)
-        y_true = class_targets(y_true, wide, len(self.class_counts), self.label_smoothing)
-        # A probability of 0 has no logarithm; the smallest float still has a gradient.
-        scores = wide if self.from_logits else ops.log(ops.maximum(wide, float(np.finfo("float32").tiny)))
+        # Logarithms of probabilities are scores up to a constant, which cancels.
+        scores = log_probabilities(y_pred, self.from_logits)  # (..., C)
+        y_true = class_targets(y_true, scores, len(self.class_counts), self.label_smoothing)
         log_shares = np.log(self.class_counts) - np.log(np.sum(self.class_counts))
-        adjusted = scores + ops.convert_to_tensor(self.tau * log_shares, dtype=dtype)  # (..., C)
+        adjusted = scores + ops.convert_to_tensor(self.tau * log_shares, dtype=scores.dtype)  # (..., C)
         loss = -ops.sum(y_true * ops.log_softmax(adjusted), axis=-1)  # (...)
         return ops.cast(loss, y_pred.dtype)
 

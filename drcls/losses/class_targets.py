@@ -2,24 +2,28 @@
 
 import warnings
 
+import keras
 import numpy as np
 from keras import ops
+
+TINY = float(np.finfo("float32").tiny)
 
 
 def number_per_class(values, name):
     """Return a list of float, one per class.
 
     Args:
-        values: Sequence of positive finite numbers in the order of the classes, or `{class: number}` with the
-            classes 0..C-1.
+        values: Sequence of positive finite numbers in the order of the classes, or `{class: number}` or a pandas
+            Series of it with the classes 0..C-1.
         name: What the values are called in an error.
 
     Raises:
         ValueError: If the values are not of that kind.
     """
-    in_order = values
-    if isinstance(values, dict) and sorted(values) == list(range(len(values))):
-        in_order = [values[label] for label in range(len(values))]
+    # A Series is read by its classes: `value_counts` sorts by frequency.
+    in_order = by_class = values.to_dict() if hasattr(values, "to_dict") else values
+    if isinstance(by_class, dict) and set(by_class) == set(range(len(by_class))):
+        in_order = [by_class[label] for label in range(len(by_class))]
     numbers = np.asarray(in_order)
     if (
         numbers.ndim != 1
@@ -54,9 +58,14 @@ def class_targets(y_true, y_pred, num_classes, label_smoothing):
         ValueError: If the shapes do not go together.
     """
     true_shape, shape = tuple(y_true.shape), tuple(y_pred.shape)
-    is_one_hot = len(true_shape) == len(shape) and true_shape[-1] == num_classes
+    # A width that is only known at run time is that of one-hot labels: integer labels come without the axis, or with 1.
+    is_one_hot = len(true_shape) == len(shape) and true_shape[-1] in (num_classes, None)
     is_label = len(true_shape) == len(shape) - 1 or (len(true_shape) == len(shape) and true_shape[-1] == 1)
-    if shape[-1] != num_classes or not (is_one_hot or is_label):
+    # Labels of another number of images would be repeated for all of them.
+    alike = all(
+        None in pair or pair[0] == pair[1] for pair in zip(true_shape[: len(shape) - 1], shape, strict=False)
+    )
+    if shape[-1] != num_classes or not alike or not (is_one_hot or is_label):
         raise ValueError(
             f"y_pred must have one column for each of the {num_classes} classes, and y_true as many or integer "
             f"labels. Received: y_true.shape={true_shape}, y_pred.shape={shape}"
@@ -68,6 +77,21 @@ def class_targets(y_true, y_pred, num_classes, label_smoothing):
     if label_smoothing:
         y_true = (1 - label_smoothing) * y_true + label_smoothing / num_classes
     return y_true
+
+
+def log_probabilities(y_pred, from_logits):
+    """Return the logarithm of each class's probability, in float32 or wider.
+
+    A probability of 0 has no logarithm. It is bounded by the smallest float, not by Keras' 1e-7: below a bound a
+    probability has no gradient, and the surest mistakes would never be learned from.
+
+    Args:
+        y_pred: Float tensor (..., C): probabilities in 0..1, or any values when `from_logits`.
+        from_logits: Whether they are scores before the softmax.
+    """
+    # Half precision is computed in float32: the smallest float is 0 in float16.
+    wide = ops.cast(y_pred, keras.backend.result_type(y_pred.dtype, "float32"))
+    return ops.log_softmax(wide) if from_logits else ops.log(ops.maximum(wide, TINY))
 
 
 def warn_of_a_softmax(y_pred, from_logits):

@@ -6,6 +6,7 @@ from keras import ops
 from drcls.losses.class_targets import (
     check_label_smoothing,
     class_targets,
+    log_probabilities,
     number_per_class,
     warn_of_a_softmax,
 )
@@ -23,7 +24,8 @@ class FocalCrossentropy(keras.losses.Loss):
     In the paper alpha is one number for all classes, a constant factor on the loss: an optimizer that divides
     by the size of the gradient, such as Adam, takes it out again. An alpha for each class weighs them.
 
-    The loss is `keras.losses.categorical_focal_crossentropy`, which takes one-hot labels alone.
+    It is `keras.losses.categorical_focal_crossentropy` for labels of both kinds, without Keras' bound of 1e-7, below
+    which a probability has no gradient.
 
     Args:
         alpha: Positive number, or one for each class as a sequence or `{class: number}`. The paper compares
@@ -85,11 +87,13 @@ class FocalCrossentropy(keras.losses.Loss):
     def call(self, y_true, y_pred):
         warn_of_a_softmax(y_pred, self.from_logits)
         num_classes = y_pred.shape[-1] if isinstance(self.alpha, float) else len(self.alpha)
-        y_true = class_targets(y_true, y_pred, num_classes, self.label_smoothing)
-        alpha = ops.convert_to_tensor(self.alpha, dtype=y_pred.dtype)
-        return keras.losses.categorical_focal_crossentropy(
-            y_true, y_pred, alpha=alpha, gamma=self.gamma, from_logits=self.from_logits
-        )
+        logarithms = log_probabilities(y_pred, self.from_logits)  # (..., C)
+        y_true = class_targets(y_true, logarithms, num_classes, self.label_smoothing)
+        alpha = ops.convert_to_tensor(self.alpha, dtype=logarithms.dtype)
+        # A power of 0 has no gradient for every gamma.
+        missing = ops.maximum(1 - ops.exp(logarithms), keras.config.epsilon())
+        loss = -ops.sum(alpha * y_true * missing**self.gamma * logarithms, axis=-1)  # (...), Eq. 4
+        return ops.cast(loss, y_pred.dtype)
 
     def get_config(self):
         return {

@@ -6,6 +6,7 @@ from keras import ops
 from drcls.losses.class_targets import (
     check_label_smoothing,
     class_targets,
+    log_probabilities,
     number_per_class,
     warn_of_a_softmax,
 )
@@ -75,14 +76,11 @@ class WeightedCategoricalCrossentropy(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         warn_of_a_softmax(y_pred, self.from_logits)
-        y_true = class_targets(y_true, y_pred, len(self.class_weights), self.label_smoothing)
-        if self.from_logits:
-            log_probabilities = ops.log_softmax(y_pred)
-        else:
-            # Bounded as in Keras: one sure mistake would otherwise cost infinity.
-            log_probabilities = ops.log(ops.maximum(y_pred, keras.config.epsilon()))
-        class_weights = ops.convert_to_tensor(self.class_weights, dtype=y_pred.dtype)  # (C,)
-        return -ops.sum(class_weights * y_true * log_probabilities, axis=-1)  # (...), Eq. 18
+        logarithms = log_probabilities(y_pred, self.from_logits)  # (..., C)
+        y_true = class_targets(y_true, logarithms, len(self.class_weights), self.label_smoothing)
+        class_weights = ops.convert_to_tensor(self.class_weights, dtype=logarithms.dtype)  # (C,)
+        loss = -ops.sum(class_weights * y_true * logarithms, axis=-1)  # (...), Eq. 18
+        return ops.cast(loss, y_pred.dtype)
 
     def get_config(self):
         return {

@@ -33,7 +33,7 @@ def classification_metrics(y_true, probabilities, class_names):
     class_names = list(class_names)
     if len(set(class_names)) != len(class_names) or len(class_names) < 2:
         raise ValueError(f"class_names must hold two or more different names, received {class_names}")
-    probabilities = _as_probabilities(probabilities)
+    probabilities = as_probabilities(probabilities)
     if probabilities.shape[1] != len(class_names):
         raise ValueError(
             f"probabilities must have one column for each of the {len(class_names)} classes, "
@@ -89,7 +89,7 @@ def expected_calibration_error(probabilities, y_true, num_bins=15):
     """
     if num_bins < 1:
         raise ValueError(f"num_bins must be 1 or more, received {num_bins}")
-    probabilities = _as_probabilities(probabilities)
+    probabilities = as_probabilities(probabilities)
     y_true = measures.as_classes("y_true", y_true, probabilities.shape[1])
     if len(y_true) != len(probabilities):
         raise ValueError(f"y_true must have {len(probabilities)} labels, received {len(y_true)}")
@@ -112,7 +112,7 @@ def _auroc(y_true, probabilities):
     return areas
 
 
-def _as_probabilities(values):
+def as_probabilities(values):
     """Return values as float64 (N, C), or raise a ValueError that shows a row that is no distribution."""
     probabilities = np.asarray(values, "float64")
     if probabilities.ndim != 2 or probabilities.size == 0:

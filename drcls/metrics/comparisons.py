@@ -103,7 +103,10 @@ def two_way_anova(table):
     of_rows = table.mean(axis=1, keepdims=True) - table.mean()
     residual = table - table.mean(axis=1, keepdims=True) - table.mean(axis=0, keepdims=True) + table.mean()
     degrees = rows - 1, (rows - 1) * (columns - 1)
-    between, within = columns * np.sum(of_rows**2) / degrees[0], np.sum(residual**2) / degrees[1]
+    # What rounding leaves of sums that are zero.
+    noise = table.size * (4 * np.finfo("float64").eps * np.abs(table).max()) ** 2
+    sums = columns * np.sum(of_rows**2), np.sum(residual**2)
+    between, within = (0.0 if total <= noise else total / df for total, df in zip(sums, degrees, strict=True))
     statistic = float(between / within) if within else float("inf") if between else 0.0
     return {"f": statistic, "df": degrees, "p_value": float(f_distribution.sf(statistic, *degrees))}
 

@@ -139,7 +139,9 @@ def present(confusion):
 
 
 def _hits(confusion):
-    return np.diagonal(confusion, axis1=-2, axis2=-1)
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
+    # NumPy sums small integers as int64, but would double them in their own width.
+    return hits.astype(np.int64) if hits.dtype.kind in "biu" else hits
 
 
 def _divide(numerator, denominator):

@@ -46,9 +46,14 @@ def choose_cut_points(labels, expected, num_classes):
         if no other place is better.
 
     Raises:
-        ValueError: where there are no images, or all have one label: every cut is then as good.
+        ValueError: where there are no images, or all have one label: every cut is then as good; where an expected
+            grade is not finite.
     """
     labels, expected = np.asarray(labels), np.asarray(expected, dtype="float64")
+    if not np.isfinite(expected).all():
+        raise ValueError(
+            f"expected grades must be finite; received {expected[~np.isfinite(expected)][:5].tolist()}"
+        )
     if len(np.unique(labels)) < 2:
         raise ValueError(
             f"cut points are chosen on images of at least two grades; received {sorted(set(labels.tolist()))}"

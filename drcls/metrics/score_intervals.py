@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from drcls.metrics.classification import as_probabilities
 from drcls.metrics.confusion import as_classes
 
 _CHUNK = 100
@@ -27,11 +28,17 @@ def score_bootstrap_intervals(y_true, probabilities, groups, num_resamples=1000,
         in which it does not exist are left out. All are NaN where the images are of one group.
 
     Raises:
-        ValueError: where labels are out of range.
+        ValueError: where labels are out of range, rows are no probabilities, or there are not as many of each as of
+            groups.
     """
-    probabilities = np.asarray(probabilities, "float64")
+    probabilities = as_probabilities(probabilities)
     num_classes = probabilities.shape[1]
     y_true = as_classes("y_true", y_true, num_classes)
+    if not len(y_true) == len(probabilities) == len(groups):
+        raise ValueError(
+            f"expected as many labels, probabilities and groups; received {len(y_true)}, {len(probabilities)} and "
+            f"{len(groups)}"
+        )
     ids, group_index = np.unique(np.asarray(groups), return_inverse=True)
     if len(ids) < 2:
         return _no_intervals(num_classes)

@@ -19,9 +19,11 @@ def choose_threshold(positive, scores):
         scores; of several as good ones it is the one nearest to 0.5.
 
     Raises:
-        ValueError: where all images are positive, or none is.
+        ValueError: where all images are positive, or none is, or a score is not finite.
     """
     positive, scores = np.asarray(positive, dtype=bool), np.asarray(scores, dtype="float64")
+    if not np.isfinite(scores).all():
+        raise ValueError(f"scores must be finite; received {scores[~np.isfinite(scores)][:5].tolist()}")
     if positive.all() or not positive.any():
         raise ValueError(
             f"a threshold is chosen on images of both kinds; received {int(positive.sum())} positive of {len(positive)}"

@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from drcls.data.cache import check_room
-from drcls.forward import ForwardPass
+from drcls.forward import ForwardPass, check_batch_size
 
 
 def build_embedding_model(backbone):
@@ -68,8 +68,9 @@ def embed(backbone, images, batch_size=32, forward=None, engine="auto"):
         float32 (N, C), the average over the feature map.
 
     Raises:
-        ValueError: where an embedding is not finite.
+        ValueError: where an embedding is not finite, or a batch has no image.
     """
+    check_batch_size(batch_size)
     features = np.empty((len(images), backbone.output_shape[-1]), dtype=np.float32)
     _fill(features, 0, backbone, images, batch_size, forward, engine)
     return features
@@ -93,9 +94,10 @@ def cached_embeddings(cache, backbone, name, batch_size=32, forward=None, engine
         float32 (N, C), memory-mapped, in the order of the manifest; `cache.rows(part)` are a part's rows.
 
     Raises:
-        ValueError: where an embedding is not finite, or the file is damaged.
+        ValueError: where an embedding is not finite, a batch has no image, or the file is damaged.
         OSError: where the disk has no room.
     """
+    check_batch_size(batch_size)
     folder = cache.path.parent.parent / "embeddings"
     path = folder / f"{name}-{_fingerprint(cache, backbone)}.npy"
     shape = (len(cache.images), backbone.output_shape[-1])

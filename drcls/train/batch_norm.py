@@ -1,8 +1,12 @@
 """Batch-norm statistics that belong to the weights they are used with."""
 
+import contextlib
+
 import keras
 import numpy as np
 from keras import ops
+
+MARK = 2.0**100  # far above every mean of features
 
 
 class BatchNormReestimation:
@@ -11,7 +15,8 @@ class BatchNormReestimation:
     The moving averages of batch normalisation lag behind weights that move fast or train briefly: with Keras'
     momentum of 0.99, 0.99^120 = 30 % of the initial values are left after 120 steps. Inference then uses statistics
     of another network. Here every batch counts nearly alike and the initial values not at all: the layers average
-    with momentum m = 1 - 1/n over n batches, and what is left of the initial value, m^n, is divided out.
+    with momentum m = 1 - 1/n over n batches, and what is left of the initial value, m^n, is divided out (m^(kn) for a
+    layer that the network calls k times).
 
     Args:
         model: built keras.Model. Frozen layers keep their statistics, as they do in `fit`.
@@ -46,30 +51,56 @@ class BatchNormReestimation:
         if self.layers:
             self._training_pass = _TrainingPass(model)
             self._training_pass.compile(jit_compile=keras.backend.backend() == "jax")
+        self._num_calls = None
 
     def __call__(self):
         """Run one pass over the batches; return the number of layers whose statistics it changed, int."""
         if not self.layers:
             return 0
-        momentum = 1 - 1 / len(self.batches)
+        if self._num_calls is None:
+            self._num_calls = self._count_calls()
         before = [_statistics(layer) for layer in self.layers]
+        momentum = 1 - 1 / len(self.batches)
+        # The first call compiles the momentum in; it stays the same for every later call.
+        with self._averaging(momentum):
+            for index in range(len(self.batches)):
+                self._training_pass.predict_on_batch(self._images(index))
+        for layer, old, calls in zip(self.layers, before, self._num_calls, strict=True):
+            if calls:
+                _forget(layer, old, share_left=momentum ** (calls * len(self.batches)))
+        return sum(calls > 0 for calls in self._num_calls)
+
+    def _images(self, index):
+        batch = self.batches[index]
+        return batch[0] if isinstance(batch, tuple) else batch
+
+    def _count_calls(self):
+        """Return how often one pass calls each layer: with a momentum of 1/2 each call halves a large value."""
+        before = [_statistics(layer) for layer in self.layers]
+        with self._averaging(0.5):
+            for layer in self.layers:
+                layer.moving_mean.assign(ops.full(layer.moving_mean.shape, MARK))
+            self._training_pass.network(ops.convert_to_tensor(self._images(0)[:2]), training=True)
+        left = [_statistics(layer)[0].flat[0] for layer in self.layers]
+        for layer, (mean, variance) in zip(self.layers, before, strict=True):
+            layer.moving_mean.assign(mean)
+            layer.moving_variance.assign(variance)
+        return [round(np.log2(MARK / value)) for value in left]
+
+    @contextlib.contextmanager
+    def _averaging(self, momentum):
+        """Let all layers average with one momentum, and leave nothing changed but their statistics."""
         others = [(variable, ops.convert_to_numpy(variable)) for variable in self._other_states()]
         own = [layer.momentum for layer in self.layers]
         try:
-            # The first call compiles the momentum in; it stays the same for every later call.
             for layer in self.layers:
                 layer.momentum = momentum
-            for index in range(len(self.batches)):
-                batch = self.batches[index]
-                self._training_pass.predict_on_batch(batch[0] if isinstance(batch, tuple) else batch)
+            yield
         finally:
             for layer, value in zip(self.layers, own, strict=True):
                 layer.momentum = value
             for variable, value in others:
                 variable.assign(value)
-        share_left = momentum ** len(self.batches)
-        changed = [_forget(layer, old, share_left) for layer, old in zip(self.layers, before, strict=True)]
-        return sum(changed)
 
     def _other_states(self):
         """Return what a pass in training mode moves besides the statistics: counted steps and random states."""
@@ -94,12 +125,8 @@ def _statistics(layer):
 
 
 def _forget(layer, initial, share_left):
-    """Divide the initial values out of a layer's averages; return whether the pass had changed them."""
-    averaged = _statistics(layer)
-    if all(np.array_equal(a, b) for a, b in zip(averaged, initial, strict=True)):
-        return False
+    """Divide the initial values out of a layer's averages."""
     for variable, value, first in zip(
-        (layer.moving_mean, layer.moving_variance), averaged, initial, strict=True
+        (layer.moving_mean, layer.moving_variance), _statistics(layer), initial, strict=True
     ):
         variable.assign((value - share_left * first) / (1 - share_left))
-    return True

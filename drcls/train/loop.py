@@ -100,8 +100,13 @@ def cosine_decay_with_warmup(peak, steps, warmup_share):
     Args:
         peak: float, the largest learning rate.
         steps: int, optimizer steps of the entire training.
-        warmup_share: float in 0..1, share of the steps that go up.
+        warmup_share: float of 0 or more and below 1, share of the steps that go up.
+
+    Raises:
+        ValueError: on another share.
     """
+    if not 0 <= warmup_share < 1:
+        raise ValueError(f"warmup_share must be 0 or more and below 1; received {warmup_share}")
     warmup = int(warmup_share * steps)
     return keras.optimizers.schedules.CosineDecay(
         peak / 10, steps - warmup, warmup_target=peak, warmup_steps=warmup

@@ -1,6 +1,7 @@
 """The guard: held-out test rows that reach fit stop it, whatever stands behind it."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -35,3 +36,15 @@ def test_a_fold_of_a_cross_validation_is_stopped_too():
 
 def test_a_strided_view_is_held_out_like_its_copy():
     assert row_fingerprints(TRAIN[::2]) == row_fingerprints(TRAIN[::2].copy())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda x: x.astype("float64"), lambda x: x.tolist(), pd.DataFrame, lambda x: np.asfortranarray(x)],
+)
+def test_rows_are_held_out_in_every_form(change):
+    with pytest.raises(ValueError, match="3 of the 40 rows"):
+        HoldoutGuard(row_fingerprints(change(TRAIN[:3]))).fit(TRAIN)
+    with pytest.raises(ValueError, match="3 of the 40 rows"):
+        HoldoutGuard(row_fingerprints(TRAIN[:3])).fit(change(TRAIN))
+    assert row_fingerprints([[0.0, 1.0]]) == row_fingerprints([[-0.0, 1.0]])

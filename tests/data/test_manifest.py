@@ -202,3 +202,14 @@ def test_whether_classes_are_ordered_is_said_and_never_guessed(folder):
     file.write_text(json.dumps({key: value for key, value in described.items() if key != "ordered"}))
     with pytest.raises(ValueError, match="dataset.json must say under 'ordered'.*add true or false"):
         _ = load_manifest(folder).ordered
+
+
+def test_a_mask_of_rows_keeps_those_rows(folder):
+    manifest = load_manifest(folder)
+    mask = manifest.labels == 1
+    kept = manifest.select(mask)
+    assert kept.frame["path"].tolist() == manifest.frame["path"][mask].tolist()
+    assert manifest.select([]).frame.empty
+    for rows in ([0.9], mask[1:], [[0, 1]], ["0"]):
+        with pytest.raises(ValueError, match=rf"integer positions \(n,\) or bool \({len(manifest)},\)"):
+            manifest.select(rows)

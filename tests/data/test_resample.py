@@ -1,6 +1,7 @@
 """Resampling and class weights."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -99,6 +100,16 @@ def test_a_share_that_leaves_a_class_empty_is_refused():
 def test_weighted_classes_have_equal_shares_that_sum_to_the_number_of_images(counts):
     shares = class_weights(counts) * counts
     np.testing.assert_allclose(shares, sum(counts) / len(counts))
+
+
+def test_class_weights_read_a_series_and_a_dict_by_class():
+    counts = pd.Series([1] * 5 + [0] * 2 + [2] * 3).value_counts()
+    assert counts.tolist() == [5, 3, 2]
+    expected = class_weights([2, 5, 3])
+    assert class_weights(counts) == pytest.approx(expected)
+    assert class_weights({0: 2, 1: 5, 2: 3}) == pytest.approx(expected)
+    with pytest.raises(ValueError, match="the classes 0..C-1; received"):
+        class_weights({"a": 2, "b": 5})
 
 
 def test_class_weights_by_hand():

@@ -453,3 +453,24 @@ def test_the_distributed_split_of_the_real_brain_archive(sources, tmp_path):
     assert (parts["train"].counts() + parts["validation"].counts()).tolist() == [1240, 1046, 319, 1223]
     for seen, unseen in (("train", "test"), ("validation", "test"), ("train", "validation")):
         assert audit_leakage(parts[seen], parts[unseen])["group"] == 0
+
+
+@pytest.mark.parametrize("rare", [[3], [4], [5], [3, 4]])
+def test_a_rare_class_does_not_keep_the_others_from_their_shares(rare):
+    manifest = table({"a": 600} | {f"rare {i}": count for i, count in enumerate(rare)})
+    for fractions in (PAPER, (0.7, 0.1, 0.2)):
+        parts = split(manifest, fractions, 0, "grouped")
+        assert sum(len(part) for part in parts.values()) == len(manifest)
+        assert all(part.counts().all() for part in parts.values())
+        shares = [part.counts()[0] / 600 for part in parts.values()]
+        assert shares == pytest.approx(fractions, abs=0.05)
+
+
+def test_shares_that_a_group_is_too_large_for_are_warned_of():
+    manifest = table({"a": 60, "b": 60})
+    manifest.frame["group"] = np.where(np.arange(120) % 60 < 40, "large", manifest.frame["group"])
+    with pytest.warns(
+        UserWarning, match=r"nowhere: the parts hold .* images, not shares of \[0.1, 0.1, 0.8\]"
+    ):
+        parts = split(manifest, (0.1, 0.1, 0.8), 0, "grouped")
+    assert max(map(len, parts.values())) >= 80

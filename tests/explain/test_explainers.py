@@ -1,5 +1,7 @@
 """LIME, SHAP and the methods of tf-keras-vis: one shape, closed forms, and an untouched model."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -89,6 +91,23 @@ def test_bad_input_is_named(method, trained, images):
     broken[0, 0, 0, 0] = np.nan
     with pytest.raises(ValueError, match="NaN"):
         explain(trained, broken)
+    with pytest.raises(ValueError, match="no image to explain"):
+        explain(trained, images[:0])
+    if "batch_size" in inspect.signature(explain).parameters:
+        with pytest.raises(ValueError, match="whole number of 1 or more; received -1"):
+            explain(trained, images[:1], batch_size=-1)
+
+
+@pytest.mark.parametrize("method", ["saliency", "shap_gradient", "grad_cam_plus_plus", "score_cam"])
+def test_a_model_of_integers_is_refused_where_its_image_needs_a_gradient(method):
+    inputs = keras.Input((12, 12, 3), dtype="uint8")
+    maps = keras.layers.Conv2D(2, 3)(keras.layers.Rescaling(1 / 255)(inputs))
+    outputs = keras.layers.Dense(2, activation="softmax")(keras.layers.GlobalAveragePooling2D()(maps))
+    model = keras.Model(inputs, outputs, name="bytes")
+    pictures = np.zeros((1, 12, 12, 3), "uint8")
+    with pytest.raises(ValueError, match="model 'bytes' takes uint8"):
+        METHODS[method](model, pictures)
+    assert METHODS["grad_cam"](model, pictures).shape == (1, 12, 12)
 
 
 @pytest.mark.parametrize("method", METHODS)

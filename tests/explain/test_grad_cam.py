@@ -105,7 +105,6 @@ def test_range_type_and_shape(trained, images):
     assert heat_maps.dtype == np.float32 and heat_maps.shape == (7, 32, 32)
     assert heat_maps.min() >= 0
     assert set(heat_maps.max(axis=(1, 2))) <= {0.0, 1.0} and heat_maps.max() == 1
-    assert grad_cam(trained, images[:0]).shape == (0, 32, 32)
 
 
 def test_no_class_means_the_predicted_class(trained, images):
@@ -239,12 +238,20 @@ def test_mixed_precision_model(images):
 
 IN_A_NEW_PROCESS = """
 import sys, keras, numpy as np, drcls.layers.class_probabilities
-from drcls.explain import grad_cam
+from drcls.explain import GradCAM, grad_cam
+from drcls.explain.scores import score_function
 model = keras.models.load_model(sys.argv[1])
 assert keras.backend.backend() == sys.argv[3]
 images = np.load(sys.argv[2])
 chosen = grad_cam(model, images, [0, 1, 2, 0, 1, 2, 0], "conv_1")
 np.save(sys.argv[4], np.stack([grad_cam(model, images), chosen]))
+explainer, scores = GradCAM(model), score_function(model)
+before = explainer(images), scores(images)
+model.set_weights([weight[..., ::-1] if weight.ndim else weight for weight in model.get_weights()])
+after = explainer(images), scores(images)
+for old, new, anew in zip(before, after, (grad_cam(model, images), score_function(model)(images))):
+    np.testing.assert_allclose(new, anew, atol=1e-5)
+    assert np.abs(new - old).max() > 0.01
 """
 
 
@@ -288,6 +295,10 @@ def test_reloaded_in_a_new_process_on_every_backend(nested, images, tmp_path, ba
         ({"class_index": -1}, "0..2; received -1"),
         ({"class_index": [0, 1]}, r"each of the 1 images; received int64 of shape \(2,\)"),
         ({"class_index": 0.5}, "received float64"),
+        ({"batch_size": 0}, "batch_size must be a whole number of 1 or more; received 0"),
+        ({"batch_size": -1}, "received -1"),
+        ({"batch_size": 2.5}, r"received 2\.5"),
+        ({"images": np.zeros((0, 32, 32, 3))}, "no image to explain"),
         ({"layer": "conv_9"}, r"'conv_9' of model 'small' is unknown.*'relu_1', 'conv_2'"),
         ({"layer": "pooling"}, "'pooling' of model 'small' has no 4-D output"),
     ],

@@ -57,3 +57,17 @@ def test_grey_and_four_channels_are_shown_as_colour(channels):
     image = np.random.default_rng(1).integers(0, 256, (5, 7, channels)).astype("uint8")
     shown = np.broadcast_to(image[..., :3], (5, 7, 3))
     np.testing.assert_array_equal(overlay(image, HEAT), overlay(shown, HEAT))
+
+
+@pytest.mark.parametrize("dtype", [int, bool, "uint8"])
+def test_a_map_of_zeros_and_ones_is_the_same_in_every_dtype(dtype):
+    image, heat_map = np.full((2, 2, 3), 100, "uint8"), np.array([[1, 0], [0, 1]])
+    np.testing.assert_array_equal(
+        overlay(image, heat_map.astype(dtype)), overlay(image, heat_map.astype("float32"))
+    )
+
+
+@pytest.mark.parametrize("value", [300.0, -100.0, np.nan])
+def test_an_image_out_of_range_is_refused(value):
+    with pytest.raises(ValueError, match="an image lies in 0..255"):
+        overlay(np.full((2, 2, 3), value), np.zeros((2, 2)))

@@ -193,3 +193,15 @@ def test_a_wrong_rank_or_unknown_channels_are_refused(layer_class):
 def test_bad_arguments_are_refused(layer_class, bad, message):
     with pytest.raises(ValueError, match=message):
         layer_class(**LAYERS[layer_class] | bad)
+
+
+@each_layer_on_maps
+@pytest.mark.parametrize("training", [False, True])
+def test_integers_are_computed_as_the_floats_they_are(layer_class, training):
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 6, 10, 8)).astype("uint8")
+    results = []
+    for images in (pixels, pixels.astype("float32")):
+        layer = with_random_weights(layer_class(**LAYERS[layer_class]), pixels.shape)
+        results.append(layer(ops.convert_to_tensor(images), training=training))
+    assert {keras.backend.standardize_dtype(result.dtype) for result in results} == {"float32"}
+    np.testing.assert_allclose(*map(ops.convert_to_numpy, results), rtol=1e-5)

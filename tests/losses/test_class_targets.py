@@ -4,6 +4,7 @@ import warnings
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -124,3 +125,42 @@ def test_config_round_trip(loss_class, numbers):
     restored = keras.losses.deserialize(keras.losses.serialize(loss))
     assert isinstance(restored, loss_class)
     assert restored.get_config() == config
+
+
+@pytest.mark.parametrize("loss_class", LOSSES)
+def test_a_series_is_read_by_its_classes(loss_class):
+    counts = pd.Series([1] * 5 + [0] * 2 + [2] * 3).value_counts()
+    by_class, by_place = loss_class(counts), loss_class([2, 5, 3])
+    assert {**by_class.get_config(), "name": ""} == {**by_place.get_config(), "name": ""}
+    with pytest.raises(ValueError, match="with classes 0..C-1"):
+        loss_class(pd.Series({"a": 2, "b": 5}))
+
+
+@pytest.mark.parametrize("loss_class", LOSSES)
+@pytest.mark.parametrize("true_shape, pred_shape", [((1,), (4, 3)), ((1, 3), (4, 3)), ((4, 1), (4, 2, 3))])
+def test_labels_of_another_number_of_images_are_refused(loss_class, true_shape, pred_shape):
+    with pytest.raises(ValueError, match="Received: y_true.shape="):
+        loss_class(NUMBERS)(np.zeros(true_shape), np.full(pred_shape, 1 / 3))
+
+
+@pytest.mark.parametrize("loss_class", LOSSES)
+def test_one_hot_labels_of_a_width_known_at_run_time_train(loss_class):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("tf.data")
+    import tensorflow as tf
+
+    rows = tf.data.Dataset.from_tensor_slices((np.ones((4, 2), "float32"), np.eye(3)[[0, 1, 2, 1]])).batch(2)
+    unknown = rows.map(
+        lambda x, y: (x, tf.ensure_shape(tf.py_function(lambda z: z, [y], tf.float64), (None, None)))
+    )
+    assert unknown.element_spec[1].shape.as_list() == [None, None]
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, activation="softmax")])
+    model.compile("sgd", loss_class(NUMBERS))
+    same = keras.models.clone_model(model)
+    same.set_weights(model.get_weights())
+    same.compile("sgd", loss_class(NUMBERS))
+    losses = [
+        network.fit(data, shuffle=False, verbose=0).history["loss"]
+        for network, data in ((model, unknown), (same, rows))
+    ]
+    np.testing.assert_allclose(*losses, rtol=1e-5)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from keras import ops
 from sklearn.metrics import log_loss
 
-from drcls.losses import WeightedCategoricalCrossentropy
+from drcls.losses import BalancedSoftmaxCrossentropy, FocalCrossentropy, WeightedCategoricalCrossentropy
 
 Y_TRUE = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
 Y_PRED = np.array([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25]])
@@ -71,7 +71,31 @@ def test_unit_weights_are_keras_own_crossentropy(from_logits):
 def test_sure_answers_stay_finite():
     sure = np.array([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
     losses = WeightedCategoricalCrossentropy([1, 1, 2], reduction="none")(Y_TRUE, sure)
-    np.testing.assert_allclose(losses, [0, -2 * np.log(1e-7)], rtol=1e-5)
+    np.testing.assert_allclose(losses, [0, -2 * np.log(np.finfo("float32").tiny)], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        WeightedCategoricalCrossentropy([1, 1, 1]),
+        BalancedSoftmaxCrossentropy([1, 1, 1]),
+        FocalCrossentropy(alpha=1.0, gamma=0.0),
+    ],
+    ids=lambda loss: loss.name,
+)
+@pytest.mark.parametrize("from_logits", [False, True])
+def test_the_surest_mistakes_are_learned_from(loss, from_logits):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("a gradient of TensorFlow")
+    import tensorflow as tf
+
+    loss = type(loss).from_config(loss.get_config() | {"from_logits": from_logits})
+    scores = tf.constant([[40.0, 0.0, 0.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(scores)
+        value = loss(np.array([1]), scores if from_logits else tf.exp(tf.nn.log_softmax(scores)))
+    assert float(value) == pytest.approx(40, rel=1e-5)
+    np.testing.assert_allclose(tape.gradient(value, scores), [[1, -1, 0]], atol=1e-4)
 
 
 def test_a_nan_prediction_gives_a_nan_loss():

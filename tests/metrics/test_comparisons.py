@@ -115,3 +115,8 @@ def test_without_any_difference_nothing_is_found():
 def test_what_is_no_table_of_treatments_is_refused(table):
     with pytest.raises(ValueError, match="both 2 or more, no value missing"):
         two_way_anova(table)
+
+
+@pytest.mark.parametrize("table", [[[0.7] * 3] * 2, [[0.7, 0.81, 0.93]] * 3, [[1e-9, 3e-9]] * 2])
+def test_rounding_is_no_difference_between_rows(table):
+    assert two_way_anova(table)["f"] == 0 and two_way_anova(table)["p_value"] == 1

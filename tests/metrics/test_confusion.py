@@ -132,3 +132,13 @@ def test_a_stack_of_matrices_is_measured_one_by_one(measure):
 def test_bad_labels_are_named(y_true, y_pred, message):
     with pytest.raises(ValueError, match=message):
         measures.confusion_matrix(y_true, y_pred, num_classes=3)
+
+
+@pytest.mark.parametrize(
+    "measure", [measures.f1, measures.ovr_accuracy, measures.recall, measures.specificity]
+)
+def test_small_integers_are_not_multiplied_in_their_own_width(measure):
+    confusion = np.array([[200, 3], [5, 30]])
+    np.testing.assert_allclose(measure(confusion.astype("uint8")), measure(confusion))
+    half = confusion // 2
+    np.testing.assert_allclose(measure(half.astype("int8")), measure(half))

@@ -41,3 +41,8 @@ def test_never_worse_than_rounding_and_ascending(seed, num_classes):
 def test_one_grade_alone_is_refused():
     with pytest.raises(ValueError, match=r"at least two grades; received \[3\]"):
         choose_cut_points([3, 3], [2.9, 3.1], 5)
+
+
+def test_expected_grades_that_are_no_numbers_are_refused():
+    with pytest.raises(ValueError, match=r"finite; received \[nan\]"):
+        choose_cut_points([0, 1], [0.5, np.nan], 2)

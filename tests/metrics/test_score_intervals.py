@@ -62,3 +62,12 @@ def test_one_group_has_no_intervals():
     assert list(intervals) == list(expected)
     for name, limits in intervals.items():
         assert limits.shape == expected[name].shape and np.isnan(limits).all()
+
+
+def test_what_is_no_probability_is_refused():
+    labels, probabilities = np.array([0, 1, 0, 1]), np.full((4, 2), 0.5)
+    for wrong in (probabilities * 8, probabilities * np.nan):
+        with pytest.raises(ValueError, match="rows that sum to 1"):
+            score_bootstrap_intervals(labels, wrong, range(4))
+    with pytest.raises(ValueError, match="received 4, 4 and 3"):
+        score_bootstrap_intervals(labels, probabilities, range(3))

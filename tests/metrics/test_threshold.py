@@ -38,3 +38,8 @@ def test_sensitivity_and_specificity_by_hand():
 
 def test_what_does_not_exist_is_none():
     assert sensitivity_and_specificity([False], [0.4], 0.5)["sensitivity"]["value"] is None
+
+
+def test_scores_that_are_no_numbers_are_refused():
+    with pytest.raises(ValueError, match=r"finite; received \[nan\]"):
+        choose_threshold([True, False], [0.5, np.nan])

@@ -60,6 +60,12 @@ def test_an_embedding_is_the_average_over_the_feature_map(cache):
     model = backbone()
     expected = np.asarray(model(cache.images[:30].astype("float32"))).mean(axis=(1, 2))
     np.testing.assert_allclose(embed(model, cache.images, batch_size=7), expected, atol=1e-4)
+    for compute in (
+        lambda: embed(model, cache.images, -1),
+        lambda: cached_embeddings(cache, model, "net", 0),
+    ):
+        with pytest.raises(ValueError, match="whole number of 1 or more; received"):
+            compute()
 
 
 def test_embeddings_are_computed_once(cache):
