@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from drcls.runs import read_json, read_record, write_json, write_text
+from experiments.results import decisions
 from experiments.results.ledger import LEDGER, PAPERS, counts_sentence, counts_table, entries, ledger_page
 from experiments.results.parts import PARTS, parts_table
 from experiments.results.predictions import history, read_run
@@ -173,6 +174,8 @@ def tables():
         pages[RESULTS.parent / name / "README.md"] = {"results": claims_table(RESULTS, name)}
     for name in PARTS:
         pages[RESULTS.parent / name / "README.md"]["parts"] = parts_table(RESULTS, name)
+    for name in decisions.PROTOCOLS:
+        pages[RESULTS.parent / name / "README.md"]["decisions"] = decisions.decisions_table(RESULTS, name)
     pages[RESULTS.parent / "smote_transfer" / "README.md"]["gains"] = gains_table(
         RESULTS, with_phantoms=False
     )
