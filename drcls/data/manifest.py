@@ -88,8 +88,12 @@ class Manifest:
 
     @property
     def labels(self):
-        """Class index of every row, int64 (N,)."""
-        return self.frame["label"].map({name: i for i, name in enumerate(self.classes)}).to_numpy(np.int64)
+        """Class index of every row, int64 (N,). A label that is no class is a ValueError."""
+        index = self.frame["label"].map({name: i for i, name in enumerate(self.classes)})
+        if index.isna().any():
+            unknown = sorted(set(self.frame["label"][index.isna()].astype(str)))
+            raise ValueError(f"{self.root}: labels {unknown} are none of the classes {self.classes}")
+        return index.to_numpy(np.int64)
 
     @property
     def paths(self):

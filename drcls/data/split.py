@@ -42,18 +42,22 @@ def split(manifest, fractions, seed, strategy):
         manifest: the whole data set, a `Manifest`.
         fractions: positive shares that sum to 1: three, for train, validation and test, or two, for train and
             test where validation is left to `folds`.
-        seed: int. The same seed gives the same parts on any machine.
+        seed: int of 0 or more. The same seed gives the same parts on any machine.
         strategy: `"oversample_first"`, `"random"`, `"grouped"`, `"official"` or `"official_grouped"`.
 
     Returns:
         dict from `"train"`, `"validation"` (with three fractions) and `"test"` to a `Manifest`.
 
     Raises:
-        ValueError: on other fractions or strategies, where a class has no image, where a class or share is too small
-            for every part to hold every class, or where an official split is asked for and an image is in none.
+        ValueError: on other fractions, seeds or strategies, where a class has no image, where a class or share is too
+            small for every part to hold every class, or where an official split is asked for and an image is in none.
     """
     fractions = np.asarray(fractions, dtype=np.float64)
     _check_has_all_classes(manifest)
+    if strategy not in STRATEGIES:
+        raise ValueError(f"strategy must be one of {STRATEGIES}; received {strategy!r}")
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed must be a whole number of 0 or more; received {seed!r}")
     official = strategy.startswith("official")
     names = PARTS.get(fractions.size)
     if fractions.ndim != 1 or np.any(fractions <= 0) or not np.isclose(fractions.sum(), 1) or not names:
@@ -70,10 +74,8 @@ def split(manifest, fractions, seed, strategy):
         parts = _split_groups(deduplicate(manifest), fractions, seed, names)
     elif strategy == "official":
         parts = _split_official(manifest, _split_rows, fractions, seed)
-    elif strategy == "official_grouped":
-        parts = _split_official(_grouped_official(manifest), _split_groups, fractions, seed)
     else:
-        raise ValueError(f"strategy must be one of {STRATEGIES}; received {strategy!r}")
+        parts = _split_official(_grouped_official(manifest), _split_groups, fractions, seed)
     _check_classes(manifest, parts, f"a {strategy} split into {fractions.tolist()}")
     return parts
 

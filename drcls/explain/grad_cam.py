@@ -27,7 +27,8 @@ def grad_cam(model, images, class_index=None, layer=None, batch_size=32, normali
     Args:
         model: Functional or Sequential `keras.Model` from images to class probabilities (or logits).
         images: uint8 or float (N, H, W, channels), on the model's own scale: 0..255 for the models of this package.
-        class_index: int or int (N,), the class to explain; None: the predicted class of each image.
+        class_index: int or int (N,), the class to explain; None: the predicted class of each image, and of a single
+            sigmoid its positive class.
         layer: str, see `GradCAM`.
         batch_size: int, images per step.
         normalise: bool, divide each map by its maximum; otherwise the values of Eq. 20.

@@ -26,7 +26,8 @@ def lime(
     Args:
         model: Functional or Sequential `keras.Model` from images to class probabilities (or scores).
         images: uint8 or float (N, H, W, channels) on the model's scale.
-        class_index: int or int (N,), the class to explain; None: the predicted class of each image.
+        class_index: int or int (N,), the class to explain; None: the predicted class of each image, and of a single
+            sigmoid its positive class.
         num_samples: int, images with hidden parts, for each image.
         num_segments: int, superpixels, about.
         seed: int; the same seed gives the same maps.

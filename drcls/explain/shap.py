@@ -30,7 +30,8 @@ def shap_gradient(
     Args:
         model: Functional or Sequential `keras.Model` from images to class probabilities (or scores).
         images: uint8 or float (N, H, W, channels) in 0..255.
-        class_index: int or int (N,), the class to explain; None: the predicted class of each image.
+        class_index: int or int (N,), the class to explain; None: the predicted class of each image, and of a single
+            sigmoid its positive class.
         background: uint8 or float (M, H, W, channels), what the score is compared with; None: the images, blurred.
         num_samples: int, gradients for each image.
         seed: int; the same seed gives the same maps.

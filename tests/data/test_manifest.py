@@ -213,3 +213,10 @@ def test_a_mask_of_rows_keeps_those_rows(folder):
     for rows in ([0.9], mask[1:], [[0, 1]], ["0"]):
         with pytest.raises(ValueError, match=rf"integer positions \(n,\) or bool \({len(manifest)},\)"):
             manifest.select(rows)
+
+
+def test_a_label_that_is_no_class_is_named(folder):
+    manifest = load_manifest(folder)
+    manifest.frame.loc[0, "label"] = "unheard of"
+    with pytest.raises(ValueError, match=r"labels \['unheard of'\] are none of the classes"):
+        _ = manifest.labels

@@ -474,3 +474,15 @@ def test_shares_that_a_group_is_too_large_for_are_warned_of():
     ):
         parts = split(manifest, (0.1, 0.1, 0.8), 0, "grouped")
     assert max(map(len, parts.values())) >= 80
+
+
+@pytest.mark.parametrize("strategy", ["random", "grouped"])
+@pytest.mark.parametrize("seed", [-1, 1.5, "0", None])
+def test_a_seed_that_is_none_is_named(strategy, seed):
+    with pytest.raises(ValueError, match="seed must be a whole number of 0 or more; received"):
+        split(table({"a": 20, "b": 20}), PAPER, seed, strategy)
+
+
+def test_no_strategy_is_named():
+    with pytest.raises(ValueError, match="strategy must be one of .* received None"):
+        split(table({"a": 20, "b": 20}), PAPER, 0, None)
