@@ -24,7 +24,7 @@ def describe_metrics(result):
     if result.get("phantom"):
         lines.append("SYNTHETIC DATA: these figures say how the software behaves, nothing about the disease")
     lines += [
-        f"  {title:<20}{show(metrics[name], intervals.get(name, {}).get('bootstrap'))}"
+        f"  {title:<20}{show(metrics[name], interval_of(intervals.get(name, {})))}"
         for name, title in SHOWN.items()
         if metrics.get(name) is not None
     ]
@@ -37,7 +37,7 @@ def describe_metrics(result):
         lines.append("no intervals: all images are of one group, and the bootstrap draws groups")
     else:
         lines.append(
-            "in brackets: 95 % intervals of a bootstrap over groups; Wilson's where all resamples agree"
+            "in brackets: 95 % intervals of a bootstrap over groups; Wilson's, or none, where all resamples agree"
         )
     if "threshold" in result:
         lines.append(describe_threshold(result["threshold"]))
@@ -45,15 +45,15 @@ def describe_metrics(result):
 
 
 def interval_of(kinds):
-    """Return the bootstrap interval; Wilson's where the bootstrap has no width, as for a class all of which is right.
+    """Return the bootstrap interval; Wilson's or None where it has no width, as where all answers are right.
 
     Args:
-        kinds: dict of `bootstrap` and perhaps `wilson`, each (low, high) or None.
+        kinds: dict of perhaps `bootstrap` and `wilson`, each (low, high) or None.
     """
-    bootstrap = kinds["bootstrap"]
+    bootstrap = kinds.get("bootstrap")
     if bootstrap is None or bootstrap[0] < bootstrap[1]:
         return bootstrap
-    return kinds.get("wilson", bootstrap)
+    return kinds.get("wilson")
 
 
 def describe_threshold(threshold):

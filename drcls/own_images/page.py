@@ -16,6 +16,8 @@ from drcls.report import (
 )
 
 UNDEFINED = "undefined"
+# What a bootstrap shows of images that are all right, or all wrong: nothing of how many more there may be.
+NO_WIDTH = "all resamples agree"
 
 
 def write_evaluation_page(folder, file):
@@ -114,7 +116,9 @@ def _intervals(kinds):
 
 
 def _pair(interval):
-    return f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
+    if not interval:
+        return ""
+    return f"{interval[0]:.3f} to {interval[1]:.3f}" if interval[0] < interval[1] else NO_WIDTH
 
 
 def _number(value):
