@@ -19,19 +19,24 @@ def describe_metrics(result):
     Args:
         result: dict, the content of `metrics.json`.
     """
+    from drcls.metrics import shown_interval  # a second of imports that `--help` does not need
+
+    def bounds(kinds):
+        return shown_interval(kinds)[1]
+
     metrics, intervals = result["metrics"], result["intervals"]
     lines = [f"{result['part']}: {result['num_test']} images of {result['data']}"]
     if result.get("phantom"):
         lines.append("SYNTHETIC DATA: these figures say how the software behaves, nothing about the disease")
     lines += [
-        f"  {title:<20}{show(metrics[name], interval_of(intervals.get(name, {})))}"
+        f"  {title:<20}{show(metrics[name], bounds(intervals.get(name, {})))}"
         for name, title in SHOWN.items()
         if metrics.get(name) is not None
     ]
     width = max(len(name) for name in metrics["per_class"]) + 2
     lines.append(f"  {'':<{width}}{'images':>7}" + "".join(f"{name:>22}" for name in BY_CLASS))
     for name, measured in metrics["per_class"].items():
-        cells = [show(measured[key], interval_of(intervals["per_class"][name][key])) for key in BY_CLASS]
+        cells = [show(measured[key], bounds(intervals["per_class"][name][key])) for key in BY_CLASS]
         lines.append(f"  {name:<{width}}{measured['support']:>7}" + "".join(f"{cell:>22}" for cell in cells))
     if intervals["accuracy"]["bootstrap"] is None:
         lines.append("no intervals: all images are of one group, and the bootstrap draws groups")
@@ -42,18 +47,6 @@ def describe_metrics(result):
     if "threshold" in result:
         lines.append(describe_threshold(result["threshold"]))
     return "\n".join(lines)
-
-
-def interval_of(kinds):
-    """Return the bootstrap interval; Wilson's or None where it has no width, as where all answers are right.
-
-    Args:
-        kinds: dict of perhaps `bootstrap` and `wilson`, each (low, high) or None.
-    """
-    bootstrap = kinds.get("bootstrap")
-    if bootstrap is None or bootstrap[0] < bootstrap[1]:
-        return bootstrap
-    return kinds.get("wilson")
 
 
 def describe_threshold(threshold):

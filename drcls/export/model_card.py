@@ -8,6 +8,7 @@ from pathlib import Path
 
 import keras
 
+from drcls.metrics import shown_interval
 from drcls.models.input_range import expects_bytes
 from drcls.models.plain import own_layers, plain_model
 from drcls.models.training_data import MODEL_CARD, card_of, digest, files_of_card, is_model_of_run, model_file
@@ -350,11 +351,8 @@ def _metrics_table(metrics, intervals):
 
 
 def _interval(kinds):
-    if not kinds:
-        return ""
-    kind = "bootstrap" if "bootstrap" in kinds else next(iter(kinds))
-    low, high = kinds[kind] or (None, None)
-    return "" if low is None else f"{low:.4f} to {high:.4f} ({kind})"
+    kind, bounds = shown_interval(kinds or {})
+    return f"{bounds[0]:.4f} to {bounds[1]:.4f} ({kind})" if bounds else ""
 
 
 def _per_class_table(per_class):

@@ -25,6 +25,7 @@ from drcls.metrics.intervals import (
     group_bootstrap_difference,
     group_bootstrap_interval,
     group_bootstrap_intervals,
+    shown_interval,
     wald_interval,
     wilson_interval,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "recall",
     "score_bootstrap_intervals",
     "sensitivity_and_specificity",
+    "shown_interval",
     "specificity",
     "two_way_anova",
     "wald_interval",

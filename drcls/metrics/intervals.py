@@ -178,3 +178,26 @@ def _resample(by_group, num_resamples, rng):
     for row in resampled:
         row[:] = np.bincount(rng.integers(num_groups, size=num_groups), minlength=num_groups) @ flat
     return resampled.reshape(num_resamples, *by_group.shape[1:])
+
+
+def shown_interval(kinds):
+    """Choose the interval that stands beside a measure: the bootstrap's, Wilson's where that has no width, or none.
+
+    Where all answers are right, all resamples agree, which says nothing of how many mistakes there may be elsewhere.
+
+    Args:
+        kinds: dict from "bootstrap" and perhaps "wilson" to (low, high) or None, as a run keeps them.
+
+    Returns:
+        (kind, interval); ("", None) where there is none to show.
+
+    Example:
+        >>> shown_interval({"bootstrap": [1.0, 1.0], "wilson": [0.8, 1.0]})
+        ('wilson', [0.8, 1.0])
+    """
+    bootstrap = kinds.get("bootstrap")
+    if bootstrap and bootstrap[0] < bootstrap[1]:
+        return "bootstrap", bootstrap
+    # No interval over groups is none of independent images either.
+    wilson = kinds.get("wilson") if bootstrap else None
+    return ("wilson", wilson) if wilson else ("", None)

@@ -2,24 +2,10 @@
 
 import pytest
 
-from drcls.cli.results import describe_metrics, interval_of
+from drcls.cli.results import describe_metrics
 from drcls.own_images.page import NO_WIDTH, overall_table
 
 WILSON = [0.4, 1.0]
-
-
-@pytest.mark.parametrize(
-    "kinds, expected",
-    [
-        ({"bootstrap": [0.5, 0.9], "wilson": WILSON}, [0.5, 0.9]),
-        ({"bootstrap": [1.0, 1.0], "wilson": WILSON}, WILSON),
-        ({"bootstrap": [1.0, 1.0]}, None),
-        ({"bootstrap": None, "wilson": WILSON}, None),
-        ({}, None),
-    ],
-)
-def test_an_interval_without_width_is_none(kinds, expected):
-    assert interval_of(kinds) == expected
 
 
 @pytest.fixture

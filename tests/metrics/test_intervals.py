@@ -13,6 +13,7 @@ from drcls.metrics import (
     macro_f1,
     quadratic_kappa,
     recall,
+    shown_interval,
     wald_interval,
     wilson_interval,
 )
@@ -203,3 +204,17 @@ def test_one_group_has_no_intervals():
     both = group_bootstrap_intervals({"a": accuracy, "r": recall}, [0, 0, 1], [0, 1, 1], ["a"] * 3, 2)
     assert both["a"].shape == (2,) and both["r"].shape == (2, 2)
     assert np.isnan(both["a"]).all() and np.isnan(both["r"]).all()
+
+
+@pytest.mark.parametrize(
+    "kinds, expected",
+    [
+        ({"bootstrap": [0.5, 0.9], "wilson": [0.4, 1]}, ("bootstrap", [0.5, 0.9])),
+        ({"bootstrap": [1.0, 1.0], "wilson": [0.4, 1]}, ("wilson", [0.4, 1])),
+        ({"bootstrap": [1.0, 1.0]}, ("", None)),
+        ({"bootstrap": None, "wilson": [0.4, 1]}, ("", None)),
+        ({}, ("", None)),
+    ],
+)
+def test_an_interval_without_width_is_not_shown(kinds, expected):
+    assert shown_interval(kinds) == expected
