@@ -57,7 +57,8 @@ class _AfterKeras(importlib.abc.MetaPathFinder):
                     f"{', '.join(BACKENDS)} that is installed",
                     name=error.name,
                 ) from error
-            sys.meta_path.remove(self)
+            if self in sys.meta_path:
+                sys.meta_path.remove(self)
             _import_registered()
 
         spec.loader.exec_module = load_and_register

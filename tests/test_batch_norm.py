@@ -104,13 +104,46 @@ def test_counted_steps_and_random_states_are_as_before():
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(state), value)
 
 
-def test_a_layer_that_is_called_twice_gets_the_statistics_of_its_images():
+@pytest.mark.parametrize("num_batches, atol", [(2, 0.7), (40, 0.15)])
+def test_a_layer_that_is_called_twice_gets_the_statistics_of_both_calls(num_batches, atol):
     rng = np.random.default_rng(0)
-    batches = [rng.normal(5, 2, (256, 2)).astype("float32") for _ in range(20)]
+    batches = [rng.normal(0, 2, (256, 2)).astype("float32") for _ in range(num_batches)]
     inputs = keras.Input((2,))
     twice, once = (keras.layers.BatchNormalization(name=name) for name in ("twice", "once"))
-    model = keras.Model(inputs, keras.layers.Add()([twice(inputs), twice(inputs), once(inputs)]))
+    shifted = keras.layers.Rescaling(1, offset=10)(inputs)
+    model = keras.Model(inputs, keras.layers.Add()([twice(inputs), twice(shifted), once(inputs)]))
     assert BatchNormReestimation(model, batches)() == 2
-    for layer in (twice, once):
-        np.testing.assert_allclose(keras.ops.convert_to_numpy(layer.moving_mean), 5, atol=0.1)
-        np.testing.assert_allclose(keras.ops.convert_to_numpy(layer.moving_variance), 4, atol=0.2)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(twice.moving_mean), 5, atol=atol)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(once.moving_mean), 0, atol=0.2)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(once.moving_variance), 4, atol=0.5)
+
+
+def test_a_network_of_one_batch_size_is_counted_too():
+    inputs = keras.Input(batch_shape=(4, 2))
+    model = keras.Model(inputs, keras.layers.BatchNormalization()(keras.ops.reshape(inputs, (4, 2))))
+    assert BatchNormReestimation(model, [np.ones((4, 2), "float32")])() == 1
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt])
+def test_a_pass_that_fails_leaves_the_statistics_as_they_were(kind):
+    model = normalised()
+    before = statistics(model)
+    reestimate = BatchNormReestimation(model, [np.ones((2, *model.input_shape[1:]), "float32")])
+
+    def fail(*_, **__):
+        raise kind
+
+    reestimate._training_pass.network = type(
+        "Broken", (), {"__call__": fail, "non_trainable_variables": []}
+    )()
+    with pytest.raises(kind):
+        reestimate()
+    for old, new in zip(before, statistics(model), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_features_that_are_no_numbers_give_statistics_that_are_none():
+    model = normalised()
+    batch = np.full((4, *model.input_shape[1:]), np.nan, "float32")
+    assert BatchNormReestimation(model, [batch])() == 1
+    assert np.isnan(statistics(model)[0]).all()

@@ -153,8 +153,8 @@ def why_undetermined(fit):
         )
     if low <= COLDEST:
         return (
-            f"the grades of all, or nearly all, {number} validation images are right, so that they do not tell how "
-            "sure the model may be; more images are needed"
+            f"the fit on {number} validation images allows temperatures down to its lowest, {COLDEST:g}: all, or "
+            "nearly all, are graded right, or the probabilities hardly differ; more images are needed"
         )
     if high > WIDEST * low:
         return (
@@ -176,6 +176,7 @@ def load_calibration(path):
     if (
         not isinstance(stored, dict)
         or not {"temperature_interval", "num_images", "predicted_counts"} <= set(stored)
+        or not _is_interval(stored["temperature_interval"])
         or not (
             _is_number(stored.get("temperature"), COLDEST, HOTTEST)
             and _is_number(stored.get("refer_below"), 0, 1)
@@ -186,6 +187,14 @@ def load_calibration(path):
             "python -m drcls.app calibrate"
         )
     return stored
+
+
+def _is_interval(value):
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(_is_number(one, COLDEST, HOTTEST) for one in value)
+    )
 
 
 def _is_number(value, lowest, highest):

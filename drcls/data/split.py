@@ -240,7 +240,7 @@ def _split_groups(manifest, fractions, seed, names):
     `MAX_FOLDS` folds is refused instead.
 
     No more folds are tried than the rarest class has images. Where so few miss the fractions by more than a
-    twentieth, more folds are dealt out in the order that shares every class best.
+    twentieth, more folds are dealt out in another order, and taken if they miss the fractions less.
     """
     groups = manifest.frame["group"].to_numpy()
     labels = manifest.labels
@@ -250,16 +250,22 @@ def _split_groups(manifest, fractions, seed, names):
     full = {n for n, last in rounded.items() if _has_all_parts(last)}
     tried = rounded if _has_all_parts(np.round(ends * MAX_FOLDS)) else full
     found = None
+
+    def missed(part):
+        return _missed(_counts(labels, part, len(fractions)), fractions)
+
     for num_folds in sorted(tried, key=lambda n: (n not in full, _rounding(ends, n), -n)):
         last = _with_a_fold_each(rounded[num_folds], num_folds)
         part = np.searchsorted(last, _folds(labels, groups, num_folds, seed), side="right")
-        if _counts(labels, part).all():
+        if np.isfinite(missed(part)):
             found = part
             break
-    if found is None or np.abs(last / num_folds - ends).max().round(6) > 1 / MAX_FOLDS:
-        most = min(MAX_FOLDS, manifest.counts().max(initial=0), len(set(groups)))
+    if manifest.counts().all() and (
+        found is None or np.abs(last / num_folds - ends).max() > 1 / MAX_FOLDS + 1e-6
+    ):
+        most = min(MAX_FOLDS, manifest.counts().max(), len(set(groups)))
         dealt = _dealt(labels, groups, most, fractions, seed) if most >= len(fractions) else None
-        found = found if dealt is None else dealt
+        found = min((part for part in (found, dealt) if part is not None), key=missed, default=None)
     if found is not None:
         _warn_of_other_shares(manifest, np.bincount(found), fractions)
         return {name: manifest.select(np.flatnonzero(found == i)) for i, name in enumerate(names)}
@@ -287,11 +293,24 @@ def _folds(labels, groups, num_folds, seed):
     return fold
 
 
-def _counts(labels, numbers):
-    """Return the images of each class that bear each number, int (numbers, C)."""
-    return np.stack(
-        [np.bincount(labels[numbers == i], minlength=labels.max() + 1) for i in np.unique(numbers)]
-    )
+def _counts(labels, numbers, how_many):
+    """Return the images of each class that bear each number below `how_many`, int (how_many, C)."""
+    num_classes = labels.max() + 1
+    return np.bincount(numbers * num_classes + labels, minlength=how_many * num_classes).reshape(how_many, -1)
+
+
+def _missed(counts, fractions):
+    """Return how far the shares of all classes, rare and common alike, are from those that were asked for.
+
+    Args:
+        counts: (..., parts, C), images of each class in each part.
+        fractions: float (parts,).
+
+    Returns:
+        float (...), the sum over parts and classes; inf where a part lacks a class.
+    """
+    missed = np.abs(counts / counts.sum(axis=-2, keepdims=True) - fractions[:, np.newaxis]).sum(axis=(-2, -1))
+    return np.where((counts > 0).all(axis=(-2, -1)), missed, np.inf)
 
 
 def _warn_of_other_shares(manifest, sizes, fractions):
@@ -308,25 +327,21 @@ def _warn_of_other_shares(manifest, sizes, fractions):
 def _dealt(labels, groups, num_folds, fractions, seed):
     """Return the part of every row, int (N,), or None where no order of the folds gives every part every class.
 
-    Of many orders the one is taken in which the shares of the classes, rare and common alike, are nearest to the
-    fractions.
+    Of many orders the one is taken that misses the fractions least.
     """
-    fold = _folds(labels, groups, num_folds, seed)
-    counts = _counts(labels, fold).astype(np.int32)  # (folds, C)
-    ends = np.round(np.cumsum(fractions) * len(counts)).astype(int)
+    ends = np.round(np.cumsum(fractions) * num_folds).astype(int)
     if not _has_all_parts(ends):
         return None
-    rng = np.random.default_rng(seed)
-    orders = rng.permuted(np.tile(np.arange(len(counts)), (ORDERS, 1)), axis=1)  # (orders, folds)
-    running = np.cumsum(counts[orders], axis=1)[:, ends - 1]  # (orders, parts, C)
-    held = np.diff(running, axis=1, prepend=0)
-    missed = np.abs(held / counts.sum(axis=0) - fractions[:, np.newaxis]).max(axis=(1, 2))
-    missed[~held.all(axis=(1, 2))] = np.inf
+    fold = _folds(labels, groups, num_folds, seed)
+    counts = _counts(labels, fold, num_folds).astype(np.float32)  # (folds, C)
+    part_of_place = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
+    parts = np.random.default_rng(seed).permuted(
+        np.tile(part_of_place, (ORDERS, 1)), axis=1
+    )  # (orders, folds)
+    held = np.stack([(parts == i).astype(np.float32) @ counts for i in range(len(ends))], axis=1)
+    missed = _missed(held, fractions)
     best = missed.argmin()
-    if np.isinf(missed[best]):
-        return None
-    place = np.argsort(orders[best])
-    return np.searchsorted(ends, place[fold], side="right")
+    return None if np.isinf(missed[best]) else parts[best][fold]
 
 
 def _has_all_parts(last):

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-TINY = float(np.finfo("float32").tiny)
+# Smaller, and a large class weight divided by it overflows: on JAX the gradient of a probability of 0 is then NaN.
+TINY = 1e-30
 
 
 def number_per_class(values, name):
@@ -21,7 +22,8 @@ def number_per_class(values, name):
         ValueError: If the values are not of that kind.
     """
     # A Series is read by its classes: `value_counts` sorts by frequency.
-    in_order = by_class = values.to_dict() if hasattr(values, "to_dict") else values
+    by_class = values.to_dict() if hasattr(values, "to_dict") else values
+    in_order = by_class
     if isinstance(by_class, dict) and set(by_class) == set(range(len(by_class))):
         in_order = [by_class[label] for label in range(len(by_class))]
     numbers = np.asarray(in_order)
@@ -82,14 +84,14 @@ def class_targets(y_true, y_pred, num_classes, label_smoothing):
 def log_probabilities(y_pred, from_logits):
     """Return the logarithm of each class's probability, in float32 or wider.
 
-    A probability of 0 has no logarithm. It is bounded by the smallest float, not by Keras' 1e-7: below a bound a
-    probability has no gradient, and the surest mistakes would never be learned from.
+    A probability of 0 has no logarithm. It is bounded by 1e-30, not by Keras' 1e-7: below a bound a probability has no
+    gradient, and the surest mistakes would never be learned from.
 
     Args:
         y_pred: Float tensor (..., C): probabilities in 0..1, or any values when `from_logits`.
         from_logits: Whether they are scores before the softmax.
     """
-    # Half precision is computed in float32: the smallest float is 0 in float16.
+    # Half precision is computed in float32: the bound is 0 in float16.
     wide = ops.cast(y_pred, keras.backend.result_type(y_pred.dtype, "float32"))
     return ops.log_softmax(wide) if from_logits else ops.log(ops.maximum(wide, TINY))
 

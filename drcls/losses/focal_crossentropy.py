@@ -25,7 +25,7 @@ class FocalCrossentropy(keras.losses.Loss):
     by the size of the gradient, such as Adam, takes it out again. An alpha for each class weighs them.
 
     It is `keras.losses.categorical_focal_crossentropy` for labels of both kinds, without Keras' bound of 1e-7, below
-    which a probability has no gradient.
+    which a probability has no gradient. Rows must sum to 1: Keras divides them by their sum, here nothing does.
 
     Args:
         alpha: Positive number, or one for each class as a sequence or `{class: number}`. The paper compares
@@ -90,7 +90,7 @@ class FocalCrossentropy(keras.losses.Loss):
         logarithms = log_probabilities(y_pred, self.from_logits)  # (..., C)
         y_true = class_targets(y_true, logarithms, num_classes, self.label_smoothing)
         alpha = ops.convert_to_tensor(self.alpha, dtype=logarithms.dtype)
-        # A power of 0 has no gradient for every gamma.
+        # For gamma < 1 the gradient of 0 ** gamma is infinite.
         missing = ops.maximum(1 - ops.exp(logarithms), keras.config.epsilon())
         loss = -ops.sum(alpha * y_true * missing**self.gamma * logarithms, axis=-1)  # (...), Eq. 4
         return ops.cast(loss, y_pred.dtype)

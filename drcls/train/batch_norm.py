@@ -15,8 +15,8 @@ class BatchNormReestimation:
     The moving averages of batch normalisation lag behind weights that move fast or train briefly: with Keras'
     momentum of 0.99, 0.99^120 = 30 % of the initial values are left after 120 steps. Inference then uses statistics
     of another network. Here every batch counts nearly alike and the initial values not at all: the layers average
-    with momentum m = 1 - 1/n over n batches, and what is left of the initial value, m^n, is divided out (m^(kn) for a
-    layer that the network calls k times).
+    with momentum m = 1 - 1/n over n batches, and what is left of the initial value, m^n, is divided out. For a layer
+    that the network calls k times in a pass, n is k times the number of batches.
 
     Args:
         model: built keras.Model. Frozen layers keep their statistics, as they do in `fit`.
@@ -60,15 +60,16 @@ class BatchNormReestimation:
         if self._num_calls is None:
             self._num_calls = self._count_calls()
         before = [_statistics(layer) for layer in self.layers]
-        momentum = 1 - 1 / len(self.batches)
-        # The first call compiles the momentum in; it stays the same for every later call.
-        with self._averaging(momentum):
+        updates = [calls * len(self.batches) for calls in self._num_calls]
+        momenta = [1 - 1 / max(number, 1) for number in updates]
+        # The first call compiles the momenta in; they stay the same for every later call.
+        with self._averaging(momenta):
             for index in range(len(self.batches)):
                 self._training_pass.predict_on_batch(self._images(index))
-        for layer, old, calls in zip(self.layers, before, self._num_calls, strict=True):
-            if calls:
-                _forget(layer, old, share_left=momentum ** (calls * len(self.batches)))
-        return sum(calls > 0 for calls in self._num_calls)
+        for layer, old, momentum, number in zip(self.layers, before, momenta, updates, strict=True):
+            if number:
+                _forget(layer, old, share_left=momentum**number)
+        return sum(number > 0 for number in updates)
 
     def _images(self, index):
         batch = self.batches[index]
@@ -77,23 +78,26 @@ class BatchNormReestimation:
     def _count_calls(self):
         """Return how often one pass calls each layer: with a momentum of 1/2 each call halves a large value."""
         before = [_statistics(layer) for layer in self.layers]
-        with self._averaging(0.5):
-            for layer in self.layers:
-                layer.moving_mean.assign(ops.full(layer.moving_mean.shape, MARK))
-            self._training_pass.network(ops.convert_to_tensor(self._images(0)[:2]), training=True)
-        left = [_statistics(layer)[0].flat[0] for layer in self.layers]
-        for layer, (mean, variance) in zip(self.layers, before, strict=True):
-            layer.moving_mean.assign(mean)
-            layer.moving_variance.assign(variance)
-        return [round(np.log2(MARK / value)) for value in left]
+        try:
+            with self._averaging([0.5] * len(self.layers)):
+                for layer in self.layers:
+                    layer.moving_mean.assign(ops.full(layer.moving_mean.shape, MARK))
+                self._training_pass.network(ops.convert_to_tensor(self._images(0)), training=True)
+            left = [_statistics(layer)[0].flat[0] for layer in self.layers]
+        finally:
+            for layer, (mean, variance) in zip(self.layers, before, strict=True):
+                layer.moving_mean.assign(mean)
+                layer.moving_variance.assign(variance)
+        # Features that are no numbers, or float16, whose largest number is smaller, tell nothing.
+        return [round(np.log2(MARK / value)) if 0 < value < np.inf else 1 for value in left]
 
     @contextlib.contextmanager
-    def _averaging(self, momentum):
-        """Let all layers average with one momentum, and leave nothing changed but their statistics."""
+    def _averaging(self, momenta):
+        """Let each layer average with its momentum, and leave nothing changed but their statistics."""
         others = [(variable, ops.convert_to_numpy(variable)) for variable in self._other_states()]
         own = [layer.momentum for layer in self.layers]
         try:
-            for layer in self.layers:
+            for layer, momentum in zip(self.layers, momenta, strict=True):
                 layer.momentum = momentum
             yield
         finally:

@@ -61,6 +61,10 @@ def test_calibrating_a_model(grader, run_folder, data_set, tmp_path):
     )
     save_calibration(tmp_path / "calibration.json", fitted)
     assert load_calibration(tmp_path / "calibration.json") == fitted
+    for interval in ([0.5], None, ["a", "b"], [None, 2]):
+        save_calibration(tmp_path / "wrong.json", fitted | {"temperature_interval": interval})
+        with pytest.raises(ValueError, match="calibrate again: python -m drcls.app calibrate"):
+            load_calibration(tmp_path / "wrong.json")
     assert load_calibration(tmp_path / "none.json") is None
     with pytest.raises(ValueError, match="--refer-below 1.5"):
         calibrate(grader, validation, refer_below=1.5)
@@ -73,7 +77,9 @@ def test_validation_images_without_a_mistake_do_not_tell_how_sure_to_be(
     answers = 0.6 * np.eye(len(grader.class_names))[validation.labels] + 0.4 / len(grader.class_names)
     monkeypatch.setattr(type(grader), "run_prepared", lambda *_: answers)
     fitted = calibrate(grader, validation, refer_below=0.4)
-    assert fitted["undetermined"] and "nearly all, 10 validation images are right" in why_undetermined(fitted)
+    assert fitted[
+        "undetermined"
+    ] and "fit on 10 validation images allows temperatures down to" in why_undetermined(fitted)
     # Probabilities stay as they are, so the figures are those of the network's own.
     assert fitted["after"] == fitted["before"]
     assert fitted["thresholds"][-1]["referred"] == 1
@@ -84,7 +90,7 @@ def test_validation_images_without_a_mistake_do_not_tell_how_sure_to_be(
 @pytest.mark.parametrize(
     "interval, reason",
     [
-        ([0.05, 1.2], "nearly all, 6 validation images are right"),
+        ([0.05, 1.2], "fit on 6 validation images allows temperatures down to"),
         ([0.9, 20.0], "highest, 20"),
         ([0.5, 2.1], "from 0.5 to 2.1"),
     ],
@@ -162,18 +168,18 @@ def test_an_undetermined_temperature_is_not_used(undetermined):
 def test_everything_says_that_and_why_it_is_not_calibrated(
     undetermined, ben, case_id, app, token, photograph
 ):
-    why = "nearly all, 6 validation images are right"
+    why = "fit on 6 validation images allows temperatures down to"
     assert why in describe(undetermined) and "NOT CALIBRATED" in describe(undetermined)
     case, report, about = (
         ben.get(path).text for path in (f"/cases/{case_id}", f"/cases/{case_id}/report", "/about")
     )
     for page in (case, report):
-        assert "Probabilities, not calibrated: the grades of all, or" in page
-    assert "temperature 1.0000 (not calibrated: the grades of all, or" in report
-    assert "</strong> Not calibrated: the grades of all, or" in about and "Calibrated on" not in about
+        assert "Probabilities, not calibrated: the fit on 6 validation images" in page
+    assert "temperature 1.0000 (not calibrated: the fit on 6 validation images" in report
+    assert "</strong> Not calibrated: the fit on 6 validation images" in about and "Calibrated on" not in about
     for page in (case, report, about, ben.get("/").text):
         assert (
-            "<strong>Not calibrated</strong>: the grades of all, or" in page and "Temperature 0" not in page
+            "<strong>Not calibrated</strong>: the fit on 6 validation images" in page and "Temperature 0" not in page
         )
     headers = {"Authorization": f"Bearer {token}"}
     sent = app.test_client().post(

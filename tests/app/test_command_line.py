@@ -92,7 +92,7 @@ def test_calibrating_says_where_it_could_not(run, exported, run_folder, data_set
     monkeypatch.setattr(type(exported), "run_prepared", lambda *_: right)
     assert run("calibrate", *model) == 0
     told = capsys.readouterr().out
-    assert "temperature 1.000\nNOT CALIBRATED, probabilities stay as they are: the grades of all, or" in told
+    assert "temperature 1.000\nNOT CALIBRATED, probabilities stay as they are: the fit on" in told
 
 
 def test_a_missing_model_is_named(run, tmp_path, monkeypatch):

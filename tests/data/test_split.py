@@ -466,6 +466,22 @@ def test_a_rare_class_does_not_keep_the_others_from_their_shares(rare):
         assert shares == pytest.approx(fractions, abs=0.05)
 
 
+def test_few_groups_of_a_class_are_a_rare_class_too():
+    manifest = table({"a": 600, "b": 20})
+    manifest.frame.loc[600:, "group"] = [f"group {i % 4}" for i in range(20)]
+    parts = split(manifest, PAPER, 0, "grouped")
+    assert [part.counts()[0] for part in parts.values()] == [480, 60, 60]
+
+
+@pytest.mark.parametrize("size, seed", [(300, 0), (150, 0), (150, 1)])
+def test_a_large_group_lies_in_the_largest_part_beside_a_rare_class(size, seed):
+    manifest = table({"a": 600, "b": 3})
+    manifest.frame.loc[: size - 1, "group"] = "large"
+    parts = split(manifest, PAPER, seed, "grouped")
+    shares = [part.counts()[0] / 600 for part in parts.values()]
+    assert shares == pytest.approx(PAPER, abs=0.11)
+
+
 def test_shares_that_a_group_is_too_large_for_are_warned_of():
     manifest = table({"a": 60, "b": 60})
     manifest.frame["group"] = np.where(np.arange(120) % 60 < 40, "large", manifest.frame["group"])

@@ -43,6 +43,17 @@ def counted_steps(network):
     return int(layer.step)
 
 
+def survives_a_sure_mistake(loss):
+    """Whether a step on an image whose true class has probability 0 leaves numbers, and changes some."""
+    layer = keras.layers.Dense(2, use_bias=False)
+    network = keras.Sequential([keras.Input((2,)), layer, keras.layers.Softmax()])
+    before = np.array([[60, 0], [0, 60]], "float32")
+    layer.set_weights([before])
+    network.compile("sgd", loss)
+    network.train_on_batch(np.array([[2, 0]], "float32"), np.array([1]))
+    return bool(np.isfinite(layer.get_weights()[0]).all())
+
+
 def trains_bfloat16():
     """Whether the backend can: PyTorch's convolutions on a processor without such instructions cannot go backwards."""
     if keras.backend.backend() != "torch":
@@ -65,6 +76,14 @@ def main(model_path, examples_path):
         "loss": fit_once(loaded, images[:, :5], jit_compile=keras.backend.backend() != "torch"),
         "steps_after_fit": counted_steps(loaded),
     }
+    result["survives_sure_mistakes"] = [
+        survives_a_sure_mistake(loss)
+        for loss in (
+            drcls.losses.WeightedCategoricalCrossentropy([1.0, 200.0]),
+            drcls.losses.BalancedSoftmaxCrossentropy([200, 1]),
+            drcls.losses.FocalCrossentropy([1.0, 200.0]),
+        )
+    ]
     result["trains_bfloat16"] = trains_bfloat16()
     if result["trains_bfloat16"]:
         keras.mixed_precision.set_dtype_policy("mixed_bfloat16")
