@@ -465,7 +465,9 @@ def blood_corruptions(source, path):
     source.draw(
         bars, path, ["no corruption", *names], series, title, "accuracy (%)", [CLEAN, MORE[0], MORE[2]]
     )
-    return "Mean over five severities, 250 test images. One seed; another training may differ by several points."
+    return (
+        "Mean over five severities, 250 test images. One seed; another training may differ by several points."
+    )
 
 
 FIGURES = {

@@ -176,10 +176,13 @@ def test_everything_says_that_and_why_it_is_not_calibrated(
     for page in (case, report):
         assert "Probabilities, not calibrated: the fit on 6 validation images" in page
     assert "temperature 1.0000 (not calibrated: the fit on 6 validation images" in report
-    assert "</strong> Not calibrated: the fit on 6 validation images" in about and "Calibrated on" not in about
+    assert (
+        "</strong> Not calibrated: the fit on 6 validation images" in about and "Calibrated on" not in about
+    )
     for page in (case, report, about, ben.get("/").text):
         assert (
-            "<strong>Not calibrated</strong>: the fit on 6 validation images" in page and "Temperature 0" not in page
+            "<strong>Not calibrated</strong>: the fit on 6 validation images" in page
+            and "Temperature 0" not in page
         )
     headers = {"Authorization": f"Bearer {token}"}
     sent = app.test_client().post(
