@@ -35,7 +35,7 @@ PARTS = {
         Part("the Transformer encoder", "EfficientNetLite0", "EfficientNetLite0_Transformer"),
         Part("all three", "EfficientNetLite0", "EfficientNetLite0_CBAM_DropBlock_Transformer"),
         Part(
-            "no part, but 15 instead of 7 epochs with all three",
+            "no part, but 15 instead of 7 epochs, both with all three parts",
             "EfficientNetLite0_CBAM_DropBlock_Transformer",
             "EfficientNetLite0_CBAM_DropBlock_Transformer_15_epochs",
         ),
