@@ -232,48 +232,57 @@ def stratified_split_indices(labels, fractions, seed):
 def _split_groups(manifest, fractions, seed, names):
     """Split whole groups into the named parts, one a fraction, stratified by class.
 
-    They are cut into small folds, which are dealt out by the fractions.
+    They are cut into small folds, no more than the rarest class has images. Where so few miss the fractions by more
+    than a twentieth, more folds are dealt out in another order, and taken if they miss the fractions less.
+    """
+    groups = manifest.frame["group"].to_numpy()
+    found, moved = _in_order(manifest, groups, fractions, seed)
+    if manifest.counts().all() and moved > 1 / MAX_FOLDS + 1e-6:
+        most = min(MAX_FOLDS, manifest.counts().max(), len(set(groups)))
+        dealt = _dealt(manifest.labels, groups, most, fractions, seed) if most >= len(fractions) else None
+        found = min(
+            (part for part in (found, dealt) if part is not None),
+            key=lambda part: _missed(_counts(manifest.labels, part, len(fractions)), fractions),
+            default=None,
+        )
+    if found is None:
+        raise _no_split_of_groups(manifest, fractions)
+    _warn_of_other_shares(manifest, np.bincount(found), fractions)
+    return {name: manifest.select(np.flatnonzero(found == i)) for i, name in enumerate(names)}
+
+
+def _in_order(manifest, groups, fractions, seed):
+    """Cut the groups into folds and give these to the parts one after another.
 
     Small classes and large groups leave folds without a class, so several numbers of folds are tried: those
     that meet the fractions best first, more before fewer, until every part holds every class. Last come numbers
     so small that the fractions leave a part without a fold: every part is given one there. A share that is none of
     `MAX_FOLDS` folds is refused instead.
 
-    No more folds are tried than the rarest class has images. Where so few miss the fractions by more than a
-    twentieth, more folds are dealt out in another order, and taken if they miss the fractions less.
+    Returns:
+        the part of every row, int (N,), or None where no number of folds gives every part every class; and how far
+        the end of a part was moved to the end of a fold, as a share of all, inf for None.
     """
-    groups = manifest.frame["group"].to_numpy()
-    labels = manifest.labels
     ends = np.cumsum(fractions)
     most = min(MAX_FOLDS, manifest.counts().min(), len(set(groups)))
-    rounded = {n: np.round(ends * n) for n in range(len(names), most + 1)}
+    rounded = {n: np.round(ends * n) for n in range(len(fractions), most + 1)}
     full = {n for n, last in rounded.items() if _has_all_parts(last)}
     tried = rounded if _has_all_parts(np.round(ends * MAX_FOLDS)) else full
-    found = None
-
-    def missed(part):
-        return _missed(_counts(labels, part, len(fractions)), fractions)
-
     for num_folds in sorted(tried, key=lambda n: (n not in full, _rounding(ends, n), -n)):
         last = _with_a_fold_each(rounded[num_folds], num_folds)
-        part = np.searchsorted(last, _folds(labels, groups, num_folds, seed), side="right")
-        if np.isfinite(missed(part)):
-            found = part
-            break
-    if manifest.counts().all() and (
-        found is None or np.abs(last / num_folds - ends).max() > 1 / MAX_FOLDS + 1e-6
-    ):
-        most = min(MAX_FOLDS, manifest.counts().max(), len(set(groups)))
-        dealt = _dealt(labels, groups, most, fractions, seed) if most >= len(fractions) else None
-        found = min((part for part in (found, dealt) if part is not None), key=missed, default=None)
-    if found is not None:
-        _warn_of_other_shares(manifest, np.bincount(found), fractions)
-        return {name: manifest.select(np.flatnonzero(found == i)) for i, name in enumerate(names)}
+        part = np.searchsorted(last, _folds(manifest.labels, groups, num_folds, seed), side="right")
+        if np.isfinite(_missed(_counts(manifest.labels, part, len(fractions)), fractions)):
+            return part, np.abs(last / num_folds - ends).max()
+    return None, np.inf
+
+
+def _no_split_of_groups(manifest, fractions):
+    """The error that says how many groups each class has, and how many a split takes."""
     groups_of = manifest.frame.groupby("label")["group"].nunique()
     sizes = [
         f"{name} {count} in {groups_of.get(name, 0)}" for name, count in manifest.counts_by_class().items()
     ]
-    raise ValueError(
+    return ValueError(
         f"{manifest.root}: no split of whole groups into {fractions.tolist()} gives every part an image of "
         f"every class, which takes at least {len(fractions)} groups of each, and shares of a twentieth; add images or "
         f"leave a class out. Images in groups: {', '.join(sizes)}"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from drcls.metrics import two_way_anova
+from drcls.metrics import shown_interval, two_way_anova
 from drcls.runs import read_json
 
 RESULTS = Path(__file__).parent
@@ -153,9 +153,8 @@ def _decide(document, place, runs, row, column, different):
 
 
 def interval(run, row, column):
-    """The run's 95 % interval of a measure: over groups of copies where one is kept, else Wilson's; or None."""
-    kept = {} if "class" in row else run["intervals"].get(column, {})
-    return kept.get("bootstrap") or kept.get("wilson")
+    """The run's 95 % interval of a measure, as `shown_interval` chooses it, or None."""
+    return shown_interval({} if "class" in row else run["intervals"].get(column, {}))[1]
 
 
 def data_counts(document, place, rule, runs):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from drcls.metrics import shown_interval
 from drcls.report import mean_sd
 from drcls.runs import read_json
 from experiments.blood_cells.corruption_gains import gain_rows
@@ -482,8 +483,7 @@ def named_seeds(runs):
 
 def bounds(runs):
     """Return " (63.1 to 71.9)": the outermost bounds of the seeds' 95 % intervals of accuracy, "" without any."""
-    kept = [run.get("intervals", {}).get("accuracy", {}) for run in runs]
-    intervals = [one.get("bootstrap") or one.get("wilson") for one in kept]
+    intervals = [shown_interval(run.get("intervals", {}).get("accuracy", {}))[1] for run in runs]
     if not intervals or None in intervals:
         return ""
     low, high = min(low for low, _ in intervals), max(high for _, high in intervals)

@@ -74,8 +74,10 @@ def test_bounds_are_the_outermost_of_all_seeds():
         {"intervals": {"accuracy": {"bootstrap": pair}}} for pair in ([0.5, 0.625], [0.55, 0.75])
     )
     assert tables.bounds([first, second]) == " (50.0 to 75.0)"
-    assert tables.bounds([first, {"intervals": {"accuracy": {"wilson": [0.4, 0.6]}}}]) == " (40.0 to 62.5)"
-    assert tables.bounds([first, {}]) == tables.bounds([]) == ""
+    all_right = {"intervals": {"accuracy": {"bootstrap": [1.0, 1.0], "wilson": [0.4, 0.6]}}}
+    assert tables.bounds([first, all_right]) == " (40.0 to 62.5)"
+    dependent = {"intervals": {"accuracy": {"wilson": [0.4, 0.6]}}}
+    assert tables.bounds([first, dependent]) == tables.bounds([first, {}]) == tables.bounds([]) == ""
 
 
 def test_seeds_that_share_a_split_are_named():
