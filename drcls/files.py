@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import uuid
 from pathlib import Path
 
@@ -26,6 +27,41 @@ def atomic_path(path):
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def locked(path, wait=True):
+    """Hold a lock file while the block runs, and remove it afterwards; one process or thread at a time has it.
+
+    The lock of a killed process is free.
+
+    Args:
+        path: Path of the lock file, in a folder that exists.
+        wait: bool, whether to wait for another holder; else its lock is an error.
+
+    Raises:
+        BlockingIOError: where another process or thread holds the lock and `wait` is false.
+    """
+    import fcntl  # Windows has none, and whoever reads results there needs none
+
+    while True:
+        with open(path, "a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            if not _is_file(file, path):
+                continue  # its holder removed it in between: whoever comes next would lock another file
+            try:
+                yield
+            finally:
+                os.unlink(path)
+            return
+
+
+def _is_file(file, path):
+    """Whether an open file is still the one of that name."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def is_partial(path):

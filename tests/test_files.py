@@ -2,13 +2,23 @@
 
 import io
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from drcls.files import atomic_path, encode_png, printable, read_json, write_bytes, write_csv, write_json
+from drcls.files import (
+    atomic_path,
+    encode_png,
+    locked,
+    printable,
+    read_json,
+    write_bytes,
+    write_csv,
+    write_json,
+)
 
 
 def test_a_file_has_the_permissions_of_the_umask(tmp_path):
@@ -18,6 +28,31 @@ def test_a_file_has_the_permissions_of_the_umask(tmp_path):
     finally:
         os.umask(before)
     assert (tmp_path / "metrics.json").stat().st_mode & 0o777 == 0o640
+
+
+def test_one_at_a_time_holds_a_lock_and_nothing_of_it_stays(tmp_path):
+    count, lock = tmp_path / "count", tmp_path / "count.lock"
+    count.write_text("0")
+
+    def add(_):
+        with locked(lock):
+            count.write_text(str(int(count.read_text()) + 1))
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(add, range(400)))
+    assert count.read_text() == "400"
+    with pytest.raises(RuntimeError), locked(lock):
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == [count]
+
+
+def test_a_lock_that_is_held_is_waited_for_or_an_error(tmp_path):
+    lock = tmp_path / "a.lock"
+    with locked(lock), pytest.raises(BlockingIOError), locked(lock, wait=False):
+        pass
+    with locked(lock, wait=False):
+        assert lock.exists()
+    assert not lock.exists()
 
 
 def test_an_error_leaves_the_old_file_and_no_other(tmp_path):

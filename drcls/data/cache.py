@@ -1,16 +1,16 @@
 """Decoded images on disk, written once and memory-mapped ever after."""
 
-import fcntl
+import contextlib
 import hashlib
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from drcls.data.image_ops import read_image, resize
+from drcls.files import locked
 
 
 class ImageCache:
@@ -19,7 +19,8 @@ class ImageCache:
     Training reads rows of the array, so memory stays flat however large the set is, and no epoch decodes a
     file twice. The array lies in `cache/` beside the manifest, under a name that changes with the images and
     the size; it is written under a temporary name and renamed, so an interrupted writing leaves no cache.
-    What a killed process left of it is removed by the next writing.
+    What a killed process left of it is removed by the next writing. Of several processes one writes, and the others
+    wait for it.
 
     Args:
         manifest: the whole data set, a `Manifest`.
@@ -67,16 +68,17 @@ def _write(path, image_paths, size):
     shape = (len(image_paths), size, size, 3)
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(path.parent)
-    check_room(path, np.prod(shape, dtype=np.int64))
-    partial = Path(f"{path}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    partial = path.with_suffix(".partial")
+    with locked(path.with_suffix(".lock")):
+        if path.exists():
+            return
+        check_room(path, np.prod(shape, dtype=np.int64))
+        try:
             images = np.lib.format.open_memmap(partial, "w+", np.uint8, shape)
             _fill(images, image_paths, size)
             partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def _fill(images, image_paths, size):
@@ -91,13 +93,9 @@ def _fill(images, image_paths, size):
 
 
 def _remove_abandoned(folder):
-    """Remove what killed processes left behind; a living one holds a lock on its file."""
+    """Remove what killed processes left behind; a living one holds the lock of its file."""
     for partial in folder.glob("*.partial"):
-        with partial.open("rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
+        with contextlib.suppress(BlockingIOError), locked(partial.with_suffix(".lock"), wait=False):
             partial.unlink(missing_ok=True)
 
 

@@ -1,6 +1,5 @@
 """Features of a frozen backbone, one vector an image, computed once and kept on disk."""
 
-import fcntl
 import hashlib
 import json
 import re
@@ -11,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from drcls.data.cache import check_room
+from drcls.files import locked
 from drcls.forward import ForwardPass, check_batch_size
 
 
@@ -103,11 +103,9 @@ def cached_embeddings(cache, backbone, name, batch_size=32, forward=None, engine
     shape = (len(cache.images), backbone.output_shape[-1])
     if not path.exists():
         folder.mkdir(exist_ok=True)
-        with path.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # a second process waits and then finds the file
-            if not path.exists():
+        with locked(path.with_suffix(".lock")):
+            if not path.exists():  # another process may have computed it in the meantime
                 _compute(path, shape, backbone, cache.images, batch_size, forward, engine)
-            path.with_suffix(".lock").unlink(missing_ok=True)
     return _open(path, shape, "r")
 
 

@@ -96,14 +96,42 @@ def test_what_a_killed_writer_left_is_removed_and_what_a_living_one_writes_is_no
         try:
             assert writer.stdout.readline().startswith(b"reading")
             other = ImageCache(manifest, 16).path
-            partial = folder / f"{other.name.replace('16px', '8px')}.{writer.pid}.partial"
-            assert set(folder.iterdir()) == {other, partial}
+            partial = folder / other.name.replace("16px", "8px").replace(".npy", ".partial")
+            left = {other, partial, partial.with_suffix(".lock")}
+            assert set(folder.iterdir()) == left
         finally:
             writer.kill()
-    assert set(folder.iterdir()) == {other, partial}
+    assert set(folder.iterdir()) == left
     cache = ImageCache(manifest, 8)
     assert set(folder.iterdir()) == {other, cache.path}
     np.testing.assert_array_equal(cache.images[3], resize(read_image(manifest.paths[3]), 8))
+
+
+ONE_WRITES = """
+import sys, time
+import drcls.data.cache
+from drcls.data import ImageCache, load_manifest
+
+fill = drcls.data.cache._fill
+
+def slow_fill(images, paths, size):
+    print("writing", flush=True)
+    time.sleep(1)
+    fill(images, paths, size)
+
+drcls.data.cache._fill = slow_fill
+ImageCache(load_manifest(sys.argv[1]), 8)
+"""
+
+
+def test_of_several_processes_one_writes(manifest):
+    command = [sys.executable, "-c", ONE_WRITES, str(manifest.root)]
+    environment = os.environ | {"KERAS_BACKEND": "numpy"}
+    writers = [subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) for _ in range(3)]
+    written = [writer.communicate()[0] for writer in writers]
+    assert [writer.returncode for writer in writers] == [0, 0, 0]
+    assert b"".join(written) == b"writing\n"
+    assert list((manifest.root / "cache").iterdir()) == [ImageCache(manifest, 8).path]
 
 
 def test_a_cache_larger_than_the_disk_is_refused_before_it_is_written(manifest, monkeypatch):
