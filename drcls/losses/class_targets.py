@@ -51,10 +51,11 @@ def class_targets(y_true, y_pred, num_classes, label_smoothing):
 
     Args:
         y_true: One-hot or class probabilities, of the shape of `y_pred`; or integer labels 0..C-1 of its shape
-            without the last axis, or with 1 there. A label out of range gives zeros.
+            without the last axis, or with 1 there. A label out of range gives zeros, on every backend.
         y_pred: Float tensor (..., C).
         num_classes: Integer C, which `y_pred` must have.
-        label_smoothing: Number s in 0..1; a class's probability p becomes (1 - s) p + s / C.
+        label_smoothing: Number s in 0..1; a class's probability p becomes (1 - s) p + s / C, where
+            its row sums to 1.
 
     Raises:
         ValueError: If the shapes do not go together.
@@ -74,10 +75,11 @@ def class_targets(y_true, y_pred, num_classes, label_smoothing):
         )
     if not is_one_hot:
         labels = ops.squeeze(y_true, axis=-1) if len(true_shape) == len(shape) else y_true
-        y_true = ops.one_hot(ops.cast(labels, "int32"), num_classes)
+        y_true = ops.equal(ops.expand_dims(ops.cast(labels, "int32"), -1), ops.arange(num_classes))
     y_true = ops.cast(y_true, y_pred.dtype)
     if label_smoothing:
-        y_true = (1 - label_smoothing) * y_true + label_smoothing / num_classes
+        share = ops.sum(y_true, axis=-1, keepdims=True) / num_classes  # 0 for a label out of range
+        y_true = (1 - label_smoothing) * y_true + label_smoothing * share
     return y_true
 
 

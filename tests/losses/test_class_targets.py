@@ -164,3 +164,13 @@ def test_one_hot_labels_of_a_width_known_at_run_time_train(loss_class):
         for network, data in ((model, unknown), (same, rows))
     ]
     np.testing.assert_allclose(*losses, rtol=1e-5)
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("loss_class", LOSSES)
+def test_a_label_out_of_range_contributes_nothing(loss_class, label_smoothing):
+    y_pred = softmax(np.random.default_rng(0).normal(size=(3, 3)))
+    loss = per_sample(loss_class, label_smoothing=label_smoothing)
+    found = loss(np.array([1, -1, 3]), y_pred)
+    assert np.asarray(found)[1:].tolist() == [0.0, 0.0]
+    np.testing.assert_allclose(found[0], loss(np.array([1]), y_pred[:1])[0], rtol=1e-6)
