@@ -30,10 +30,15 @@ def choose_threshold(positive, scores):
         )
     values = np.unique(scores)
     candidates = np.concatenate([[values[0]], (values[:-1] + values[1:]) / 2])
-    called = scores[np.newaxis] >= candidates[:, np.newaxis]  # (thresholds, N)
-    youden = called[:, positive].mean(axis=1) - called[:, ~positive].mean(axis=1)
+    sensitivity, false_alarms = (_share_called(scores[kind], candidates) for kind in (positive, ~positive))
+    youden = sensitivity - false_alarms
     best = candidates[np.isclose(youden, youden.max())]
     return float(best[np.abs(best - 0.5).argmin()])
+
+
+def _share_called(scores, thresholds):
+    """Return which share of the scores reaches each threshold, float (thresholds,)."""
+    return 1 - np.searchsorted(np.sort(scores), thresholds) / len(scores)
 
 
 def sensitivity_and_specificity(positive, scores, threshold):

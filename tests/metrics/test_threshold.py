@@ -43,3 +43,10 @@ def test_what_does_not_exist_is_none():
 def test_scores_that_are_no_numbers_are_refused():
     with pytest.raises(ValueError, match=r"finite; received \[nan\]"):
         choose_threshold([True, False], [0.5, np.nan])
+
+
+def test_many_images_are_no_matter_of_memory():
+    rng = np.random.default_rng(0)
+    positive = rng.random(100_000) < 0.3
+    scores = np.clip(rng.normal(np.where(positive, 0.7, 0.3), 0.2), 0, 1)
+    assert choose_threshold(positive, scores) == pytest.approx(0.5, abs=0.03)
