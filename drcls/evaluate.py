@@ -15,7 +15,7 @@ from drcls.metrics import (
     wald_interval,
     wilson_interval,
 )
-from drcls.runs import write_csv
+from drcls.predictions import write_predictions
 
 
 def predict(model, batches):
@@ -35,10 +35,7 @@ def evaluate(part, probabilities, folder, seed=0):
     Returns:
         dict, from `measure`.
     """
-    y_pred = probabilities.argmax(axis=1)
-    columns = {f"p_{name}": probabilities[:, i] for i, name in enumerate(part.classes)}
-    frame = part.frame[["path", "label", "group"]].assign(predicted=np.array(part.classes)[y_pred], **columns)
-    write_csv(Path(folder) / "predictions.csv", frame)
+    write_predictions(Path(folder) / "predictions.csv", part, probabilities)
     return measure(part, probabilities, seed)
 
 

@@ -44,22 +44,23 @@ def locked(path, wait=True):
     """
     import fcntl  # Windows has none, and whoever reads results there needs none
 
+    path = Path(path)
     while True:
-        with open(path, "a") as file:
+        with path.open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             if not _is_file(file, path):
                 continue  # its holder removed it in between: whoever comes next would lock another file
             try:
                 yield
             finally:
-                os.unlink(path)
+                path.unlink()
             return
 
 
 def _is_file(file, path):
     """Whether an open file is still the one of that name."""
     try:
-        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:
         return False
 

@@ -16,6 +16,7 @@ from drcls.metrics import (
     mcnemar_exact,
     quadratic_kappa,
 )
+from drcls.predictions import read_predictions
 from drcls.runs import read_json
 
 MEASURES = (accuracy, macro_recall, macro_specificity, macro_f1, quadratic_kappa)
@@ -88,13 +89,7 @@ def _read(folder):
         raise FileNotFoundError(
             f"{folder} is no finished run: expected predictions.csv and metrics.json in it"
         )
-    frame = pd.read_csv(
-        path, dtype=dict.fromkeys(("path", "label", "group", "predicted"), str), keep_default_na=False
-    )
-    missing = [name for name in ("path", "label", "group", "predicted") if name not in frame]
-    if missing:
-        raise ValueError(f"{path} lacks the columns {missing}; it has {list(frame.columns)}")
-    return frame.sort_values("path", kind="stable", ignore_index=True)
+    return read_predictions(path).sort_values("path", kind="stable", ignore_index=True)
 
 
 def _check_same_images(first, other):

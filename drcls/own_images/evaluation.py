@@ -11,7 +11,7 @@ from drcls.data.manifest import PART_OF_SPLIT
 from drcls.models.saved import load_saved_model
 from drcls.models.training_data import digest, model_file
 from drcls.own_images.measuring import measure_classifier, reliability
-from drcls.own_images.predictions import write_predictions
+from drcls.predictions import write_predictions
 from drcls.runs import environment, read_json, write_json
 
 BATCH_SIZE = 32

@@ -11,7 +11,7 @@ from drcls.own_images.dividing import check_size, divide, prepared_size
 from drcls.own_images.fitting import fit
 from drcls.own_images.measuring import measure_classifier
 from drcls.own_images.options import check_options
-from drcls.own_images.predictions import write_predictions
+from drcls.predictions import write_predictions
 from drcls.runs import (
     check_run_folder,
     discard_run,

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from drcls import predictions
 from drcls.report.text import synthetic_label
 from drcls.runs import is_finished, read_record
 
@@ -74,14 +75,7 @@ def read_predictions(run):
         ValueError: where columns or rows are missing.
     """
     path = run["folder"] / "predictions.csv"
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; a finished run holds its test predictions there")
-    texts = ("path", "label", "group", "predicted")
-    # By default pandas reads a class called "NA" or "None" as a missing value.
-    frame = pd.read_csv(path, dtype=dict.fromkeys(texts, str), keep_default_na=False)
-    missing = [name for name in texts if name not in frame]
-    if missing:
-        raise ValueError(f"{path}: has the columns {list(frame)}, expected also {missing}")
+    frame = predictions.read_predictions(path)
     if len(frame) != run["num_test"]:
         raise ValueError(
             f"{path}: has {len(frame)} rows, expected {run['num_test']}, one for each test image"

@@ -57,7 +57,7 @@ from experiments.common.callbacks import LowerRateOnPlateau, StopAtRisingLoss, w
 from experiments.common.data import acquire
 from experiments.common.options import make_parser, resolve_options
 from experiments.common.run import audit, run_set_name, run_variant
-from experiments.common.training import begin, train_and_predict
+from experiments.common.training import train_and_predict
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_INS = {
@@ -227,7 +227,6 @@ def make_config(variant, options, protocol, backbone):
 
 def fit_transfer(config, cache, parts, folder, callbacks):
     """Section 3.3: the head of Table 1 on a frozen backbone, by way of embeddings computed once."""
-    begin(config)
     backbone = load_backbone(config)
     backbone.trainable = False
     if config["downsampling"]:
@@ -248,7 +247,6 @@ def fit_fine_tuned(config, cache, parts, folder, callbacks):
 
     The last block has a tenth of the head's learning rate, as printed.
     """
-    begin(config)
     stem = Path(config["backbone"]).stem
     trained = folder / stem / "model.keras"
     if not trained.is_file():
@@ -266,7 +264,6 @@ def fit_fine_tuned(config, cache, parts, folder, callbacks):
 
 def fit_own(config, cache, parts, folder, callbacks):
     """Section 6.2: one of the paper's own networks from random weights."""
-    begin(config)
     model = OWN[config["network"]](config["image_size"], parts["train"].classes)
     probabilities, note = fit(model, config, cache, parts, folder / config["variant"], callbacks)
     return probabilities, f"{note}; {model.count_params():,} weights"

@@ -50,7 +50,7 @@ from experiments.common.data import acquire
 from experiments.common.frozen import fit_frozen
 from experiments.common.options import make_parser, resolve_options
 from experiments.common.run import VALIDATION, audit, run_set_name, run_variant
-from experiments.common.training import begin, train_and_predict
+from experiments.common.training import train_and_predict
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_INS = {"fundus_phantom": write_fundus}
@@ -280,7 +280,6 @@ def weights_of(backbone, weights):
 
 def train_network(config, cache, parts, folder, callbacks=()):
     """Sections 2.3.2-2.3.5: the network, its loss, and training with augmentation."""
-    begin(config)
     steps = config["epochs"] * math.ceil(len(parts["train"]) / config["batch_size"])
     backbone = open_backbone(config, config["image_size"])
     model = build(config, backbone, parts["train"].classes, steps)

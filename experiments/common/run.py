@@ -3,6 +3,7 @@
 import shutil
 import time
 
+import keras
 import numpy as np
 import pandas as pd
 
@@ -64,7 +65,8 @@ def run_variant(folder, config, parts, leakage, fit, force=False, devices=1, lea
             the data set, as `sample` is. A backbone file is recorded by its name and SHA-256.
         parts: dict of `Manifest`, from `split`.
         leakage: dict, from `audit`.
-        fit: function () -> (float (N, C) probabilities of the test part, str note). One that leaves those of the
+        fit: function () -> (float (N, C) probabilities of the test part, str note), called with seeded generators
+            and the precision of the row's `policy`, float32 where it names none. One that leaves those of the
             validation part as `validation.npy` has its ordered classes measured by their expected grade too.
         force: bool, remove what is in the folder and train anew.
         devices: int, that `fit` builds and trains its network on. Like the machine, it is no part of what a row is:
@@ -90,6 +92,7 @@ def run_variant(folder, config, parts, leakage, fit, force=False, devices=1, lea
         write_split(folder, parts)
         print(f"\n{folder}")
         with use_devices(devices):
+            begin(config)
             probabilities, note = fit()
         if leaked is None:
             leaked = leaked_images(parts["train"], parts["test"])
@@ -113,6 +116,12 @@ def run_variant(folder, config, parts, leakage, fit, force=False, devices=1, lea
         )
     accuracy = read_json(folder / "metrics.json")["metrics"]["accuracy"]
     print(f"{config['variant']}, {config['protocol']} protocol: accuracy {accuracy:.4f}")
+
+
+def begin(config):
+    """Seed every random generator and set the precision, so that no row depends on the row before it."""
+    keras.utils.set_random_seed(config["seed"])
+    keras.config.set_dtype_policy(config.get("policy", "float32"))
 
 
 def seen_and_unseen(test, probabilities, leaked):

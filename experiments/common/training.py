@@ -14,12 +14,6 @@ from experiments.common.callbacks import watch
 from experiments.common.run import VALIDATION
 
 
-def begin(config):
-    """Seed every random generator and set the precision, before a network is built."""
-    keras.utils.set_random_seed(config["seed"])
-    keras.config.set_dtype_policy(config["policy"])
-
-
 def train_and_predict(
     model, loss, config, cache, parts, folder, callbacks=(), optimizer=None, batch_augmentation=None
 ):

@@ -27,7 +27,7 @@ from experiments.common.controls import CONTROLS, control
 from experiments.common.data import acquire
 from experiments.common.options import make_parser, resolve_options
 from experiments.common.run import audit, run_set_name, run_variant
-from experiments.common.training import begin, fit_on_smaller_images, train_and_predict
+from experiments.common.training import fit_on_smaller_images, train_and_predict
 from experiments.multiscale_attention.external import measure_elsewhere
 from experiments.multiscale_attention.report import write_multiscale_attention_report
 
@@ -162,7 +162,6 @@ def make_config(variant, options, protocol, data):
 
 def train_network(config, manifest, parts, folder, tensorboard=False):
     """The network and its balanced softmax, trained with flips, rotations and colour changes."""
-    begin(config)
     classes, network = parts["train"].classes, dict(config["network"])
     balanced = network.pop("balanced", True)
 

@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from drcls.predictions import read_predictions
 from drcls.runs import read_json, read_record, write_json, write_text
 from experiments.results import decisions
 from experiments.results.ledger import LEDGER, PAPERS, counts_sentence, counts_table, entries, ledger_page
@@ -151,7 +151,7 @@ def which_are_right(predictions):
 
     Enough to compare two rows of one split by McNemar's test, without naming an image.
     """
-    frame = pd.read_csv(predictions, dtype=str, keep_default_na=False)
+    frame = read_predictions(predictions)
     return np.packbits(frame["label"] == frame["predicted"]).tobytes().hex()
 
 

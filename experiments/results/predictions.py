@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from drcls.predictions import read_predictions
 from drcls.runs import read_json
 
 
@@ -45,9 +46,7 @@ def read_run(folder):
         `Predictions`.
     """
     folder = Path(folder)
-    texts = dict.fromkeys(("label", "predicted", "group"), str)
-    # By default pandas reads a class called "NA" or "None" as a missing value.
-    frame = pd.read_csv(folder / "predictions.csv", dtype=texts, keep_default_na=False)
+    frame = read_predictions(folder / "predictions.csv")
     classes = read_json(folder / "metrics.json")["class_names"]
     number = {name: index for index, name in enumerate(classes)}
     return Predictions(

@@ -229,7 +229,6 @@ def fit_on_embeddings(config, cache, parts, folder):
 
 def fine_tune(config, cache, parts, folder, tensorboard=False):
     """The baseline of transfer learning: the backbone trained to the end on the training part."""
-    keras.utils.set_random_seed(config["seed"])
     backbone = open_backbone(config, config["image_size"])
     model = build_transfer_classifier(backbone, parts["train"].classes)
     run_folder = folder / config["variant"]

@@ -1,0 +1,48 @@
+"""One row of a results table does not depend on the rows before it."""
+
+import random
+
+import keras
+import numpy as np
+import pytest
+
+from drcls.data import split
+from experiments.common.run import audit, run_variant
+from tests.small_data import write_squares
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    manifest = write_squares(tmp_path_factory.mktemp("data"), per_class=8)
+    return split(manifest, (0.5, 0.25, 0.25), 0, "grouped")
+
+
+@pytest.fixture(autouse=True)
+def precision():
+    before = keras.config.dtype_policy()
+    yield
+    keras.config.set_dtype_policy(before)
+
+
+def run(folder, parts, **settings):
+    """Run a row that learns nothing; return its precision and a random number of each generator."""
+    found = []
+
+    def fit():
+        drawn = random.random(), float(keras.random.uniform(()))
+        found.append((keras.config.dtype_policy().name, *drawn))
+        return np.full(
+            (len(parts["test"]), len(parts["test"].classes)), 1 / len(parts["test"].classes)
+        ), "none"
+
+    row = dict(variant="row", data="squares", protocol="clean", profile="quick", seed=0) | settings
+    run_variant(folder, row, parts, audit(parts, "clean"), fit)
+    return found[0]
+
+
+def test_neither_precision_nor_random_numbers_come_from_the_row_before(tmp_path, parts):
+    alone = run(tmp_path / "alone", parts)
+    assert run(tmp_path / "half", parts, policy="mixed_bfloat16")[0] == "mixed_bfloat16"
+    assert run(tmp_path / "after", parts) == alone
+    assert alone[0] == "float32"
+    assert run(tmp_path / "seed", parts, seed=1)[1:] != alone[1:]
