@@ -1,18 +1,46 @@
-"""Predictions of a part as a table: written once, read by the comparison and the reports."""
+"""Predictions of a part as a table, `predictions.csv`: one row an image, one probability a class."""
+
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from drcls.runs import write_csv
+from drcls.files import write_csv
+
+TEXTS = ("path", "label", "group", "predicted")
 
 
 def write_predictions(path, part, probabilities):
-    """Write one row an image: path, label, group, predicted class and one probability a class.
+    """Write the predictions of a part.
 
     Args:
-        path: of the CSV file.
+        path: of the CSV file; its columns are `path, label, group, predicted` and one `p_<class>` a class.
         part: `Manifest`.
         probabilities: float (N, C), rows in the part's order.
     """
     columns = {f"p_{name}": probabilities[:, i] for i, name in enumerate(part.classes)}
     predicted = np.array(part.classes)[probabilities.argmax(axis=1)]
     write_csv(path, part.frame[["path", "label", "group"]].assign(predicted=predicted, **columns))
+
+
+def read_predictions(path):
+    """Read what `write_predictions` wrote.
+
+    Args:
+        path: of the CSV file.
+
+    Returns:
+        pandas.DataFrame with the columns `path, label, group, predicted`, of str, and one `p_<class>` a class.
+
+    Raises:
+        FileNotFoundError: where there is no file.
+        ValueError: where a column is missing.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such file; a finished run holds its test predictions there")
+    # By default pandas reads a class called "NA" or "None" as a missing value.
+    frame = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False)
+    missing = [name for name in TEXTS if name not in frame]
+    if missing:
+        raise ValueError(f"{path}: has the columns {list(frame)}, expected also {missing}")
+    return frame
