@@ -8,6 +8,7 @@ import importlib
 from drcls.data.augment import Augmenter
 from drcls.data.cache import ImageCache
 from drcls.data.corruptions import CORRUPTIONS, corrupt, corrupt_all
+from drcls.data.features import Features
 from drcls.data.leakage import audit_leakage, leaked_images
 from drcls.data.manifest import Manifest, load_manifest
 from drcls.data.outliers import find_outliers, read_injected, score_detection
@@ -27,6 +28,7 @@ _WITH_KERAS = {
 }
 __all__ = [
     "CORRUPTIONS",
+    "Features",
     "BATCH_AUGMENTATIONS",
     "BatchAugmentation",
     "Augmenter",

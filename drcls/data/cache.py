@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from tqdm import tqdm
 
+from drcls.data.features import find_rows
 from drcls.data.image_ops import read_image, resize
 from drcls.files import locked
 
@@ -28,6 +29,7 @@ class ImageCache:
 
     Attributes:
         images: uint8 (N, size, size, 3), RGB, 0..255, memory-mapped.
+        paths: pandas.Series of str, the `path` column of the manifest.
 
     Raises:
         ValueError: where the size is not positive, an image cannot be read, or the cache file is damaged.
@@ -42,7 +44,7 @@ class ImageCache:
         if not self.path.exists():
             _write(self.path, manifest.paths, size)
         self.images = _open(self.path, (len(manifest), size, size, 3))
-        self._row = {path: row for row, path in enumerate(manifest.frame["path"])}
+        self.paths = manifest.frame["path"]
 
     def rows(self, part):
         """Return where the images of a part lie in `images`, int64 (len(part),).
@@ -50,12 +52,7 @@ class ImageCache:
         Raises:
             KeyError: where the part names an image that is not in the data set of this cache.
         """
-        unknown = [path for path in part.frame["path"] if path not in self._row]
-        if unknown:
-            raise KeyError(
-                f"{self.path} does not hold {len(unknown)} images of the part, first {unknown[0]!r}"
-            )
-        return np.array([self._row[path] for path in part.frame["path"]], dtype=np.int64)
+        return find_rows(self.paths, part, self.path)
 
 
 def _fingerprint(manifest):

@@ -21,7 +21,7 @@ from drcls.explain.overlay import overlay
 from drcls.explain.pictures import find_pictures, plain_path, read_picture
 from drcls.explain.scores import check_model, score_function
 from drcls.explain.target import check_table, check_target
-from drcls.files import printable
+from drcls.files import encode_png, printable, write_bytes
 from drcls.models.saved import load_saved_model
 
 AT_ONCE = 16
@@ -114,7 +114,7 @@ def explain_folder(
                 "overlay": stem.with_name(f"{stem.name}.png"),
                 "map": stem.with_name(f"{stem.name}.npy"),
             }
-            write_png(written["overlay"], beside(picture.shown, heat))
+            write_bytes(written["overlay"], encode_png(beside(picture.shown, heat)))
             write_map(written["map"], heat)
             told = {"predicted": classifier.predicted(values), "explained": name}
             results.append({"image": picture.file} | written | told | {"probability": float(values[number])})
@@ -180,27 +180,11 @@ def beside(image, heat_map):
     return np.hstack([plain, overlay(plain, heat)])
 
 
-def write_png(path, image):
-    """Write uint8 (H, W, 3), RGB."""
-    write_bytes(path, cv2.imencode(".png", image[..., ::-1])[1].tobytes())
-
-
 def write_map(path, heat_map):
     """Write float (H, W) as `.npy`."""
     buffer = io.BytesIO()
     np.save(buffer, heat_map)
     write_bytes(path, buffer.getvalue())
-
-
-def write_bytes(path, content):
-    """Write under a temporary name and rename, so that nothing half-written stays."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.partial")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _batches(files, model, preparation, broken, what):

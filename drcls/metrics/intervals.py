@@ -77,10 +77,7 @@ def group_bootstrap_interval(statistic, y_true, y_pred, groups, num_classes, num
             is below 100, or the statistic does not exist for the images themselves.
     """
     by_group = _checked_by_group(y_true, y_pred, groups, num_classes, num_resamples)
-    if len(by_group) < 2:
-        raise ValueError(f"groups must hold two or more different ids, received only {groups[0]}")
-    if np.isnan(statistic(by_group.sum(axis=0))):
-        raise ValueError(f"{statistic.__name__} does not exist for {by_group.sum(axis=0).tolist()}")
+    _check_interval_exists(statistic, by_group, groups)
     values = statistic(_resample(by_group, num_resamples, np.random.default_rng(seed)))
     low, high = np.nanpercentile(values, [2.5, 97.5])
     return float(low), float(high)
@@ -131,15 +128,14 @@ def group_bootstrap_difference(
     Raises:
         ValueError: as `group_bootstrap_interval`.
     """
-    for y_pred in (pred_a, pred_b):
-        group_bootstrap_interval(statistic, y_true, y_pred, groups, num_classes, 100)
     both = np.stack(
         [
-            _confusion_by_group(np.asarray(y_true), np.asarray(y_pred), np.asarray(groups), num_classes)
+            _checked_by_group(y_true, y_pred, groups, num_classes, num_resamples)
             for y_pred in (pred_a, pred_b)
         ],
         axis=1,
     )
+    _check_interval_exists(statistic, both, groups)
     total = both.sum(axis=0)
     resampled = _resample(both, num_resamples, np.random.default_rng(seed))
     values = statistic(resampled[:, 1]) - statistic(resampled[:, 0])
@@ -159,6 +155,15 @@ def _checked_by_group(y_true, y_pred, groups, num_classes, num_resamples):
     if num_resamples < 100:
         raise ValueError(f"num_resamples must be 100 or more, received {num_resamples}")
     return _confusion_by_group(y_true, y_pred, groups, num_classes)
+
+
+def _check_interval_exists(statistic, by_group, groups):
+    """Refuse one group, and a statistic that is not defined for all images, (..., C, C) summed over the groups."""
+    if len(by_group) < 2:
+        raise ValueError(f"groups must hold two or more different ids, received only {groups[0]}")
+    total = by_group.sum(axis=0)
+    if np.isnan(statistic(total)).any():
+        raise ValueError(f"{statistic.__name__} does not exist for {total.tolist()}")
 
 
 def _confusion_by_group(y_true, y_pred, groups, num_classes):

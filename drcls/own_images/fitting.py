@@ -5,13 +5,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from drcls.data import Augmenter, Batches, ImageCache
+from drcls.data import Augmenter, Batches, Features, ImageCache
 from drcls.models import attach_head, build_backbone, build_dense_head, cached_embeddings
-from drcls.own_images.frozen import EmbeddingTable, fit_logistic_regression, smote
+from drcls.own_images.frozen import fit_logistic_regression, smote
 from drcls.own_images.network import build_loss, build_network, resample
 from drcls.own_images.progress import Progress
 from drcls.runs import save_model
-from drcls.train import cosine_decay_with_warmup, train
+from drcls.train import compile_classifier, cosine_decay_with_warmup, train
 
 WARMUP_SHARE = 0.1
 WEIGHT_DECAY = 1e-4
@@ -50,7 +50,7 @@ def _fit_head(config, cache, manifest, backbone, parts, folder):
     """Train a head on embeddings and put it on the backbone."""
     backbone.trainable = False
     embeddings = cached_embeddings(cache, backbone, Path(config["backbone"]).stem)
-    table = EmbeddingTable(embeddings, manifest.frame["path"])
+    table = Features(embeddings, manifest.frame["path"])
     if config["head"] == "logistic_regression":
         head, chosen = fit_logistic_regression(
             table, parts, config["sampler"], config["loss"], config["seed"], config["protocol"]
@@ -79,13 +79,8 @@ def _fit_by_epochs(model, config, cache, parts, folder):
     schedule = cosine_decay_with_warmup(
         config["learning_rate"], config["epochs"] * len(batches), WARMUP_SHARE
     )
-    model.compile(
-        keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY),
-        build_loss(config["loss"], parts["train"].counts()),
-        metrics=["accuracy", keras.metrics.F1Score(average="macro", name="macro_f1")],
-        # XLA compiles for minutes on a CPU and then runs slower; JAX knows no other way.
-        jit_compile=keras.backend.backend() == "jax",
-    )
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY)
+    compile_classifier(model, optimizer, build_loss(config["loss"], parts["train"].counts()))
     validation = Batches(cache, parts["validation"], config["batch_size"])
     best = train(model, batches, validation, folder, config["epochs"], callbacks=[Progress()], verbose=0)
     return f"best epoch {best} of {config['epochs']}"

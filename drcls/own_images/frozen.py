@@ -1,39 +1,23 @@
 """Heads on the embeddings of a frozen backbone: dense layers, or logistic regression as one dense layer."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import keras
 import numpy as np
 import pandas as pd
 
+from drcls.data import Features
 from drcls.data.holdout_guard import row_fingerprints
 from drcls.layers import ClassProbabilities
 from drcls.models import RESAMPLERS, build_embedding_classifier, choose_hyperparameters
 from drcls.models.embedding_classifier import check_training_rows
 
 
-@dataclass(frozen=True)
-class EmbeddingTable:
-    """Embeddings in the place of images: what `Batches` asks of a cache.
-
-    Args:
-        images: float32 (N, D), one row for each of `paths`.
-        paths: the `path` column of the manifest that the rows belong to.
-    """
-
-    images: np.ndarray
-    paths: pd.Series
-
-    def rows(self, part):
-        """Return where the rows of a part lie in `images`, int64 (len(part),)."""
-        return pd.Index(self.paths).get_indexer(part.frame["path"])
-
-
 def smote(table, part, seed):
     """Make new embeddings of the smaller classes between neighbours of one class, of the training part alone.
 
     Args:
-        table: `EmbeddingTable` of the data set.
+        table: `Features` of the data set.
         part: `Manifest` of the training part.
         seed: int.
 
@@ -54,14 +38,14 @@ def smote(table, part, seed):
     rows = rows.assign(width=0, height=0, source_split="")
     frame = pd.concat([part.frame, rows], ignore_index=True)
     paths = pd.concat([table.paths, rows["path"]], ignore_index=True)
-    return EmbeddingTable(np.concatenate([table.images, made]), paths), replace(part, frame=frame)
+    return Features(np.concatenate([table.images, made]), paths), replace(part, frame=frame)
 
 
 def fit_logistic_regression(table, parts, sampler, loss, seed, protocol):
     """Fit a logistic regression on standardised embeddings, its strength chosen by cross-validation in training.
 
     Args:
-        table: `EmbeddingTable` of the data set.
+        table: `Features` of the data set.
         parts: dict of `Manifest`, `train` and `test` among them; `train` already resampled by `over` or `under`.
         sampler: str; `smote` resamples inside each fold that is fitted on.
         loss: `cross_entropy` or `weighted`.

@@ -1,6 +1,7 @@
 """Training that can be cut at any moment, and batch-norm statistics that belong to the trained weights."""
 
 from drcls.train.batch_norm import BatchNormReestimation
+from drcls.train.compiling import compile_classifier
 from drcls.train.devices import check_devices, use_devices
 from drcls.train.loop import (
     Checkpoint,
@@ -20,6 +21,7 @@ __all__ = [
     "averaged_weights",
     "build_train_state",
     "check_devices",
+    "compile_classifier",
     "train",
     "use_devices",
     "cosine_decay_with_warmup",

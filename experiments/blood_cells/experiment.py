@@ -16,17 +16,16 @@ augmentation, strength of L2, filters of the own networks, what the last block i
 A seed decides the split too. Measured figures: experiments/results/.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from data_prep.phantoms.leukocytes import write_leukocytes
 from data_prep.samples.data_sets import BLOOD_CELLS_SAMPLE, prepare_blood_cells_sample
 from drcls.data import (
     BATCH_AUGMENTATIONS,
     BatchAugmentation,
+    Features,
     ImageCache,
     class_weights,
     undersample,
@@ -236,7 +235,7 @@ def fit_transfer(config, cache, parts, folder, callbacks):
     if config["frozen_on_images"]:
         model = attach_head(backbone, head)
         return fit(model, config, cache, parts, target, callbacks)
-    embeddings = Embeddings(cached_embeddings(cache, backbone, Path(config["backbone"]).stem), cache.rows)
+    embeddings = Features(cached_embeddings(cache, backbone, Path(config["backbone"]).stem), cache.paths)
     probabilities, note = fit(head, config, embeddings, parts, target, callbacks)
     save_model(attach_head(backbone, head), target / "model.keras")
     return probabilities, f"{note}, on embeddings"
@@ -270,19 +269,6 @@ def fit_own(config, cache, parts, folder, callbacks):
 
 
 FITS = {"transfer": fit_transfer, FINE_TUNED: fit_fine_tuned, ALL_LAYERS: fit_fine_tuned, "own": fit_own}
-
-
-@dataclass(frozen=True)
-class Embeddings:
-    """Pooled features in the place of images: what `Batches` asks of a cache.
-
-    Args:
-        images: float32 (N, C), in the order of the manifest.
-        rows: function, part -> int (n,), where its images lie.
-    """
-
-    images: np.ndarray
-    rows: object
 
 
 def load_backbone(config):

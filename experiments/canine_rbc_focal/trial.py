@@ -26,7 +26,7 @@ from drcls.models import (
     build_transfer_classifier,
 )
 from drcls.runs import save_model, write_json
-from drcls.train import train, use_devices
+from drcls.train import compile_classifier, train, use_devices
 from experiments.common.callbacks import StopAtRisingLoss
 from experiments.common.run import IDENTITY, audit, run_variant
 
@@ -125,13 +125,7 @@ def initial_weights(network, seed):
 def compiled(network, optimizer, learning_rate, alpha, gamma):
     """Compile a network once for all the trials that share it: tracing takes longer than a small training."""
     model = build(*network)
-    model.compile(
-        getattr(keras.optimizers, optimizer)(learning_rate),
-        loss_of(alpha, gamma),
-        metrics=["accuracy", keras.metrics.F1Score(average="macro", name="macro_f1")],
-        # XLA compiles for minutes on a CPU; JAX knows no other way.
-        jit_compile=keras.backend.backend() == "jax",
-    )
+    compile_classifier(model, getattr(keras.optimizers, optimizer)(learning_rate), loss_of(alpha, gamma))
     model.optimizer.build(model.trainable_variables)
     return model, [keras.ops.convert_to_numpy(variable) for variable in model.optimizer.variables]
 

@@ -3,28 +3,26 @@
 import keras
 import numpy as np
 
+from drcls.data import Features
 from drcls.runs import save_model
 from experiments.common.training import train_and_predict
 
 
-class FrozenMaps:
-    """The feature maps of a data set in place of its images: what `Batches` reads.
+def feature_maps(cache, backbone):
+    """Compute the feature maps of a data set, in memory.
 
     Args:
         cache: `ImageCache` of the data set.
         backbone: keras.Model from `build_backbone`.
 
-    Attributes:
-        images: float32 (N, h, w, C), one feature map an image, in memory.
-        rows: as in `ImageCache`.
+    Returns:
+        `Features` with `images` float32 (N, h, w, C), one feature map an image.
     """
-
-    def __init__(self, cache, backbone):
-        maps = [
-            backbone.predict_on_batch(np.asarray(cache.images[start : start + 32], np.float32))
-            for start in range(0, len(cache.images), 32)
-        ]
-        self.images, self.rows = np.concatenate(maps), cache.rows
+    maps = [
+        backbone.predict_on_batch(np.asarray(cache.images[start : start + 32], np.float32))
+        for start in range(0, len(cache.images), 32)
+    ]
+    return Features(np.concatenate(maps), cache.paths)
 
 
 def fit_frozen(model, backbone, loss, config, cache, parts, folder, callbacks=()):
@@ -41,7 +39,7 @@ def fit_frozen(model, backbone, loss, config, cache, parts, folder, callbacks=()
     backbone.trainable = False
     first_behind = model.layers[model.layers.index(backbone) + 1]
     behind = keras.Model(first_behind.input, model.output)
-    maps = FrozenMaps(cache, backbone)
+    maps = feature_maps(cache, backbone)
     predicted = train_and_predict(
         behind, loss, config | {"augmentation": None}, maps, parts, folder, callbacks
     )

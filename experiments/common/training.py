@@ -9,7 +9,7 @@ import pandas as pd
 from drcls.data import Augmenter, Batches, ImageCache
 from drcls.evaluate import predict
 from drcls.runs import save_model, write_json
-from drcls.train import cosine_decay_with_warmup, train
+from drcls.train import compile_classifier, cosine_decay_with_warmup, train
 from experiments.common.callbacks import watch
 from experiments.common.run import VALIDATION
 
@@ -62,13 +62,7 @@ def fit(model, loss, config, cache, parts, folder, callbacks=(), optimizer=None,
         steps = config["epochs"] * len(batches)
         schedule = cosine_decay_with_warmup(config["learning_rate"], steps, config["warmup_share"])
         optimizer = build_optimizer(schedule, config)
-    model.compile(
-        optimizer,
-        loss,
-        metrics=["accuracy", keras.metrics.F1Score(average="macro", name="macro_f1")],
-        # XLA compiles for minutes on a CPU and then runs slower; JAX knows no other way.
-        jit_compile=keras.backend.backend() == "jax",
-    )
+    compile_classifier(model, optimizer, loss)
     validation = Batches(cache, parts["validation"], config["batch_size"])
     best = train(model, batches, validation, folder, config["epochs"], config["monitor"], callbacks)
     return batches, best

@@ -6,16 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from drcls.data import load_manifest
+from drcls.data import Features, load_manifest
 from drcls.models import build_embedding_classifier
 from drcls.own_images import train_classifier
-from drcls.own_images.frozen import EmbeddingTable, as_dense_layer, fit_logistic_regression, smote
+from drcls.own_images.frozen import as_dense_layer, fit_logistic_regression, smote
 
 
 def table_of(manifest, num_features=5, seed=0):
     rng = np.random.default_rng(seed)
     features = rng.normal(size=(len(manifest), num_features)).astype("float32")
-    return EmbeddingTable(features, manifest.frame["path"])
+    return Features(features, manifest.frame["path"])
 
 
 def test_smote_adds_rows_between_rows_of_its_class(squares):
@@ -56,16 +56,6 @@ def test_the_dense_layer_predicts_what_the_pipeline_does(num_classes):
     np.testing.assert_allclose(
         head.predict(features, verbose=0), classifier.predict_proba(features), atol=1e-5
     )
-
-
-def test_rows_are_found_by_path():
-    paths = pd.Series(["a", "b", "c"])
-    table = EmbeddingTable(np.eye(3, dtype="float32"), paths)
-
-    class Part:
-        frame = pd.DataFrame({"path": ["c", "a", "a"]})
-
-    assert table.rows(Part).tolist() == [2, 0, 0]
 
 
 @pytest.fixture(scope="module")
