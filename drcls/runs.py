@@ -181,7 +181,7 @@ def environment(wall_seconds, num_devices=1):
     """Return what a number depends on besides the configuration.
 
     Args:
-        wall_seconds: float, of the run that just ended.
+        wall_seconds: float, of the run that just ended, with the epochs before it was cut.
         num_devices: int, how many of the devices it used.
 
     Returns:

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from drcls.data import Batches, ImageCache
-from drcls.train import Checkpoint, StopOnNonFiniteLoss, averaged_weights, train
+from drcls.train import Checkpoint, StopOnNonFiniteLoss, averaged_weights, train, trained_seconds
 from tests.small_data import write_squares
 from tests.train_squares import tiny_model
 
@@ -71,6 +71,24 @@ def test_the_best_epoch_is_kept_and_only_two_weight_files_stay(squares, tmp_path
     state = json.loads((tmp_path / "checkpoint" / "state.json").read_text())
     kept = {path.name for path in (tmp_path / "checkpoint").glob("*.weights.h5")}
     assert kept == {state["last"], state["best"]}
+
+
+def test_the_seconds_before_a_cut_are_counted(squares, tmp_path):
+    assert trained_seconds(tmp_path / "run") == 0
+    cache = ImageCache(squares, 16)
+
+    def train_until(epoch):
+        train(tiny_model(squares.classes), Batches(cache, squares, 4), None, tmp_path / "run", epoch, None)
+
+    train_until(1)
+    path = tmp_path / "run" / "checkpoint" / "state.json"
+    state = json.loads(path.read_text())
+    assert 0 < state["seconds"] == trained_seconds(tmp_path) < 600
+    path.write_text(json.dumps(state | {"seconds": 5000.0}))
+    train_until(2)
+    assert 5000 < trained_seconds(tmp_path) < 5600
+    train_until(2)  # nothing is left to train
+    assert 5000 < trained_seconds(tmp_path) < 5600
 
 
 def test_the_training_step_is_traced_once(squares, tmp_path):

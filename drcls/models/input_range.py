@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from drcls.forward.inference import iterate_leaves
 from drcls.layers import ClassProbabilities
 
 SMALL_SCALE = 1 / 50  # 1 / 255 and 1 / 127.5 are smaller; factors that only tune are larger
@@ -19,12 +20,7 @@ def expects_bytes(model):
         bool: it holds a `Rescaling` that divides by more than 50 or a `Normalization` by means above 2, or ends
         in `ClassProbabilities`. False means unknown, not 0..1.
     """
-    return any(map(_speaks_of_bytes, _leaves(model)))
-
-
-def _leaves(model):
-    for layer in getattr(model, "layers", ()):
-        yield from _leaves(layer) if isinstance(layer, keras.Model) else [layer]
+    return any(map(_speaks_of_bytes, iterate_leaves(model)))
 
 
 def _speaks_of_bytes(layer):

@@ -5,6 +5,7 @@ import zipfile
 
 import keras
 
+from drcls.forward.inference import iterate_leaves
 from drcls.layers import ClassProbabilities
 
 # An entry of the `.keras` archive, which Keras passes over.
@@ -17,13 +18,8 @@ def own_layers(model):
     Args:
         model: `keras.Model`.
     """
-    found = set()
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            found |= set(own_layers(layer))
-        elif type(layer).__module__.split(".")[0] == "drcls":
-            found.add(type(layer).__name__)
-    return sorted(found)
+    leaves = map(type, iterate_leaves(model))
+    return sorted({kind.__name__ for kind in leaves if kind.__module__.split(".")[0] == "drcls"})
 
 
 def plain_model(model):

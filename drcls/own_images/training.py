@@ -23,7 +23,7 @@ from drcls.runs import (
     write_json,
     write_split,
 )
-from drcls.train import check_devices, use_devices
+from drcls.train import check_devices, trained_seconds, use_devices
 
 BATCH_SIZE = 32
 AUGMENTATION = {"rotation_range": 20, "zoom_range": 0.1, "horizontal_flip": True}
@@ -130,7 +130,7 @@ def train_classifier(
 
 def _train(manifest, config, parts, folder, devices):
     """Audit, train, measure and record; `metrics.json` is written last."""
-    started = time.monotonic()
+    started = time.monotonic() - trained_seconds(folder)
     found = audit(manifest)
     leakage = audit_leakage(parts["train"], parts["test"])
     print(_describe_pairs(found))

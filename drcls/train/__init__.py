@@ -11,6 +11,7 @@ from drcls.train.loop import (
     build_train_state,
     cosine_decay_with_warmup,
     train,
+    trained_seconds,
 )
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "check_devices",
     "compile_classifier",
     "train",
+    "trained_seconds",
     "use_devices",
     "cosine_decay_with_warmup",
 ]

@@ -131,6 +131,19 @@ def build_train_state(model, batches):
     model.reset_metrics()
 
 
+def trained_seconds(folder):
+    """Say how long the epochs in a run folder were trained for, before a cut: what a resumed run adds its own time to.
+
+    Args:
+        folder: Path of the run folder; there or not. Trainings in folders of it count too.
+
+    Returns:
+        float, up to the last epoch that was kept; 0 where none was.
+    """
+    states = Path(folder).rglob("checkpoint/state.json")
+    return float(sum(read_json(path).get("seconds", 0) for path in states))
+
+
 class SyncEpoch(keras.callbacks.Callback):
     """Tell the batches which epoch begins: `fit` may call their `on_epoch_end` once more while it builds."""
 
@@ -180,6 +193,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.reestimate, self.training = None, training
         self.state = {"epoch": 0, "last": None, "best": None, "best_epoch": 0, "best_value": None}
         self.history, self.saved = [], time.monotonic()
+        self.began = self.saved
 
     def restore(self, model):
         """Load the last finished epoch into the model, if there is one, and return its number."""
@@ -192,6 +206,7 @@ class Checkpoint(keras.callbacks.Callback):
                 path, f"holds {sorted(found)}, expected {sorted({*self.state, 'random_states'})}"
             )
         self.state = found
+        self.began -= found.get("seconds", 0)
         check_same_training(path, self.state.get("training") or {}, self.training)
         self.history = self._read_history()
         self._load(model, self.state["last"])
@@ -274,6 +289,7 @@ class Checkpoint(keras.callbacks.Callback):
             self.state["best_value"] = float(logs[self.monitor]) if self.monitor else epoch
         self.state |= {
             "epoch": epoch + 1,
+            "seconds": round(self.saved - self.began, 1),
             "last": last,
             "training": self.training,
             "random_states": [ops.convert_to_numpy(state).tolist() for state in _random_states(self.model)],

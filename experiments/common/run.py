@@ -29,7 +29,7 @@ from drcls.runs import (
     write_json,
     write_split,
 )
-from drcls.train import check_devices, use_devices
+from drcls.train import check_devices, trained_seconds, use_devices
 
 VALIDATION = "validation.npy"
 IDENTITY = ("variant", "data", "phantom", "protocol", "profile", "seed")
@@ -86,7 +86,7 @@ def run_variant(folder, config, parts, leakage, fit, force=False, devices=1, lea
     if force:
         shutil.rmtree(folder, ignore_errors=True)  # or the checkpoint would be found, and nothing trained
     if not is_current(folder, config):
-        started = time.monotonic()
+        started = time.monotonic() - trained_seconds(folder)
         remove_partial(folder)
         write_json(folder / "config.json", config)
         write_split(folder, parts)
