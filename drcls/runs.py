@@ -30,7 +30,7 @@ RECORDED_PACKAGES = (
     "opencv-python-headless",
 )
 
-# What a run folder holds.
+# What a run folder holds beside its checkpoint, in the order in which it is written.
 RUN_FILES = (
     "config.json",
     "env.json",
@@ -45,7 +45,6 @@ RUN_FILES = (
     "dataset.json",
     "metrics.json",
 )
-RUN_FOLDERS = ("checkpoint", "figures", "tensorboard")
 RUN_KEYS = {"variant", "data", "protocol"}  # of every run's config.json
 
 
@@ -127,7 +126,8 @@ def is_current(folder, config):
 def check_run_folder(folder):
     """Refuse a folder that is no run's but holds files, such as the one that the images lie in.
 
-    A run's `config.json` is known by `RUN_KEYS`; a damaged one is left to `is_current`.
+    A run writes its `config.json` first: whatever other files are called, without it they are somebody's own. A run's
+    `config.json` is known by `RUN_KEYS`; a damaged one is left to `is_current`.
 
     Raises:
         ValueError: where it does.
@@ -136,7 +136,7 @@ def check_run_folder(folder):
     if folder.is_file():
         raise ValueError(f"{folder} is a file; expected a new folder or a run folder")
     found = {path.name for path in folder.iterdir() if not is_partial(path)} if folder.is_dir() else set()
-    foreign = sorted(found - {*RUN_FILES, *RUN_FOLDERS})
+    foreign = sorted(found)
     if "config.json" in found:
         foreign = ["config.json"] if _is_foreign(folder / "config.json") else []
     if foreign:
@@ -163,9 +163,8 @@ def discard_run(folder):
     folder = Path(folder)
     check_run_folder(folder)
     remove_partial(folder)
-    for name in RUN_FOLDERS:
-        shutil.rmtree(folder / name, ignore_errors=True)
-    for name in RUN_FILES:
+    shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+    for name in reversed(RUN_FILES):  # `config.json` last: it says that the others are a run's
         (folder / name).unlink(missing_ok=True)
 
 

@@ -50,6 +50,8 @@ def run(options):
 
 def describe(result):
     lines = [describe_metrics(result)]
+    if result["seen_in_training"] is None:
+        lines.append("which of these images the model was trained with is not known: no run folder says it")
     if result["seen_in_training"]:
         lines.append(f"{result['seen_in_training']} of these images are files that the run was trained with")
     lines.append(f"predictions: {Path(result['folder']) / 'predictions.csv'}")

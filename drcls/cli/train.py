@@ -141,6 +141,7 @@ def run(options):
 
 
 def describe(result):
-    leaked = result["leakage"]["overall"]
-    head = f"{result['run']}: {result['note']}; {leaked:.1%} of the test images leaked"
+    from drcls.data.leakage import describe_leakage
+
+    head = f"{result['run']}: {result['note']}; {describe_leakage(result['leakage'])}"
     return "\n".join([head, describe_metrics(result)])

@@ -46,6 +46,22 @@ def audit_leakage(train, test):
     }
 
 
+def describe_leakage(leakage):
+    """Say which share of the test images leaked, as copies and by their group.
+
+    Args:
+        leakage: dict, from `audit_leakage`.
+
+    Example:
+        >>> describe_leakage({"overall": 0.0, "group": 1.0})
+        '0.0% of the test images have a copy in training, 100.0% a copy or another image of their group'
+    """
+    return (
+        f"{leakage['overall']:.1%} of the test images have a copy in training, {leakage['group']:.1%} a copy or "
+        "another image of their group"
+    )
+
+
 def leaked_images(train, test):
     """Tell which test images have an identical or near-identical image in the training part.
 

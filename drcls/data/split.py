@@ -10,7 +10,7 @@ from drcls.data.resample import oversample
 
 # By their number.
 PARTS = {2: ("train", "test"), 3: ("train", "validation", "test")}
-STRATEGIES = ("oversample_first", "random", "grouped", "official", "official_grouped")
+STRATEGIES = ("oversample_first", "random", "grouped", "official", "official_validated", "official_grouped")
 MAX_FOLDS = 20
 ORDERS = 20_000
 
@@ -29,12 +29,14 @@ def split(manifest, fractions, seed, strategy):
       training part alone.
     - `official`: keep the test part as distributed (`source_split` in the manifest) and draw validation
       out of the official training part at random, stratified by class. Images in both parts leak.
+    - `official_validated`: as `official`, with the validation part drawn by whole groups: what chooses the epoch
+      then shares no patient with training.
     - `official_grouped`: keep the test part as distributed but for redundant and contradictory copies, take
       every group that it holds out of the official training part, and draw validation out of the rest by
       whole groups. Training pays, not the test: the test images are those of `official`, and a class of
       which most images are in both parts is still tested on.
 
-    The two `official` strategies divide the official training part in the ratio of the first two
+    The `official` strategies divide the official training part in the ratio of the first two
     fractions; how large the test part is was the distributor's choice. Where the distributor made a validation part
     too, it is kept (`official_grouped`: but for groups that the test part holds) and the fractions say nothing.
 
@@ -43,7 +45,8 @@ def split(manifest, fractions, seed, strategy):
         fractions: positive shares that sum to 1: three, for train, validation and test, or two, for train and
             test where validation is left to `folds`.
         seed: int of 0 or more. The same seed gives the same parts on any machine.
-        strategy: `"oversample_first"`, `"random"`, `"grouped"`, `"official"` or `"official_grouped"`.
+        strategy: `"oversample_first"`, `"random"`, `"grouped"`, `"official"`,
+            `"official_validated"` or `"official_grouped"`.
 
     Returns:
         dict from `"train"`, `"validation"` (with three fractions) and `"test"` to a `Manifest`.
@@ -74,6 +77,8 @@ def split(manifest, fractions, seed, strategy):
         parts = _split_groups(deduplicate(manifest), fractions, seed, names)
     elif strategy == "official":
         parts = _split_official(manifest, _split_rows, fractions, seed)
+    elif strategy == "official_validated":
+        parts = _split_official(manifest, _split_groups, fractions, seed)
     else:
         parts = _split_official(_grouped_official(manifest), _split_groups, fractions, seed)
     _check_classes(manifest, parts, f"a {strategy} split into {fractions.tolist()}")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import keras
 
+from drcls.data.leakage import describe_leakage
 from drcls.metrics import shown_interval
 from drcls.models.input_range import expects_bytes
 from drcls.models.plain import own_layers, plain_model
@@ -332,11 +333,7 @@ def _loading(loading):
 
 
 def _leakage(leakage):
-    if leakage is None:
-        return None
-    return (
-        f"{leakage['overall']:.2%} of the test images have an identical or near-identical image in training"
-    )
+    return None if leakage is None else describe_leakage(leakage)
 
 
 def _metrics_table(metrics, intervals):

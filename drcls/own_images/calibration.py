@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from drcls.data import ImageCache, load_manifest
+from drcls.models.training_data import data_beside
 from drcls.own_images.evaluation import check_fit, load_classifier
-from drcls.runs import read_json
 
 NUM_CALIBRATION = 256
 
@@ -29,7 +29,7 @@ def calibration_images(run_or_model, data, seed=0):
     """
     path, manifest = Path(run_or_model), load_manifest(data)
     model = load_classifier(path)
-    check_fit(model, path, manifest, read_json(path / "config.json") if path.is_dir() else {})
+    check_fit(model, path, manifest, data_beside(path)[0])
     cache = ImageCache(manifest, model.input_shape[1] or int(manifest.frame["width"].max()))
     training, test = manifest, None
     if path.is_dir():

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from drcls.data import load_manifest, split
+from drcls.data.manifest import PART_OF_SPLIT
 from drcls.own_images.options import PROTOCOLS
 from drcls.runs import check_run_folder
 
@@ -21,6 +22,11 @@ def divide(manifest, protocol, seed):
         ValueError: where a part would have no image of a class.
     """
     return split(manifest, FRACTIONS, seed, PROTOCOLS[protocol])
+
+
+def count_given_test_images(part):
+    """Count the images of a part that the source of the data had in its test part, int."""
+    return int((part.frame["source_split"].str.lower().map(PART_OF_SPLIT) == "test").sum())
 
 
 def prepared_size(manifest):

@@ -9,7 +9,7 @@ import pandas as pd
 from drcls.data import Batches, ImageCache, load_manifest
 from drcls.data.manifest import PART_OF_SPLIT
 from drcls.models.saved import load_saved_model
-from drcls.models.training_data import digest, model_file
+from drcls.models.training_data import data_beside, digest, is_model_of_run, model_file
 from drcls.own_images.measuring import measure_classifier, reliability
 from drcls.predictions import write_predictions
 from drcls.runs import environment, read_json, write_json
@@ -31,10 +31,11 @@ def evaluate_classifier(run_or_model, data, part=None, folder=None, positive=Non
     """Measure a classifier.
 
     Args:
-        run_or_model: path of a run folder, or of a `.keras` file.
+        run_or_model: path of a run folder, or of a `.keras` file; the file of a run is that run.
         data: path of a prepared folder.
         part: "train", "validation", "test" or "all". None: the test part of the run where the data are those it was
-            trained with, else all images. Of a model without a run they are the parts that the source came in.
+            trained with, all images where none of them is known. Of a model without a run they are the parts that the
+            source came in.
         folder: where `predictions.csv metrics.json config.json env.json` are written; None:
             `evaluation-PART` in the run folder, or `MODEL-evaluation-PART` beside the model. An earlier evaluation of
             the same model, data and part is replaced, its page goes with it.
@@ -49,18 +50,19 @@ def evaluate_classifier(run_or_model, data, part=None, folder=None, positive=Non
 
     Raises:
         ValueError: where model and images do not fit: classes, sizes, preparation, or no image of the part; where
-            `folder` holds files of these names that are no evaluation's, or the evaluation of another model, other data
-            or another part; where `positive` is no class, or there is no threshold that it could be of.
+            some images are known from the run and others are not, and no part is named; where `folder` holds files of
+            these names that are no evaluation's, or the evaluation of another model, other data or another part; where
+            `positive` is no class, or there is no threshold that it could be of.
         FileNotFoundError: where a path is missing.
     """
     started = time.monotonic()
     path, manifest = Path(run_or_model), load_manifest(data)
-    run = path if path.is_dir() else None
+    run = _run_of(path)
     model = load_classifier(path)
-    check_fit(model, path, manifest, read_json(run / "config.json") if run else {})
+    check_fit(model, path, manifest, data_beside(path)[0])
     _check_positive(positive, manifest)
     table = _read_split(run)
-    part = part or ("test" if table is not None and _is_known(table, manifest).any() else "all")
+    part = part or _default_part(table, manifest, path)
     chosen = _select(manifest, table, part, path)
     folder = Path(folder) if folder else _default_folder(path, part)
     config = {"model": str(path), "data": str(data), "part": part, "seed": seed}
@@ -71,7 +73,7 @@ def evaluate_classifier(run_or_model, data, part=None, folder=None, positive=Non
     _check_target(folder, config)
     cache = ImageCache(manifest, model.input_shape[1] or int(manifest.frame["width"].max()))
     validation = _validation(model, cache, manifest, table, part) if len(manifest.classes) == 2 else None
-    _check_threshold(positive, validation, manifest)
+    _check_threshold(positive, validation, manifest, part)
     probabilities = predict_part(model, cache, chosen)
     measured = measure_classifier(chosen, probabilities, validation, seed, positive)
     for name in ("metrics.json", *PAGE_FILES):  # or an interruption would leave them beside other predictions
@@ -107,14 +109,14 @@ def load_classifier(path):
     return model
 
 
-def check_fit(model, path, manifest, config):
+def check_fit(model, path, manifest, described):
     """Refuse images that the model was not made for.
 
     Args:
         model: keras.Model of `load_classifier`.
         path: of the model, for the error.
         manifest: `Manifest` of the images.
-        config: dict of the run that trained it, or {}.
+        described: dict of what is recorded of the images that it was trained on, from `data_beside`.
 
     Raises:
         ValueError: on other classes, too small images or another preparation.
@@ -132,10 +134,11 @@ def check_fit(model, path, manifest, config):
             f"{path} takes images of {size} pixels; {manifest.root} holds images of {prepared}; prepare them anew "
             f"with --size {size}"
         )
-    wanted, found = config.get("preparation") or {}, manifest.info.get("preparation") or {}
-    different = [
-        name for name in ("crop", "filter", "clahe") if name in wanted and wanted[name] != found.get(name)
-    ]
+    wanted, found = described.get("preparation") or {}, manifest.info.get("preparation") or {}
+    compared = ["crop", "filter", "clahe"]
+    if wanted.get("filter", "none") != "none" or wanted.get("clahe"):
+        compared.append("size")  # these two reach as many pixels, whatever the size
+    different = [name for name in compared if name in wanted and wanted[name] != found.get(name)]
     if different:
         told = ", ".join(f"{name} {found.get(name)}, trained with {wanted[name]}" for name in different)
         raise ValueError(
@@ -161,6 +164,26 @@ def predict_part(model, cache, part):
         if probabilities.shape[1] == 1
         else probabilities
     )
+
+
+def _run_of(path):
+    """The run folder of a model, or None where it lies alone."""
+    if path.is_dir():
+        return path
+    return path.parent if is_model_of_run(path) else None
+
+
+def _default_part(table, manifest, path):
+    """The test part of the run's own data or of some of them, all images of other data; a mixture is asked about."""
+    known = 0 if table is None else int(_is_known(table, manifest).sum())
+    others = len(manifest) - known
+    # Its own data hold more than the split does: copies, of which the clean split keeps one.
+    if known and others and known < len(table):
+        raise ValueError(
+            f"{manifest.root} holds {known} of the {len(table)} images that {path} was trained and tested with, and "
+            f"{others} others; name what to measure: --part all, or --part test for those of its test part"
+        )
+    return "test" if known else "all"
 
 
 def _read_split(run):
@@ -222,13 +245,16 @@ def _check_positive(positive, manifest):
         )
 
 
-def _check_threshold(positive, validation, manifest):
+def _check_threshold(positive, validation, manifest, part):
     """Refuse a positive class that would have no effect, as no threshold can be chosen."""
-    if positive is not None and validation is None:
-        raise ValueError(
-            f"positive: received {positive!r}, but no validation image of the run is in {manifest.root}, so there is "
-            "no threshold with a sensitivity; leave it out"
-        )
+    if positive is None or validation is not None:
+        return
+    why = f"no validation image of the run is in {manifest.root}"
+    if part == "validation":
+        why = "a threshold is chosen on the validation part, and measured on another"
+    raise ValueError(
+        f"positive: received {positive!r}, but {why}, so there is no threshold with a sensitivity; leave it out"
+    )
 
 
 def _check_target(folder, config):
@@ -237,7 +263,7 @@ def _check_target(folder, config):
     if not found:
         return
     described = read_json(folder / "config.json") if "config.json" in found else None
-    if not isinstance(described, dict) or described.keys() - DIGESTS != CONFIG_KEYS:
+    if not _is_evaluation(described):
         raise ValueError(
             f"{folder} holds {', '.join(found)} of something else than an evaluation; name another folder"
         )
@@ -256,7 +282,21 @@ def _is_same(key, described, config):
 
 
 def _default_folder(path, part):
-    return path / f"evaluation-{part}" if path.is_dir() else path.with_name(f"{path.stem}-evaluation-{part}")
+    run = _run_of(path)
+    return run / f"evaluation-{part}" if run else path.with_name(f"{path.stem}-evaluation-{part}")
+
+
+def discard_evaluations(run):
+    """Delete the evaluations in a run folder, which are of a model that is about to be trained anew."""
+    for folder in run.glob("evaluation-*"):
+        if not (folder / "config.json").is_file() or not _is_evaluation(read_json(folder / "config.json")):
+            continue
+        for name in (*PAGE_FILES, *FILES):
+            (folder / name).unlink(missing_ok=True)
+
+
+def _is_evaluation(described):
+    return isinstance(described, dict) and described.keys() - DIGESTS == CONFIG_KEYS
 
 
 def _identity(run, path, manifest, seed):

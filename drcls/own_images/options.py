@@ -17,8 +17,8 @@ BACKBONES = (
     "VGG19",
 )
 HEADS = ("dense", "logistic_regression")
-# The name of each split here and in `drcls.data.split`; `as-given` keeps the distributor's test part.
-PROTOCOLS = {"clean": "grouped", "random": "random", "as-given": "official"}
+# The name of each split here and in `drcls.data.split`; `as-given` keeps the parts that the source came in.
+PROTOCOLS = {"clean": "grouped", "random": "random", "as-given": "official_validated"}
 
 
 def check_options(parts, loss, sampler, frozen, head, protocol, devices=1, epochs=None, learning_rate=None):

@@ -1,13 +1,16 @@
 """From a prepared folder to a trained and measured classifier in a run folder."""
 
 import hashlib
+import json
 import math
 import time
 from pathlib import Path
 
 from drcls.data import audit_leakage, load_manifest
 from drcls.data.audit import audit
-from drcls.own_images.dividing import check_size, divide, prepared_size
+from drcls.data.leakage import describe_leakage
+from drcls.own_images.dividing import check_size, count_given_test_images, divide, prepared_size
+from drcls.own_images.evaluation import discard_evaluations
 from drcls.own_images.fitting import fit
 from drcls.own_images.measuring import measure_classifier
 from drcls.own_images.options import check_options
@@ -27,6 +30,8 @@ from drcls.train import check_devices, trained_seconds, use_devices
 
 BATCH_SIZE = 32
 AUGMENTATION = {"rotation_range": 20, "zoom_range": 0.1, "horizontal_flip": True}
+# What of `dataset.json` the images and labels depend on.
+FACTS = ("name", "classes", "ordered", "preparation", "phantom", "sample")
 # Optimizer steps that a training makes where the number of epochs is left open, and the fewest and most epochs.
 STEPS = {False: (1500, 5, 40), True: (400, 10, 30)}
 # Largest learning rate by what is trained: pretrained weights are changed more carefully than new ones.
@@ -74,7 +79,7 @@ def train_classifier(
         batch_size: int.
         augment: bool, turn, zoom and mirror training images; nothing is done to images of a frozen backbone.
         protocol: "clean" (one of identical images, no group torn apart), "random" (single images, copies leak) or
-            "as-given" (the parts that the source came in; where it has no validation part, a share of training).
+            "as-given" (the parts that the source came in; where it has no validation part, whole groups of training).
         seed: int, of split, initial weights, order, augmentation and bootstrap.
         force: bool, train anew where the folder holds a run.
         devices: int or "all", that the network is trained on at once (`drcls.train.use_devices`); no part of what
@@ -101,7 +106,7 @@ def train_classifier(
     config = {
         "variant": folder.name,
         "data": manifest.info.get("name", Path(data).name),
-        "data_fingerprint": _fingerprint(Path(data)),
+        "data_fingerprint": _fingerprint(Path(data), manifest),
         "phantom": bool(manifest.info.get("phantom", False)),
         "preparation": manifest.info.get("preparation"),
         "protocol": protocol,
@@ -123,6 +128,7 @@ def train_classifier(
     check_size(manifest, config["image_size"])
     if force:
         discard_run(folder)
+        discard_evaluations(folder)
     if not is_current(folder, with_file_digests(config)):
         _train(manifest, config, divided, folder, devices)
     return read_json(folder / "metrics.json")
@@ -135,7 +141,12 @@ def _train(manifest, config, parts, folder, devices):
     leakage = audit_leakage(parts["train"], parts["test"])
     print(_describe_pairs(found))
     sizes = ", ".join(f"{name} {len(part)}" for name, part in parts.items())
-    print(f"{config['protocol']} split: {sizes} images; {leakage['overall']:.1%} of the test images leaked")
+    print(f"{config['protocol']} split: {sizes} images; {describe_leakage(leakage)}")
+    if (given := count_given_test_images(parts["train"])) and config["protocol"] != "as-given":
+        print(
+            f"the parts that {manifest.root} came in are not used: {given} of its test images are trained on; "
+            "--protocol as-given keeps them"
+        )
     if config["protocol"] == "clean" and leakage["group"] > 0:
         raise RuntimeError(f"the clean split must not leak, but {leakage['group']:.2%} of the test images do")
     remove_partial(folder)
@@ -181,7 +192,8 @@ def _schedule(config, num_images, epochs, learning_rate):
     }
 
 
-def _fingerprint(folder):
-    """What tells one state of a prepared folder from another."""
-    content = b"".join((folder / name).read_bytes() for name in ("manifest.csv", "dataset.json"))
-    return hashlib.sha256(content).hexdigest()[:16]
+def _fingerprint(folder, manifest):
+    """What tells one state of a prepared folder from another: its images and labels, not its title or licence."""
+    content = (folder / "manifest.csv").read_bytes()
+    facts = {name: manifest.info.get(name) for name in FACTS}
+    return hashlib.sha256(content + json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from drcls.data import audit_leakage, leaked_images
+from drcls.data.leakage import describe_leakage
 from drcls.evaluate import evaluate
 from drcls.metrics import (
     accuracy,
@@ -39,7 +40,7 @@ def audit(parts, protocol):
     """Say how much of the test part training has seen; a clean protocol that leaks is an error."""
     leakage = audit_leakage(parts["train"], parts["test"])
     sizes = ", ".join(f"{name} {len(part)}" for name, part in parts.items())
-    print(f"{protocol} protocol: {sizes}; {leakage['overall']:.1%} of the test images leaked")
+    print(f"{protocol} protocol: {sizes}; {describe_leakage(leakage)}")
     if protocol == "clean" and leakage["group"] > 0:
         raise RuntimeError(
             f"the clean protocol must not leak, but {leakage['group']:.2%} of the test images do"

@@ -15,7 +15,7 @@ from drcls.data import ImageCache, load_manifest
 from drcls.metrics import mcnemar_exact
 from drcls.own_images import compare_runs, evaluate_classifier, train_classifier
 from drcls.own_images.calibration import calibration_images
-from drcls.own_images.evaluation import FILES, PAGE_FILES, predict_part
+from drcls.own_images.evaluation import FILES, PAGE_FILES, check_fit, predict_part
 from drcls.own_images.measuring import measure_classifier, reliability
 from drcls.own_images.page import write_evaluation_page
 from tests.small_data import write_squares
@@ -50,6 +50,44 @@ def test_the_test_part_of_a_run_is_measured_as_training_measured_it(run, squares
     pd.testing.assert_frame_equal(
         mine.sort_values("path", ignore_index=True), theirs.sort_values("path", ignore_index=True), atol=1e-6
     )
+
+
+def test_the_file_of_a_run_is_that_run(run, squares, tmp_path):
+    result = evaluate_classifier(run / "model.keras", squares, folder=tmp_path / "measured")
+    assert (result["part"], result["seen_in_training"]) == ("test", 0)
+
+
+def test_of_a_model_that_lies_alone_nobody_knows_what_it_was_trained_with(run, squares, tmp_path):
+    (tmp_path / "alone").mkdir()
+    shutil.copy(run / "model.keras", tmp_path / "alone" / "mine.keras")
+    result = evaluate_classifier(tmp_path / "alone" / "mine.keras", squares)
+    assert result["part"] == "all" and result["seen_in_training"] is None
+    assert "which of these images the model was trained with is not known" in describe(result)
+
+
+def test_known_and_unknown_images_together_are_asked_about(run, squares, tmp_path):
+    known = pd.read_csv(run / "split.csv")["path"][:3]
+    mixed = shutil.copytree(squares, tmp_path / "mixed")
+    frame = load_manifest(squares).frame
+    frame.loc[~frame["path"].isin(known), "sha256"] = "0" * 64
+    frame.iloc[:60].to_csv(mixed / "manifest.csv", index=False)
+    with pytest.raises(
+        ValueError, match=r"mixed holds 3 of the 72 images .* 57 others; .*--part all, or --part"
+    ):
+        evaluate_classifier(run, mixed)
+    assert evaluate_classifier(run, mixed, part="all", folder=tmp_path / "all")["num_test"] == 60
+
+
+def test_a_filter_at_another_size_is_another_preparation(squares):
+    manifest = load_manifest(squares)
+    trained = {"crop": "none", "filter": "ben_graham", "clahe": False, "size": 32}
+    manifest.info["preparation"] = trained | {"size": 224}
+    model = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    with pytest.raises(ValueError, match="size 224, trained with 32"):
+        check_fit(model, "model.keras", manifest, {"preparation": trained})
+    plain = {"preparation": trained | {"filter": "none"}}
+    manifest.info["preparation"] = plain["preparation"] | {"size": 224}
+    check_fit(model, "model.keras", manifest, plain)
 
 
 def test_images_that_the_run_was_trained_with_are_counted(run, squares, tmp_path):
@@ -157,10 +195,11 @@ def test_too_small_images_are_one_clear_error(run, tmp_path):
 def test_another_preparation_is_one_clear_error(run, squares, tmp_path):
     changed = tmp_path / "run"
     shutil.copytree(run, changed)
-    config = json.loads((run / "config.json").read_text())
-    (changed / "config.json").write_text(json.dumps(config | {"preparation": {"filter": "ben_graham"}}))
-    with pytest.raises(ValueError, match="filter None, trained with ben_graham"):
-        evaluate_classifier(changed, squares)
+    info = json.loads((run / "dataset.json").read_text())
+    (changed / "dataset.json").write_text(json.dumps(info | {"preparation": {"filter": "ben_graham"}}))
+    for model in (changed, changed / "model.keras"):
+        with pytest.raises(ValueError, match="filter None, trained with ben_graham"):
+            evaluate_classifier(model, squares)
 
 
 def test_a_model_of_rectangles_is_refused(squares, tmp_path):

@@ -1,6 +1,7 @@
 """Training on a prepared folder: what a run folder holds, every loss and sampler, and whose folder it is."""
 
 import json
+import shutil
 from pathlib import Path
 
 import keras
@@ -11,7 +12,7 @@ import pytest
 import drcls.own_images.training as training
 from drcls.data import load_manifest
 from drcls.models import BACKBONES
-from drcls.own_images import options, train_classifier
+from drcls.own_images import evaluate_classifier, options, train_classifier
 from tests.small_data import save_tiny_backbone
 
 
@@ -77,6 +78,70 @@ def test_another_programs_configuration_is_refused(squares, backbone, tmp_path, 
     with pytest.raises(ValueError, match="holds config.json and no run"):
         train_classifier(squares, tmp_path, backbone, epochs=1, force=force)
     assert (tmp_path / "config.json").read_text() == '{"architectures": ["ViT"]}'
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_somebodys_own_files_of_a_runs_names_are_refused(squares, backbone, tmp_path, force):
+    for name in ("model.keras", "metrics.json", "figures/one.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("mine")
+    with pytest.raises(ValueError, match="holds figures, metrics.json, model.keras and no run"):
+        train_classifier(squares, tmp_path, backbone, epochs=1, force=force)
+    assert {path.read_text() for path in tmp_path.rglob("*") if path.is_file()} == {"mine"}
+
+
+def test_force_takes_the_evaluations_of_the_old_model_and_no_file_beside(squares, backbone, tmp_path):
+    train_classifier(squares, tmp_path, backbone, epochs=1)
+    evaluated = Path(evaluate_classifier(tmp_path, squares)["folder"])
+    (evaluated / "notes.txt").write_text("mine")
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "mine.png").write_text("mine")
+    train_classifier(squares, tmp_path, backbone, epochs=1, seed=1, force=True)
+    assert [path.name for path in evaluated.iterdir()] == ["notes.txt"]
+    assert (tmp_path / "figures" / "mine.png").exists()
+
+
+def test_a_new_title_is_no_new_data_and_new_labels_are(squares, backbone, tmp_path):
+    data = shutil.copytree(squares, tmp_path / "data")
+    first = train_classifier(data, tmp_path / "run", backbone, epochs=1)
+    info = json.loads((data / "dataset.json").read_text())
+    (data / "dataset.json").write_text(json.dumps(info | {"title": "My squares"}))
+    assert train_classifier(data, tmp_path / "run", backbone, epochs=1) == first
+    (data / "dataset.json").write_text(json.dumps(info | {"ordered": not info["ordered"]}))
+    with pytest.raises(ValueError, match="data_fingerprint"):
+        train_classifier(data, tmp_path / "run", backbone, epochs=1)
+
+
+@pytest.fixture
+def given_parts(squares, tmp_path):
+    """The squares in pairs of one patient, a quarter of the patients in the source's test part."""
+    data = shutil.copytree(squares, tmp_path / "data")
+    frame = load_manifest(data).frame
+    patient = np.arange(len(frame)) // 2
+    frame["group"] = [f"patient {number}" for number in patient]
+    frame["source_split"] = np.where(patient % 4 == 0, "test", "train")
+    frame.to_csv(data / "manifest.csv", index=False)
+    return data
+
+
+def test_as_given_keeps_the_test_part_and_draws_validation_by_whole_groups(given_parts, backbone, tmp_path):
+    run = tmp_path / "run"
+    train_classifier(given_parts, run, backbone, epochs=1, protocol="as-given")
+    split = pd.read_csv(run / "split.csv")
+    groups = split.groupby("part")["group"].agg(set)
+    assert groups["validation"] and not groups["validation"] & groups["train"]
+    frame = load_manifest(given_parts).frame
+    assert groups["test"] == set(frame.loc[frame["source_split"] == "test", "group"])
+
+
+def test_a_test_part_of_the_source_that_is_trained_on_is_told(given_parts, backbone, tmp_path, capsys):
+    train_classifier(given_parts, tmp_path / "run", backbone, epochs=1)
+    told = capsys.readouterr().out
+    split = pd.read_csv(tmp_path / "run" / "split.csv")
+    given = load_manifest(given_parts).frame.set_index("path")["source_split"]
+    number = (given[split.loc[split["part"] == "train", "path"]] == "test").sum()
+    assert f"are not used: {number} of its test images are trained on; --protocol as-given keeps them" in told
+    assert "0.0% of the test images have a copy in training, 0.0% a copy or another image" in told
 
 
 @pytest.mark.parametrize("force", [False, True])
