@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from drcls.files import write_csv
 from drcls.metrics import (
     accuracy,
     classification_metrics,
@@ -15,7 +16,6 @@ from drcls.metrics import (
     wald_interval,
     wilson_interval,
 )
-from drcls.runs import write_csv
 
 
 def predict(model, batches):

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from drcls.data import ImageCache, load_manifest
+from drcls.files import read_json
 from drcls.own_images.evaluation import check_fit, load_classifier
-from drcls.runs import read_json
 
 NUM_CALIBRATION = 256
 

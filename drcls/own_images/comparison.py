@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from drcls.files import read_json
 from drcls.metrics import (
     accuracy,
     confusion_matrix,
@@ -16,7 +17,6 @@ from drcls.metrics import (
     mcnemar_exact,
     quadratic_kappa,
 )
-from drcls.runs import read_json
 
 MEASURES = (accuracy, macro_recall, macro_specificity, macro_f1, quadratic_kappa)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from drcls.runs import write_csv
+from drcls.files import write_csv
 
 
 def write_predictions(path, part, probabilities):

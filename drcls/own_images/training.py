@@ -7,22 +7,14 @@ from pathlib import Path
 
 from drcls.data import audit_leakage, load_manifest
 from drcls.data.audit import audit
+from drcls.environment import environment
+from drcls.files import read_json, remove_partial, write_json
 from drcls.own_images.dividing import check_size, divide, prepared_size
 from drcls.own_images.fitting import fit
 from drcls.own_images.measuring import measure_classifier
 from drcls.own_images.options import check_options
 from drcls.own_images.predictions import write_predictions
-from drcls.runs import (
-    check_run_folder,
-    discard_run,
-    environment,
-    is_current,
-    read_json,
-    remove_partial,
-    with_file_digests,
-    write_json,
-    write_split,
-)
+from drcls.runs import check_run_folder, discard_run, is_current, with_file_digests, write_split
 from drcls.train import check_devices, use_devices
 
 BATCH_SIZE = 32

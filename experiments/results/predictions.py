@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from drcls.runs import read_json
+from drcls.files import read_json
 
 
 @dataclass(frozen=True)
