@@ -15,7 +15,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from drcls.runs import is_current, is_finished, remove_partial, write_json, write_text
+from drcls.files import remove_partial, write_json, write_text
+from drcls.runs import is_current, is_finished
 
 ENGINES = ("sequential", "processes", "ray")
 # One thread a trial: small networks gain little from a second one, and a second trial gains all of it.

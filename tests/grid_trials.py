@@ -9,8 +9,8 @@ import keras
 import numpy as np
 
 from drcls.data import Batches, ImageCache, load_manifest
+from drcls.files import write_json
 from drcls.grid import Trial, run_trials
-from drcls.runs import write_json
 from drcls.train import train
 from tests.train_squares import tiny_model
 

@@ -18,6 +18,7 @@ from drcls.files import (
     write_bytes,
     write_csv,
     write_json,
+    write_text,
 )
 
 
@@ -64,6 +65,16 @@ def test_an_error_leaves_the_old_file_and_no_other(tmp_path):
     assert (tmp_path / "a.bin").read_bytes() == b"old"
 
 
+def test_what_cannot_be_written_leaves_the_old_file_and_nothing_else(tmp_path):
+    write_text(tmp_path / "a.txt", "old")
+    with pytest.raises(TypeError):
+        write_text(tmp_path / "a.txt", b"not text")
+    with pytest.raises(ValueError, match="Out of range float values"):
+        write_json(tmp_path / "a.txt", {"b": float("nan")})
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "old"
+
+
 def test_the_temporary_name_keeps_the_ending_and_folders_are_made(tmp_path):
     with atomic_path(tmp_path / "new" / "model.keras") as partial:
         assert partial.suffix == ".keras" and partial.parent == tmp_path / "new"
@@ -87,3 +98,15 @@ def test_what_is_no_text_is_written_as_escapes(tmp_path):
 def test_json_with_a_byte_order_mark_is_read(tmp_path):
     (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf{"b": 1}')
     assert read_json(tmp_path / "a.json") == {"b": 1}
+
+
+def test_json_goes_through_a_file(tmp_path):
+    write_json(tmp_path / "new" / "a.json", {"b": [1, None]})
+    assert read_json(tmp_path / "new" / "a.json") == {"b": [1, None]}
+
+
+@pytest.mark.parametrize("content", [b'{"b": ', b"[" * 100_000, b'{"b": "\xff"}', b""])
+def test_broken_json_is_named(tmp_path, content):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.json is not valid JSON"):
+        read_json(tmp_path / "a.json")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from drcls.files import read_json
 from drcls.grid import Trial, run_trials
-from drcls.runs import read_json
 from tests import grid_trials
 from tests.small_data import write_squares
 

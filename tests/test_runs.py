@@ -1,46 +1,22 @@
-"""Run folders: files that are whole or absent, and what an environment records."""
+"""drcls.runs: run folders, whose they are, whether they are finished, and the names that earlier versions wrote."""
 
 import hashlib
-import json
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
 
-from drcls import runs
+from drcls.files import remove_partial, write_json, write_text
 from drcls.runs import (
     check_run_folder,
-    command_line,
-    environment,
     is_current,
     is_finished,
-    read_json,
     read_record,
-    remove_partial,
     save_model,
     with_file_digests,
-    write_json,
     write_split,
-    write_text,
 )
 from tests.data.tables import table
-
-
-def test_json_goes_through_a_file(tmp_path):
-    write_json(tmp_path / "new" / "a.json", {"b": [1, None]})
-    assert read_json(tmp_path / "new" / "a.json") == {"b": [1, None]}
-
-
-def test_what_cannot_be_written_leaves_the_old_file_and_nothing_else(tmp_path):
-    write_text(tmp_path / "a.txt", "old")
-    with pytest.raises(TypeError):
-        write_text(tmp_path / "a.txt", b"not text")
-    with pytest.raises(ValueError, match="Out of range float values"):
-        write_json(tmp_path / "a.txt", {"b": float("nan")})
-    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
-    assert (tmp_path / "a.txt").read_text() == "old"
 
 
 def test_what_a_killed_writer_left_blocks_no_run_folder_and_is_removed(tmp_path):
@@ -53,13 +29,6 @@ def test_what_a_killed_writer_left_blocks_no_run_folder_and_is_removed(tmp_path)
     remove_partial(tmp_path)
     remove_partial(tmp_path / "nowhere")
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["checkpoint", "notes.partial.txt"]
-
-
-@pytest.mark.parametrize("content", [b'{"b": ', b"[" * 100_000, b'{"b": "\xff"}', b""])
-def test_broken_json_is_named(tmp_path, content):
-    (tmp_path / "a.json").write_bytes(content)
-    with pytest.raises(ValueError, match=r"a\.json is not valid JSON"):
-        read_json(tmp_path / "a.json")
 
 
 def test_a_run_is_finished_once_its_metrics_are_written(tmp_path):
@@ -93,14 +62,6 @@ def test_a_model_is_saved_whole(tmp_path):
     np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
 
 
-def test_an_environment_names_what_a_number_depends_on():
-    env = environment(12.34)
-    assert env["wall_seconds"] == 12.3 and env["backend"] == keras.backend.backend()
-    assert env["versions"]["keras"] == keras.__version__ and "numpy" in env["versions"]
-    assert env["device"] and env["cores"] >= 1 and env["command"]
-    json.dumps(env, allow_nan=False)
-
-
 def test_names_of_earlier_versions_are_read_as_those_of_today(tmp_path):
     write_json(
         tmp_path / "config.json",
@@ -115,27 +76,6 @@ def test_names_of_earlier_versions_are_read_as_those_of_today(tmp_path):
         "detection": {"num_injected": 3},
         "injected_duplicates": 1,
     }
-
-
-def test_a_module_is_recorded_by_its_name_and_a_script_by_its_file(monkeypatch, tmp_path):
-    package = tmp_path / "experiments" / "paper"
-    package.mkdir(parents=True)
-    for folder in (package, package.parent):
-        (folder / "__init__.py").touch()
-
-    def recorded(file, *arguments):
-        monkeypatch.setattr(sys, "argv", [str(file), *arguments])
-        return environment(0)["command"]
-
-    assert recorded(package / "__main__.py", "--seed", "1") == "-m experiments.paper --seed 1"
-    assert recorded(package / "detection.py") == "-m experiments.paper.detection"
-    assert recorded(tmp_path / "script.py") == "script.py"
-
-
-def test_a_recorded_command_names_no_folder_of_the_machine():
-    assert command_line(["tool.py", "--runs", "/somewhere/else/runs", "--data", "data/x"]) == (
-        "tool.py --runs runs --data data/x"
-    )
 
 
 @pytest.fixture
@@ -198,27 +138,3 @@ def test_names_that_a_user_gave_are_not_taken_for_those_of_an_earlier_version(tm
     for content in (own, paper):
         write_json(tmp_path / "other.json", content)
         assert read_record(tmp_path / "other.json") == content
-
-
-def git(folder, *arguments):
-    command = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", *arguments]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
-
-
-@pytest.mark.parametrize(
-    ("place", "tracked", "known"),
-    [("drcls", True, True), ("drcls", False, False), ("venv/lib/drcls", True, False)],
-)
-def test_the_commit_is_that_of_drcls_and_of_no_repository_around_it(
-    tmp_path, monkeypatch, place, tracked, known
-):
-    module = tmp_path / place / "runs.py"
-    write_text(tmp_path / "README.md", "somebody's own work")
-    git(tmp_path, "init")
-    git(tmp_path, "add", "README.md")
-    write_text(module, "")
-    if tracked:
-        git(tmp_path, "add", str(module))
-    git(tmp_path, "commit", "-m", "Begin")
-    monkeypatch.setattr(runs, "__file__", str(module))
-    assert (environment(0)["git_commit"] is not None) == known

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from data_prep.blood_cells import CLASSES
+from data_prep.phantoms.clouds import clouds
 
 MIN_SIZE = 32
 SHIFT = 4  # fractional bits of OpenCV's coordinates
@@ -116,15 +117,9 @@ def _paint(image, layer, colour):
     image += layer[..., None] * (colour - image)
 
 
-def _clouds(side, cells, rng):
-    """Return smooth noise, float32 (side, side), standard normal at the nodes of a coarse grid."""
-    grid = rng.standard_normal((cells, cells)).astype(np.float32)
-    return cv2.resize(grid, (side, side), interpolation=cv2.INTER_CUBIC)
-
-
 def _uneven(colour, side, amount, rng, cells=10):
     """Return a colour that is a little lighter here and darker there, float32 (S, S, 3)."""
-    return np.float32(colour) * (1 + amount * _clouds(side, cells, rng))[..., None]
+    return np.float32(colour) * (1 + amount * clouds(side, cells, rng))[..., None]
 
 
 def _blob(side, centre, radius, ragged, rng, stretch=1.0):

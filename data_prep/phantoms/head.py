@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from data_prep.phantoms.clouds import clouds
+
 CLASSES = ["glioma", "meningioma", "notumor", "pituitary"]
 MIN_SIZE = 32
 
@@ -128,12 +130,6 @@ def _paint(image, layer, brightness):
     image += layer * (brightness - image)
 
 
-def _clouds(side, cells, rng):
-    """Return smooth noise, float32 (side, side), standard normal at the nodes of a coarse grid."""
-    grid = rng.standard_normal((cells, cells)).astype(np.float32)
-    return cv2.resize(grid, (side, side), interpolation=cv2.INTER_CUBIC)
-
-
 def _draw_brain(points, head, tissue, rng):
     """Return the healthy brain in its fluid, float32 (S, S) in 0..1: cortex, white matter, ventricles."""
     side, radius = len(points), abs(points)
@@ -151,7 +147,7 @@ def _draw_brain(points, head, tissue, rng):
         centre = rng.uniform(0.3, 0.55) * np.exp(1j * rng.uniform(0, 2 * np.pi))
         layer = 0.7 * _spot(points, centre, *rng.uniform(0.02, 0.06, 2), 0.04)
         _paint(image, layer, tissue["oedema"])
-    return image + 0.025 * _clouds(side, 12, rng) + 0.02 * _clouds(side, 48, rng)
+    return image + 0.025 * clouds(side, 12, rng) + 0.02 * clouds(side, 48, rng)
 
 
 def _folds(points, head, rng):
@@ -186,7 +182,7 @@ def _draw_skull(image, points, tissue, rng):
     """Paint what surrounds the brain, in place: dura with its sinus, bone, scalp, air."""
     radius = abs(points)
     _paint(image, _inside(0.85 - radius), 0.05)
-    scalp = tissue["scalp"] * (1 + 0.15 * _clouds(len(points), 8, rng))
+    scalp = tissue["scalp"] * (1 + 0.15 * clouds(len(points), 8, rng))
     _paint(image, _inside(0.92 - radius), np.clip(scalp, 0, 1))
     _paint(image, _spot(points, 0.83j, *rng.uniform(0.03, 0.06, 2)), 0.9 * tissue["tumour"])
     if rng.random() < 0.4:  # a marrow or muscle that lights up beside the brain
@@ -224,14 +220,14 @@ def _glioma(points, tissue, own, cut, rng):
     centre = own.choice((-1, 1)) * own.uniform(0.26, 0.5) + 1j * own.uniform(-0.45, 0.45)
     radius = cut * own.uniform(0.15, 0.3)
     apart = points - np.complex64(centre)
-    ragged = abs(apart) * np.exp(0.22 * _clouds(side, 9, rng) + 0.12 * _clouds(side, 20, rng))
+    ragged = abs(apart) * np.exp(0.22 * clouds(side, 9, rng) + 0.12 * clouds(side, 20, rng))
     brain = _inside(abs(points) - BRAIN + 0.05)
     halo = 0.85 * _inside(ragged - radius * own.uniform(1.3, 1.9), 0.14) * brain
     core = own.uniform(0.6, 1.0) * _inside(ragged - radius, 0.05) * brain
     rim = _inside(abs(ragged - 0.8 * radius) - 0.28 * radius, 0.06)
     dark = own.uniform(0.1, 0.75) * tissue["tumour"]
     brightness = dark + rim * (own.uniform(0.7, 1.05) * tissue["tumour"] - dark)
-    return halo, core, brightness * (1 + 0.15 * _clouds(side, 16, rng))
+    return halo, core, brightness * (1 + 0.15 * clouds(side, 16, rng))
 
 
 def _meningioma(points, tissue, own, cut, rng):
@@ -258,7 +254,7 @@ def _pituitary(points, tissue, own, cut, rng):
 
 def _scan(image, size, factor, rng):
     """Light the slice unevenly, as a coil does, average it down and add noise; uint8 (size, size, 3)."""
-    bias = 1 + 0.12 * _clouds(len(image), 3, rng)
+    bias = 1 + 0.12 * clouds(len(image), 3, rng)
     lit = cv2.resize(np.clip(image, 0, None) * bias, (size, size), interpolation=cv2.INTER_AREA)
     lit = cv2.GaussianBlur(lit, (0, 0), rng.uniform(0.3, 0.6)) ** rng.uniform(0.85, 1.15)
     noise = rng.normal(0, rng.uniform(0.01, 0.035), (2, size, size))

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from data_prep.phantoms.clouds import clouds
+
 CLASSES = ["No_DR", "Mild", "Moderate", "Severe", "Proliferate_DR"]
 MIN_SIZE = 32
 
@@ -154,7 +156,7 @@ def _point_camera(eye, size, rng):
 
 def _draw_retina(eye, view, rng):
     """Return the lesion-free retina, float32 (3, S, S) in 0..1: background, macula, disc, vessels, drusen."""
-    texture = 1 + 0.05 * _clouds(view.size, 6, rng) + 0.04 * _clouds(view.size, 24, rng)
+    texture = 1 + 0.05 * clouds(view.size, 6, rng) + 0.04 * clouds(view.size, 24, rng)
     colour = FAIR + np.float32(eye.pigment) * (DARK - FAIR)
     retina = texture * colour[:, None, None]
     _absorb(retina, 255 * _glow(view, MACULA, 0.16), (0.36, 0.48, 0.48))
@@ -175,12 +177,6 @@ def _paint(planes, layer, colour):
     opacity = layer * np.float32(1 / 255)
     for plane, value in zip(planes, colour, strict=True):
         plane += opacity * (np.float32(value) - plane)
-
-
-def _clouds(size, cells, rng):
-    """Return smooth noise, float32 (size, size), standard normal at the nodes of a coarse grid."""
-    grid = rng.standard_normal((cells, cells)).astype(np.float32)
-    return cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC)
 
 
 def _glow(view, centre, sigma):

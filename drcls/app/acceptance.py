@@ -7,8 +7,8 @@ from drcls.app import audit
 from drcls.app.calibration import calibrated, check_classes
 from drcls.app.db import now, transaction
 from drcls.data.image_ops import read_image
+from drcls.files import read_json, write_json
 from drcls.metrics import classification_metrics
-from drcls.runs import read_json, write_json
 
 EXAMPLE = '{"accuracy": {"min": 0.7}, "expected_calibration_error": {"max": 0.1}}'
 

@@ -9,7 +9,7 @@ from drcls.app.case_views import parts
 from drcls.app.drift import weekly
 from drcls.app.quality import LIMITS
 from drcls.app.verification import find_changes
-from drcls.runs import read_json
+from drcls.files import read_json
 
 ENTRIES_PER_PAGE = 100
 

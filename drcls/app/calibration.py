@@ -13,9 +13,9 @@ from scipy.special import log_softmax, softmax
 
 from drcls.data import load_manifest
 from drcls.data.image_ops import read_image
+from drcls.files import read_json, write_json
 from drcls.metrics import classification_metrics
 from drcls.models.training_data import recorded_preparation
-from drcls.runs import read_json, write_json
 
 # Below the smallest float32 softmax gives 0, whose logarithm is infinite.
 TINY = 1e-38

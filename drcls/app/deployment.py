@@ -9,8 +9,8 @@ from drcls.app.db import transaction
 from drcls.app.inference import Grader
 from drcls.app.quality import assess, is_gradable
 from drcls.data.image_ops import read_image
+from drcls.files import read_json
 from drcls.models.training_data import data_beside, recorded_preparation
-from drcls.runs import read_json
 
 DEMONSTRATION = Path("runs/chexnet_cbam/fundus_phantom-clean-quick-s0/CheXNet_CBAM/model.keras")
 REFER_BELOW = 0.5

@@ -22,9 +22,9 @@ from drcls.explain.layer_graph import output_layer
 from drcls.explain.pictures import resize_to
 from drcls.explain.scores import check_model
 from drcls.export import export_onnx
+from drcls.files import read_json
 from drcls.models.saved import load_saved_model
 from drcls.models.training_data import data_beside
-from drcls.runs import read_json
 
 MAX_BATCH = 32
 MAX_WAITING = 256

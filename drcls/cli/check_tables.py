@@ -24,7 +24,7 @@ def run(options):
     """Check, and return every finding."""
     from drcls.check_tables import check
     from drcls.check_tables.page import as_html, as_text
-    from drcls.runs import read_json, write_text
+    from drcls.files import read_json, write_text
 
     content = read_json(options.file)
     try:

@@ -9,11 +9,11 @@ from pathlib import Path
 import keras
 
 from drcls.data.leakage import describe_leakage
+from drcls.files import read_json, write_json, write_text
 from drcls.metrics import shown_interval
 from drcls.models.input_range import expects_bytes
 from drcls.models.plain import own_layers, plain_model
 from drcls.models.training_data import MODEL_CARD, card_of, digest, files_of_card, is_model_of_run, model_file
-from drcls.runs import read_json, write_json, write_text
 
 NOT_RECORDED = "not recorded"
 INTENDED_USE = (

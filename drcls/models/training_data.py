@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from drcls.data.image_ops import check_options
-from drcls.runs import read_json
+from drcls.files import read_json
 
 MODEL_CARD = "model_card.json"
 RUN_MODEL = "model.keras"

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from drcls.files import read_json
 from drcls.metrics import (
     accuracy,
     confusion_matrix,
@@ -17,7 +18,6 @@ from drcls.metrics import (
     quadratic_kappa,
 )
 from drcls.predictions import read_predictions
-from drcls.runs import read_json
 
 MEASURES = (accuracy, macro_recall, macro_specificity, macro_f1, quadratic_kappa)
 

@@ -8,11 +8,12 @@ import pandas as pd
 
 from drcls.data import Batches, ImageCache, load_manifest
 from drcls.data.manifest import PART_OF_SPLIT
+from drcls.environment import environment
+from drcls.files import read_json, write_json
 from drcls.models.saved import load_saved_model
 from drcls.models.training_data import data_beside, digest, is_model_of_run, model_file
 from drcls.own_images.measuring import measure_classifier, reliability
 from drcls.predictions import write_predictions
-from drcls.runs import environment, read_json, write_json
 
 BATCH_SIZE = 32
 FILES = ("config.json", "predictions.csv", "env.json", "metrics.json")

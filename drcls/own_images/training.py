@@ -9,23 +9,15 @@ from pathlib import Path
 from drcls.data import audit_leakage, load_manifest
 from drcls.data.audit import audit
 from drcls.data.leakage import describe_leakage
+from drcls.environment import environment
+from drcls.files import read_json, remove_partial, write_json
 from drcls.own_images.dividing import check_size, count_given_test_images, divide, prepared_size
 from drcls.own_images.evaluation import discard_evaluations
 from drcls.own_images.fitting import fit
 from drcls.own_images.measuring import measure_classifier
 from drcls.own_images.options import check_options
 from drcls.predictions import write_predictions
-from drcls.runs import (
-    check_run_folder,
-    discard_run,
-    environment,
-    is_current,
-    read_json,
-    remove_partial,
-    with_file_digests,
-    write_json,
-    write_split,
-)
+from drcls.runs import check_run_folder, discard_run, is_current, with_file_digests, write_split
 from drcls.train import check_devices, trained_seconds, use_devices
 
 BATCH_SIZE = 32

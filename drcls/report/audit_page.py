@@ -8,8 +8,8 @@ from markupsafe import Markup
 
 from drcls.data.audit import KINDS, describe_audit
 from drcls.data.image_ops import read_image
+from drcls.files import write_text
 from drcls.report.page import TEMPLATES
-from drcls.runs import write_text
 
 PAIRS_SHOWN = 48  # of each kind, contradictions first
 SIDE = 160  # pixels of an image

@@ -13,9 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from PIL import Image
 
+from drcls.files import write_text
 from drcls.report.tables import duration, escape_markdown, to_markdown
 from drcls.report.text import kind_of_images
-from drcls.runs import write_text
 
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),

@@ -6,7 +6,7 @@ import functools
 import keras
 import numpy as np
 
-from drcls.runs import devices
+from drcls.environment import devices
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from keras import ops
 
-from drcls.runs import read_json, write_csv, write_json
+from drcls.files import read_json, write_csv, write_json
 from drcls.train.batch_norm import BatchNormReestimation
 from drcls.train.devices import DivideBatches, EqualShares, check_batch_size, num_devices
 from drcls.train.fused_adam import fuse_adam

@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from drcls.files import write_json
 from drcls.metrics import mean_corruption_error
 from drcls.models.saved import load_saved_model
 from drcls.robustness import dihedral_tta, measure_robustness
-from drcls.runs import read_record, write_json
+from drcls.runs import read_record
 from experiments.blood_cells.corruption_gains import packed
 
 BATCH_SIZE = 64

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from drcls.data.image_ops import read_image, resize
+from drcls.files import read_json
 from drcls.metrics import mean_corruption_error
 from drcls.report import (
     HEADS,
@@ -30,7 +31,7 @@ from drcls.report import (
     verdict,
     write_report,
 )
-from drcls.runs import read_json, read_record
+from drcls.runs import read_record
 from experiments.blood_cells.corruptions_report import (
     augmentation_section,
     read_robustness,

@@ -8,7 +8,8 @@ import pandas as pd
 
 from drcls.data import deduplicate, find_outliers, read_injected, score_detection, split
 from drcls.data.split import stratified_split_indices
-from drcls.runs import FORMER_NAMES, write_csv, write_json
+from drcls.files import write_csv, write_json
+from drcls.runs import FORMER_NAMES
 
 
 def make_parts(manifest, cache, protocol, fractions, seed, folder):

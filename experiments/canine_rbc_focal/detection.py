@@ -25,7 +25,8 @@ from data_prep.smears import list_smears
 from data_prep.sources import PreparationError, Source
 from data_prep.verify import RejectedImageError, decode_verified
 from drcls.data.duplicates import perceptual_hash, unite_groups
-from drcls.runs import environment, write_json
+from drcls.environment import environment
+from drcls.files import write_json
 
 COMPLETE = 0.8  # labelled share from which a smear counts as labelled completely
 # Tried in this order, the best so far kept; the middle ones are the start.

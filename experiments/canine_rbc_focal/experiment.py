@@ -31,8 +31,9 @@ from data_prep.samples.data_sets import RED_CELL_SIZE, RED_CELLS_SAMPLE, prepare
 from data_prep.sources import Source
 from drcls.cli.arguments import positive_int
 from drcls.data import split
+from drcls.environment import devices
+from drcls.files import read_json, write_json
 from drcls.grid import ENGINES, Trial, run_trials
-from drcls.runs import devices, read_json, write_json
 from experiments.canine_rbc_focal.report import write_canine_rbc_focal_report
 from experiments.canine_rbc_focal.trial import STRATEGIES, train_trial
 from experiments.common.controls import CONTROLS, control

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from drcls.data import imbalance_ratio
+from drcls.files import write_json
 from drcls.report import (
     HEADS,
     Lines,
@@ -20,7 +21,6 @@ from drcls.report import (
     select_runs,
     synthetic_label,
 )
-from drcls.runs import write_json
 from experiments.canine_rbc_focal.runs import (
     MEASURES,
     PROTOCOLS,

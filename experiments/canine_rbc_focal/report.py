@@ -11,6 +11,7 @@ import pandas as pd
 
 from drcls.data import imbalance_ratio
 from drcls.data.image_ops import read_image
+from drcls.files import read_json, write_json
 from drcls.report import (
     HEADS,
     Figure,
@@ -30,7 +31,7 @@ from drcls.report import (
     verdict,
     write_report,
 )
-from drcls.runs import read_json, read_record, write_json
+from drcls.runs import read_record
 from experiments.canine_rbc_focal.imbalance import alpha_section, imbalance_section
 from experiments.canine_rbc_focal.runs import (
     MEASURES,

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from drcls.files import write_json
 from drcls.metrics import group_bootstrap_difference, macro_f1
 from drcls.report import (
     Section,
@@ -15,7 +16,6 @@ from drcls.report import (
     select_runs,
     synthetic_label,
 )
-from drcls.runs import write_json
 from experiments.canine_rbc_focal.runs import (
     PROTOCOLS,
     format_range,

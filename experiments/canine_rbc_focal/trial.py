@@ -18,6 +18,7 @@ from drcls.data import (
     undersample,
 )
 from drcls.evaluate import predict
+from drcls.files import write_json
 from drcls.losses import FocalCrossentropy
 from drcls.models import (
     build_backbone,
@@ -25,7 +26,7 @@ from drcls.models import (
     build_tiny_resnet,
     build_transfer_classifier,
 )
-from drcls.runs import save_model, write_json
+from drcls.runs import save_model
 from drcls.train import compile_classifier, train, use_devices
 from experiments.common.callbacks import StopAtRisingLoss
 from experiments.common.run import IDENTITY, audit, run_variant

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from drcls.data.image_ops import read_image, resize
+from drcls.files import read_json
 from drcls.report import (
     HEADS,
     PROTOCOLS,
@@ -30,7 +31,6 @@ from drcls.report import (
     verdict,
     write_report,
 )
-from drcls.runs import read_json
 from experiments.common.closing import closing_sections
 from experiments.common.grad_cam import explain_run, pointing_row
 from experiments.common.reported import runs_to_report

@@ -6,10 +6,10 @@ import numpy as np
 
 from drcls.data.image_ops import read_image, resize
 from drcls.explain import MIN_PLACES, GradCAM, overlay, pointing_game
+from drcls.files import write_json
 from drcls.metrics import wilson_interval
 from drcls.models.saved import load_saved_model
 from drcls.report import grad_cam_grid, interval, pick_hits_and_misses, read_predictions
-from drcls.runs import write_json
 
 
 def explain_run(run, manifest):

@@ -5,7 +5,7 @@ import argparse
 import keras
 
 from drcls.cli.arguments import Parser, number_of_devices, positive_int
-from drcls.runs import devices, program_name
+from drcls.environment import devices, program_name
 from drcls.train import check_devices
 
 

@@ -9,7 +9,9 @@ import pandas as pd
 
 from drcls.data import audit_leakage, leaked_images
 from drcls.data.leakage import describe_leakage
+from drcls.environment import environment
 from drcls.evaluate import evaluate
+from drcls.files import read_json, remove_partial, write_csv, write_json
 from drcls.metrics import (
     accuracy,
     choose_cut_points,
@@ -20,16 +22,7 @@ from drcls.metrics import (
     macro_recall,
     quadratic_kappa,
 )
-from drcls.runs import (
-    environment,
-    is_current,
-    read_json,
-    remove_partial,
-    with_file_digests,
-    write_csv,
-    write_json,
-    write_split,
-)
+from drcls.runs import is_current, with_file_digests, write_split
 from drcls.train import check_devices, trained_seconds, use_devices
 
 VALIDATION = "validation.npy"

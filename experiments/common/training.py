@@ -8,7 +8,8 @@ import pandas as pd
 
 from drcls.data import Augmenter, Batches, ImageCache
 from drcls.evaluate import predict
-from drcls.runs import save_model, write_json
+from drcls.files import write_json
+from drcls.runs import save_model
 from drcls.train import compile_classifier, cosine_decay_with_warmup, train
 from experiments.common.callbacks import watch
 from experiments.common.run import VALIDATION

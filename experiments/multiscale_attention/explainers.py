@@ -17,6 +17,7 @@ from drcls.explain import (
     pointing_game,
     randomisation_check,
 )
+from drcls.files import write_json
 from drcls.models.saved import load_saved_model
 from drcls.report import (
     Section,
@@ -27,7 +28,6 @@ from drcls.report import (
     select_runs,
     synthetic_label,
 )
-from drcls.runs import write_json
 
 NETWORK = "MultiScaleAttention"
 # The methods that the poster shows, side by side on the same images.

@@ -12,9 +12,9 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 
 from drcls.data import Batches, ImageCache
 from drcls.evaluate import evaluate, measure, predict
+from drcls.files import write_json
 from drcls.models import build_backbone, cached_embeddings
 from drcls.models.saved import load_saved_model
-from drcls.runs import write_json
 from experiments.common.backbone import SHIPPED_BACKBONE
 
 NUM_FOLDS, NUM_TREES = 5, 400

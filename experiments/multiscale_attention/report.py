@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from drcls.files import read_json
 from drcls.report import (
     HEADS,
     PROTOCOLS,
@@ -26,7 +27,6 @@ from drcls.report import (
     verdict,
     write_report,
 )
-from drcls.runs import read_json
 from experiments.common.closing import closing_sections
 from experiments.common.reported import runs_to_report
 from experiments.multiscale_attention.explainers import explainers_section

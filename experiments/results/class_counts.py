@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from drcls.runs import read_json, write_json
+from drcls.files import read_json, write_json
 
 RESULTS = Path(__file__).parent
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from drcls.files import read_json, write_json, write_text
 from drcls.predictions import read_predictions
-from drcls.runs import read_json, read_record, write_json, write_text
+from drcls.runs import read_record
 from experiments.results import decisions
 from experiments.results.ledger import LEDGER, PAPERS, counts_sentence, counts_table, entries, ledger_page
 from experiments.results.parts import PARTS, parts_table

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from drcls.files import read_json, write_json
 from drcls.metrics import wald_interval
-from drcls.runs import read_json, write_json
 from experiments.results.bars import CLEAN, MORE, OURS, PAPER, bars, lines, ranges
 from experiments.results.measured import RESULTS, all_runs, find
 

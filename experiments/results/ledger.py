@@ -17,7 +17,7 @@ from pathlib import Path
 
 from drcls.check_tables import Document, check
 from drcls.check_tables.page import as_text
-from drcls.runs import read_json, write_text
+from drcls.files import read_json, write_text
 from experiments.results.measured import all_runs, say
 
 EXPERIMENTS = Path(__file__).resolve().parents[1]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from drcls.files import read_json
 from drcls.metrics import shown_interval, two_way_anova
-from drcls.runs import read_json
 
 RESULTS = Path(__file__).parent
 # An interval confirms a figure only if it lies within so many points of it; a wider one leaves it open.

@@ -16,10 +16,10 @@ import numpy as np
 from jinja2 import ChoiceLoader, FileSystemLoader
 from PIL import Image
 
+from drcls.files import read_json, write_text
 from drcls.metrics import wilson_interval
 from drcls.report import mean_sd
 from drcls.report.page import TEMPLATES
-from drcls.runs import read_json, write_text
 from experiments.results import ledger
 from experiments.results.figures import EXPERIMENTS, FOLDER
 from experiments.results.measured import all_runs, find

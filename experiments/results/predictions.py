@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from drcls.files import read_json
 from drcls.predictions import read_predictions
-from drcls.runs import read_json
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from drcls.files import read_json
 from drcls.metrics import shown_interval
 from drcls.report import mean_sd
-from drcls.runs import read_json
 from experiments.blood_cells.corruption_gains import gain_rows
 from experiments.smote_transfer.report import gain_cells
 

@@ -32,6 +32,7 @@ from data_prep.phantoms.fundus import write_fundus
 from drcls.data import ImageCache, split
 from drcls.data.holdout_guard import row_fingerprints
 from drcls.evaluate import measure
+from drcls.files import read_json, write_csv, write_json, write_text
 from drcls.models import (
     LEARNERS,
     RESAMPLERS,
@@ -42,7 +43,7 @@ from drcls.models import (
 )
 from drcls.models.embedding_classifier import VOTERS, WITHOUT_CLASS_WEIGHTS, check_training_rows
 from drcls.models.saved import load_saved_model
-from drcls.runs import is_current, read_json, with_file_digests, write_csv, write_json, write_text
+from drcls.runs import is_current, with_file_digests
 from experiments.common.backbone import (
     SHIPPED_BACKBONE,
     backbone_file,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from drcls.files import read_json, write_json
 from drcls.metrics import (
     accuracy,
     group_bootstrap_difference,
@@ -38,7 +39,6 @@ from drcls.report import (
     verdict,
     write_report,
 )
-from drcls.runs import read_json, write_json
 from experiments.common.closing import closing_sections
 from experiments.common.reported import runs_to_report
 

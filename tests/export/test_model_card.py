@@ -10,9 +10,9 @@ from keras import layers
 
 from drcls.export import describe, export_model, write_model_card
 from drcls.export.quantisation import loss_by_quantisation
+from drcls.files import write_json
 from drcls.layers import ClassProbabilities
 from drcls.models.training_data import digest
-from drcls.runs import write_json
 
 LEAKAGE = {"overall": 0.25, "identical": 0.25, "near_identical": 0.0, "group": 0.25, "per_class": {}}
 

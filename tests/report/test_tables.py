@@ -3,6 +3,8 @@ import json
 import pandas as pd
 import pytest
 
+from drcls.environment import environment
+from drcls.files import write_json
 from drcls.report import (
     Measure,
     class_table,
@@ -14,7 +16,6 @@ from drcls.report import (
     to_markdown,
 )
 from drcls.report.tables import duration
-from drcls.runs import environment, write_json
 
 REPORTED = [
     {"model": "Best", "accuracy": 96.12, "interval": [95.23, 96.98]},

@@ -10,8 +10,8 @@ import pytest
 
 from data_prep.phantoms.leukocytes import write_leukocytes
 from drcls.data import ImageCache, deduplicate, load_manifest
+from drcls.files import read_json
 from drcls.robustness import measure_robustness
-from drcls.runs import read_json
 from experiments.blood_cells import corruptions, experiment
 from experiments.blood_cells.corruption_gains import SEEN
 from experiments.blood_cells.corruptions import choose

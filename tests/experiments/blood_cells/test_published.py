@@ -3,7 +3,7 @@
 import pytest
 
 from data_prep.blood_cells import ACEVEDO_COUNTS, CLASSES
-from drcls.runs import read_json
+from drcls.files import read_json
 from experiments.blood_cells.experiment import CONFIG, PROFILES
 from experiments.blood_cells.report import PUBLISHED
 

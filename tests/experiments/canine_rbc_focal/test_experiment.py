@@ -6,11 +6,11 @@ import pytest
 import tensorflow as tf
 
 from drcls.data import ImageCache, imbalance_ratio, load_manifest
+from drcls.files import read_json, write_json
 from drcls.grid import Trial
 from drcls.losses import FocalCrossentropy
 from drcls.metrics import classification_metrics
 from drcls.report import read_runs, write_report
-from drcls.runs import read_json, write_json
 from experiments.canine_rbc_focal import experiment
 from experiments.canine_rbc_focal.experiment import (
     METHODS,

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from drcls.data import Augmenter, Batches, ImageCache, audit_leakage, split
-from drcls.runs import read_json
+from drcls.files import read_json
 from experiments.chexnet_cbam import experiment as chexnet_cbam
 from experiments.chexnet_cbam.experiment import (
     FLIPS_AND_ROTATIONS,

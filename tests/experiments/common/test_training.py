@@ -3,7 +3,7 @@
 import keras
 
 from drcls.data import ImageCache, split
-from drcls.runs import read_json
+from drcls.files import read_json
 from experiments.common.training import train_and_predict
 from tests.small_data import write_squares
 

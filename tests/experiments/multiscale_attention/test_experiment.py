@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from drcls.data import Augmenter, ImageCache, split
+from drcls.files import read_json
 from drcls.models import build_backbone, build_multiscale_attention
-from drcls.runs import read_json
 from experiments.common.controls import CONTROLS
 from experiments.common.run import audit
 from experiments.common.training import fit_on_smaller_images

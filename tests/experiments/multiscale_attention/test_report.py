@@ -10,7 +10,7 @@ import pytest
 
 from data_prep.phantoms.fundus import write_fundus
 from drcls.explain import METHODS
-from drcls.runs import read_json
+from drcls.files import read_json
 from experiments.multiscale_attention import experiment, explainers
 from experiments.multiscale_attention.experiment import PROFILES, VARIANTS, main
 from experiments.multiscale_attention.explainers import agreement_table, as_text, choose_images, too_coarse

@@ -2,7 +2,7 @@
 
 import pytest
 
-from drcls.runs import read_json, write_json, write_text
+from drcls.files import read_json, write_json, write_text
 from experiments.results import collect as collecting
 from experiments.results import tables
 from experiments.results.collect import (

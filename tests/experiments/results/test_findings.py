@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from drcls import metrics
+from drcls.files import read_json
 from drcls.report import p_over_seeds
-from drcls.runs import read_json
 from experiments.results.collect import RESULTS
 from experiments.results.predictions import load
 

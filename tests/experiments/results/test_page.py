@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from drcls.runs import read_json
+from drcls.files import read_json
 from experiments.results import ledger, page
 from experiments.results.bars import bars, lines, ranges
 from experiments.results.figures import FIGURES, FOLDER, draw_all

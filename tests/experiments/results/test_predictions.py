@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from drcls.files import read_json
 from drcls.metrics import (
     confusion_matrix,
     cut_grades,
@@ -15,7 +16,6 @@ from drcls.metrics import (
     wilson_interval,
 )
 from drcls.metrics.confusion import accuracy, macro_f1, macro_recall, quadratic_kappa
-from drcls.runs import read_json
 from experiments.results.collect import RESULTS
 from experiments.results.predictions import Predictions, load, read_run
 

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from drcls.files import read_json
 from drcls.metrics import accuracy
 from drcls.models import LEARNERS
-from drcls.runs import read_json
 from experiments.common.controls import CONTROLS
 from experiments.smote_transfer import experiment
 from experiments.smote_transfer.experiment import PROFILES, VARIANTS, main, make_config, parse, split_strategy
