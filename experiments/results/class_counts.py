@@ -11,8 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from drcls.files import read_json, write_json
-
-RESULTS = Path(__file__).parent
+from experiments.results.measured import RESULTS
 
 
 def count_classes(folder, results=RESULTS):

@@ -18,11 +18,12 @@ from drcls.files import read_json, write_json, write_text
 from drcls.predictions import read_predictions
 from drcls.runs import read_record
 from experiments.results import decisions
+from experiments.results.claims import EXPERIMENTS
 from experiments.results.ledger import LEDGER, PAPERS, counts_sentence, counts_table, entries, ledger_page
+from experiments.results.measured import RESULTS
 from experiments.results.parts import PARTS, parts_table
 from experiments.results.predictions import history, read_run
 from experiments.results.tables import (
-    EXPERIMENTS,
     all_results,
     augmentations_table,
     claims_table,
@@ -32,8 +33,7 @@ from experiments.results.tables import (
     robustness_table,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
-RESULTS = ROOT / "experiments" / "results"
+ROOT = RESULTS.parents[1]
 ALL_RESULTS = RESULTS / "README.md"
 BEGIN, END = "<!-- {}: made by experiments/results/collect.py -->\n", "<!-- end of {} -->\n"
 

@@ -7,7 +7,8 @@ trained anew.
 """
 
 from drcls.report import mean_sd
-from experiments.results.tables import CLAIMS, markdown, named_seeds, runs_of
+from experiments.results.claims import CLAIMS, runs_of
+from experiments.results.tables import markdown, named_seeds
 
 # Experiment: the protocols whose training parts have rare classes.
 PROTOCOLS = {"chexnet_cbam": ("clean",), "multiscale_attention": ("clean", "paper")}

@@ -14,8 +14,7 @@ from drcls.metrics import wald_interval
 from experiments.results.bars import CLEAN, MORE, OURS, PAPER, bars, lines, ranges
 from experiments.results.measured import RESULTS, all_runs, find
 
-EXPERIMENTS = Path(__file__).resolve().parents[1]
-FOLDER = Path(__file__).with_name("figures")
+FOLDER = RESULTS / "figures"
 PROTOCOLS = ("paper", "clean")
 HEADS = ["paper", "ours, paper's protocol", "ours, leak-free"]
 COLOURS = [PAPER, OURS, CLEAN]
@@ -42,12 +41,11 @@ class Source:
 
     def reported(self, table, **row):
         """Return the rows of a reported table whose fields equal those given."""
-        published = read_json(EXPERIMENTS / self.paper / "published.json")
-        return [one for one in published["tables"][table]["rows"] if row.items() <= one.items()]
+        return [one for one in self.published()["tables"][table]["rows"] if row.items() <= one.items()]
 
-    def text(self):
-        """Return the numbers of the running text."""
-        return read_json(EXPERIMENTS / self.paper / "published.json")["text"]
+    def published(self):
+        """Return all that the paper reports."""
+        return read_json(RESULTS.parent / self.paper / "published.json")
 
     def found(self, **wanted):
         """Return the runs of short profile whose fields equal those given, by seed."""
@@ -136,7 +134,7 @@ def chexnet_leak_by_class(source, path):
 def chexnet_intervals(source, path):
     """The reported intervals and Eq. 25."""
     rows = source.reported("8")
-    size = read_json(EXPERIMENTS / source.paper / "published.json")["datasets"]["aptos2019"]["split"]["test"]
+    size = source.published()["datasets"]["aptos2019"]["split"]["test"]
     series = {
         "reported": [row["interval"] for row in rows],
         f"Eq. 25 at the {size} test images": [
@@ -265,7 +263,9 @@ def smote_gains(source, path):
         "macro_recall": "macro recall",
         "macro_specificity": "macro specificity",
     }
-    reported = {measure: item["value"] for item in source.text() for measure in item.get("measures", ())}
+    reported = {
+        measure: item["value"] for item in source.published()["text"] for measure in item.get("measures", ())
+    }
     columns = [[[reported[metric]] for metric in measures]]
     for protocol in PROTOCOLS:
         row = dict(data="aptos2019", protocol=protocol)

@@ -18,10 +18,10 @@ from pathlib import Path
 from drcls.check_tables import Document, check
 from drcls.check_tables.page import as_text
 from drcls.files import read_json, write_text
-from experiments.results.measured import all_runs, say
+from experiments.results.measured import RESULTS, all_runs, say
 
-EXPERIMENTS = Path(__file__).resolve().parents[1]
-LEDGER = Path(__file__).with_name("ledger.md")
+LEDGER = RESULTS / "ledger.md"
+# The order of the papers in the ledger.
 PAPERS = ("chexnet_cbam", "multiscale_attention", "blood_cells", "canine_rbc_focal", "smote_transfer")
 VERDICTS = ("confirmed", "refuted", "consistent", "open", "not testable here")
 KINDS = ("number", "claim", "equation", "figure")
@@ -58,7 +58,7 @@ class Entry:
 
 
 def read_paper(name):
-    return Document(read_json(EXPERIMENTS / name / "published.json"))
+    return Document(read_json(RESULTS.parent / name / "published.json"))
 
 
 def entries(name, document=None, runs=None):

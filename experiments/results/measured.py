@@ -14,7 +14,7 @@ import numpy as np
 from drcls.files import read_json
 from drcls.metrics import shown_interval, two_way_anova
 
-RESULTS = Path(__file__).parent
+RESULTS = Path(__file__).resolve().parent
 # An interval confirms a figure only if it lies within so many points of it; a wider one leaves it open.
 MARGIN = 0.03
 # Rows without a part are as good as the reported row if every seed's interval ends at most so far below it.

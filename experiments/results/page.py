@@ -21,11 +21,12 @@ from drcls.metrics import wilson_interval
 from drcls.report import mean_sd
 from drcls.report.page import TEMPLATES
 from experiments.results import ledger
-from experiments.results.figures import EXPERIMENTS, FOLDER
-from experiments.results.measured import all_runs, find
-from experiments.results.tables import CLAIMS, named_seeds
+from experiments.results.claims import CLAIMS
+from experiments.results.figures import FOLDER
+from experiments.results.measured import RESULTS, all_runs, find
+from experiments.results.tables import named_seeds
 
-ROOT = EXPERIMENTS.parent
+ROOT = RESULTS.parents[1]
 PAGE = ROOT / "results.html"
 PROTOCOLS = {"paper": "the paper's protocol", "clean": "a leak-free split"}
 ABOUT = {
@@ -145,7 +146,7 @@ def render():
         rows=claim_rows(runs),
         protocols=PROTOCOLS,
         about=ABOUT,
-        papers={name: read_json(EXPERIMENTS / name / "published.json") for name in ledger.PAPERS},
+        papers={name: ledger.read_paper(name).content for name in ledger.PAPERS},
         figures=figures(),
         verdicts=verdicts,
         kinds=Counter(entry.kind for entry in everything),
@@ -158,7 +159,7 @@ def render():
 
 def _link(file):
     """Return the path of a result or source file as seen from the root of the repository."""
-    inside = EXPERIMENTS / "results" / file
+    inside = RESULTS / file
     return inside.relative_to(ROOT).as_posix() if inside.is_file() else file
 
 

@@ -29,6 +29,7 @@ from experiments.chexnet_cbam.experiment import (
 )
 from experiments.chexnet_cbam.report import PUBLISHED
 from experiments.common.controls import CONTROLS
+from experiments.results.claims import EXPERIMENTS
 from tests.small_data import write_squares
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -78,10 +79,7 @@ def test_rows_are_the_printed_rows():
     assert list(VARIANTS) == read_json(PUBLISHED)["models"]
 
 
-@pytest.mark.parametrize(
-    "experiment",
-    ["chexnet_cbam", "multiscale_attention", "smote_transfer", "canine_rbc_focal", "blood_cells"],
-)
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_make_and_the_script_know_the_same_options(experiment):
     makefile = (ROOT / "Makefile").read_text()
     variables = dict(re.findall(r"^(\w+) = ((?:.*\\\n)*.*)", makefile, flags=re.MULTILINE))

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from experiments.common.command import run_experiment
+from experiments.results.claims import EXPERIMENTS
 
 ROOT = Path(__file__).resolve().parents[3]
-EXPERIMENTS = ("chexnet_cbam", "multiscale_attention", "smote_transfer", "canine_rbc_focal", "blood_cells")
 PHANTOM = {name: "fundus_phantom" for name in EXPERIMENTS} | {
     "canine_rbc_focal": "smear_phantom",
     "blood_cells": "leukocytes_phantom",

@@ -12,8 +12,8 @@ import pytest
 from drcls.files import read_json
 from experiments.results import ledger, page
 from experiments.results.bars import bars, lines, ranges
+from experiments.results.claims import CLAIMS
 from experiments.results.figures import FIGURES, FOLDER, draw_all
-from experiments.results.tables import CLAIMS
 
 ROOT = Path(page.__file__).resolve().parents[2]
 WITHOUT_KERAS = """
