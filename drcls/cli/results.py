@@ -51,15 +51,17 @@ def describe_metrics(result):
 
 def describe_threshold(threshold):
     """Return one line on sensitivity and specificity at the threshold chosen on validation, or why there is none."""
+    from drcls.metrics import shown_interval
+
     if threshold is None:
         return "no threshold: the known validation images are all of one class"
     measured = [
-        f"{name} {show(threshold[name]['value'], threshold[name]['wilson'])}"
+        f"{name} {show(threshold[name]['value'], shown_interval(threshold[name])[1])}"
         for name in ("sensitivity", "specificity")
     ]
     return (
         f"{threshold['positive_class']} from a probability of {threshold['value']:.3f} on (chosen on "
-        f"{threshold['num_validation']} validation images): {', '.join(measured)}, Wilson's intervals"
+        f"{threshold['num_validation']} validation images): {', '.join(measured)}"
     )
 
 

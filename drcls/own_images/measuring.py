@@ -43,20 +43,19 @@ def measure_classifier(part, probabilities, validation=None, seed=0, positive=No
     Returns:
         dict: `metrics` and `intervals` as `drcls.evaluate.measure`, the intervals also of `macro_precision`,
         `mean_ovr_accuracy`, `macro_auroc`, `micro_auroc`, `expected_calibration_error` and, under `per_class`, of
-        every measure of every class (bootstrap over groups; Wilson too where it is a share of images). With two
-        classes and a validation part also `threshold`, None where the validation images are all of one class.
+        every measure of every class (bootstrap over groups; Wilson too where it is a share of images; None where the
+        images of the share are several of one group). With two classes and a validation part also `threshold`, None
+        where the validation images are all of one class.
 
     Raises:
         ValueError: where `positive` is not a class.
     """
     measured = measure(part, probabilities, seed)
-    metrics, intervals = measured["metrics"], measured["intervals"]
-    y_true, groups = part.labels, part.frame["group"].to_numpy()
+    intervals = measured["intervals"]
+    y_true, y_pred, groups = part.labels, probabilities.argmax(axis=1), part.frame["group"].to_numpy()
     macro_precision = partial(_macro, precision)
     statistics = BY_CLASS | {"macro_precision": macro_precision, "mean_ovr_accuracy": mean_ovr_accuracy}
-    by_counts = group_bootstrap_intervals(
-        statistics, y_true, probabilities.argmax(axis=1), groups, len(part.classes), seed=seed
-    )
+    by_counts = group_bootstrap_intervals(statistics, y_true, y_pred, groups, len(part.classes), seed=seed)
     by_scores = score_bootstrap_intervals(y_true, probabilities, groups, seed=seed)
     by_class = {name: by_counts[name] for name in BY_CLASS} | {"auroc": by_scores["auroc"]}
     overall = (
@@ -67,16 +66,18 @@ def measure_classifier(part, probabilities, validation=None, seed=0, positive=No
         "expected_calibration_error",
     )
     intervals |= {name: {"bootstrap": as_interval((by_counts | by_scores)[name])} for name in overall}
-    proportions = _wilson_by_class(metrics)
     intervals["per_class"] = {
         name: {
-            measure: {"bootstrap": as_interval(values[index])} | proportions[name].get(measure, {})
+            measure: {"bootstrap": as_interval(values[index])}
+            | _interval_of_share(measure, y_true == index, y_pred == index, groups)
             for measure, values in by_class.items()
         }
         for index, name in enumerate(part.classes)
     }
     if len(part.classes) == 2 and validation is not None:
-        measured["threshold"] = _threshold(part, probabilities, *validation, positive or part.classes[1])
+        measured["threshold"] = _threshold(
+            part, probabilities, *validation, positive or part.classes[1], seed
+        )
     return measured
 
 
@@ -113,28 +114,28 @@ def _macro(measure, confusion):
     return macro_average(measure(confusion), confusion)
 
 
-def _wilson_by_class(metrics):
-    """Wilson's intervals of the measures that are shares of images, by class."""
-    confusion = np.array(metrics["confusion_matrix"])
-    total, hits = int(confusion.sum()), np.diagonal(confusion)
-    true, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
-    shares = {}
-    for index, name in enumerate(metrics["per_class"]):
-        others = total - true[index]
-        counted = {
-            "recall": (hits[index], true[index]),
-            "precision": (hits[index], predicted[index]),
-            "specificity": (others - predicted[index] + hits[index], others),
-        }
-        shares[name] = {
-            measure: {"wilson": wilson_interval(int(right), int(num))}
-            for measure, (right, num) in counted.items()
-            if num
-        }
-    return shares
+def _interval_of_share(measure, true, predicted, groups):
+    """Wilson's interval where a measure of a class is a share of images; none where these are several of one group.
+
+    Args:
+        measure: str.
+        true, predicted: bool (N,), which images are of the class, and which are called so.
+        groups: (N,) ids.
+
+    Returns:
+        dict from "wilson", and where there is none to show also "bootstrap", to (low, high) or None; {} of other
+        measures, and where no image counts.
+    """
+    counted = {"recall": true, "precision": predicted, "specificity": ~true}.get(measure)
+    if counted is None or not counted.any():
+        return {}
+    # Images of one patient are right or wrong together: how often other patients' are, they do not tell.
+    if counted.sum() > 1 and len(set(groups[counted])) == 1:
+        return {"bootstrap": None, "wilson": None}
+    return {"wilson": wilson_interval(int((true == predicted)[counted].sum()), int(counted.sum()))}
 
 
-def _threshold(part, probabilities, validation, validation_probabilities, positive):
+def _threshold(part, probabilities, validation, validation_probabilities, positive, seed):
     """Sensitivity and specificity of one of two classes at a threshold chosen on validation, or None."""
     if positive not in part.classes:
         raise ValueError(f"positive: received {positive!r}, expected one of {part.classes}")
@@ -142,9 +143,19 @@ def _threshold(part, probabilities, validation, validation_probabilities, positi
     if len(set(validation.labels)) < 2:
         return None
     threshold = choose_threshold(validation.labels == index, validation_probabilities[:, index])
+    true, called = part.labels == index, probabilities[:, index] >= threshold
+    groups = part.frame["group"].to_numpy()
+    measured = sensitivity_and_specificity(true, probabilities[:, index], threshold)
+    statistics = {"sensitivity": recall, "specificity": specificity}
+    resampled = group_bootstrap_intervals(
+        statistics, true.astype(int), called.astype(int), groups, 2, seed=seed
+    )
+    for name, share in (("sensitivity", "recall"), ("specificity", "specificity")):
+        measured[name] |= {"bootstrap": as_interval(resampled[name][1])}
+        measured[name] |= _interval_of_share(share, true, called, groups)
     return {
         "positive_class": positive,
         "num_validation": len(validation),
         "value": threshold,
-        **sensitivity_and_specificity(part.labels == index, probabilities[:, index], threshold),
+        **measured,
     }

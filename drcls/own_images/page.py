@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from drcls.metrics import shown_interval
 from drcls.report import (
     Section,
     Table,
@@ -82,7 +83,8 @@ def _told(run):
     """Sentences on the part, on images known from training, and on the threshold."""
     sentences = [
         f"{run['num_test']} images ({run['part']}). Intervals: 2.5th and 97.5th percentile of a bootstrap that "
-        "draws whole groups; Wilson's take every image for independent."
+        "draws whole groups; Wilson's take every image for independent. A share of several images of one group has "
+        "none."
     ]
     if run.get("seen_in_training"):
         sentences.append(
@@ -108,7 +110,8 @@ def _told_of_threshold(threshold):
 def _share(found):
     if found["value"] is None:
         return UNDEFINED
-    return f"{_number(found['value'])} ({_pair(found['wilson'])})"
+    interval = shown_interval(found)[1]
+    return _number(found["value"]) + (f" ({_pair(interval)})" if interval else "")
 
 
 def _intervals(kinds):

@@ -72,7 +72,7 @@ def test_a_run_folder_becomes_a_model_with_its_card(run_folder, tmp_path):
     text = (tmp_path / "out" / "model_card.md").read_text()
     assert "| accuracy | 0.7500 | 0.2500 to 1.0000 (bootstrap) |" in text
     assert "| ill | undefined |" in text and "- Synthetic: yes" in text
-    assert "25.00% of the test images have an identical" in text
+    assert "25.0% of the test images have a copy in training" in text
     assert "no diagnosis or treatment" in text
     assert "- Licence: not recorded" in text
 

@@ -11,13 +11,15 @@ import pytest
 
 from drcls.cli.compare import describe as describe_comparison
 from drcls.cli.evaluate import describe
+from drcls.cli.results import describe_threshold
 from drcls.data import ImageCache, load_manifest
-from drcls.metrics import mcnemar_exact
+from drcls.metrics import mcnemar_exact, wilson_interval
 from drcls.own_images import compare_runs, evaluate_classifier, train_classifier
 from drcls.own_images.calibration import calibration_images
 from drcls.own_images.evaluation import FILES, PAGE_FILES, check_fit, predict_part
 from drcls.own_images.measuring import measure_classifier, reliability
 from drcls.own_images.page import write_evaluation_page
+from tests.data.tables import table
 from tests.small_data import write_squares
 
 
@@ -276,6 +278,33 @@ def test_every_measure_has_its_interval_and_kappa_only_grades(squares):
             assert low <= measured["metrics"]["per_class"][name][share] <= high
     part.info["ordered"] = True
     assert measure_classifier(part, probabilities)["metrics"]["quadratic_kappa"] is not None
+
+
+def patients(labels, groups):
+    """A part of two classes with these groups."""
+    part = table({"healthy": labels.count("healthy"), "ill": labels.count("ill")})
+    part.frame["label"], part.frame["group"] = labels, groups
+    return part
+
+
+def test_images_of_one_patient_tell_no_interval_of_a_class():
+    part = patients(["healthy"] * 6 + ["ill"] * 6, [*"aabbcc", *"dddddd"])
+    right = np.array([1, 0, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1], dtype=bool)
+    probabilities = np.where(right, 0.9, 0.1)[:, np.newaxis] * np.eye(2)[part.labels]
+    probabilities += np.where(right, 0.1, 0.9)[:, np.newaxis] * np.eye(2)[1 - part.labels]
+    measured = measure_classifier(part, probabilities, (part, probabilities), positive="ill")
+    by_class = measured["intervals"]["per_class"]
+    assert (
+        by_class["ill"]["recall"] == by_class["healthy"]["specificity"] == {"bootstrap": None, "wilson": None}
+    )
+    low, high = by_class["healthy"]["recall"]["bootstrap"]
+    assert low < 5 / 6 < high
+    threshold = measured["threshold"]
+    assert threshold["sensitivity"]["bootstrap"] is threshold["sensitivity"]["wilson"] is None
+    assert threshold["specificity"]["bootstrap"] == by_class["healthy"]["recall"]["bootstrap"]
+    assert threshold["specificity"]["wilson"] == pytest.approx(wilson_interval(5, 6))
+    shown = describe_threshold(threshold)
+    assert "sensitivity 0.833, specificity 0.833 (0.500-1.000)" in shown
 
 
 def test_reliability_by_hand():
