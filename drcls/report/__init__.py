@@ -40,7 +40,16 @@ from drcls.report.tables import (
     runs_table,
     to_markdown,
 )
-from drcls.report.text import difference, interval, kind_of_images, listing, mean_sd, p_value, synthetic_label
+from drcls.report.text import (
+    difference,
+    interval,
+    interval_over_seeds,
+    kind_of_images,
+    listing,
+    mean_sd,
+    p_value,
+    synthetic_label,
+)
 from drcls.report.verdict import verdict
 
 __all__ = [
@@ -83,6 +92,7 @@ __all__ = [
     "to_markdown",
     "training_curves",
     "interval",
+    "interval_over_seeds",
     "listing",
     "mean_sd",
     "p_over_seeds",

@@ -1,6 +1,7 @@
 """How numbers become text in tables, figures and sentences."""
 
 import numpy as np
+from scipy import stats
 
 SYNTHETIC = "SYNTHETIC DATA. "
 
@@ -37,6 +38,25 @@ def interval(bounds, scale=100, digits=1, sign=""):
         return "none"
     low, high = (f"{scale * bound:{sign}.{digits}f}" for bound in bounds)
     return f"{low} to {high}"
+
+
+def interval_over_seeds(differences, scale=1, digits=1):
+    """Write the 95 % t interval of a mean difference over seeds; one seed has none, nor have seeds that do not differ.
+
+    Args:
+        differences: one number per seed.
+        scale, digits: as for `mean_sd`.
+
+    >>> interval_over_seeds([1.0, 2.0, 3.0])
+    '-0.5 to +4.5'
+    """
+    differences = scale * np.array(differences, dtype=float)
+    if len(differences) < 2:
+        return "one seed"
+    if np.ptp(differences) == 0:
+        return "no spread"
+    bounds = stats.t.interval(0.95, len(differences) - 1, differences.mean(), stats.sem(differences))
+    return interval(bounds, 1, digits, "+")
 
 
 def difference(found, scale=100, digits=1):

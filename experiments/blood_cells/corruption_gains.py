@@ -3,7 +3,7 @@
 import numpy as np
 
 from drcls.metrics import gain_under_corruption, mean_corruption_error
-from drcls.report import interval, mean_sd
+from drcls.report import interval, interval_over_seeds, mean_sd
 
 # What training has seen of the tested corruptions, or something much like it: the printed augmentation, which every
 # row has but a head on frozen features, holds brightness and Gaussian noise. Both policies stretch or equalise each
@@ -75,6 +75,7 @@ def gain_row(variant, seen, seeds):
         "with it (%)": mean_sd(after, 100, 1),
         "gained (points)": mean_sd(after - before, 100, 1, "+"),
         "95 % interval over images": gain_interval(seeds.values(), unseen),
+        "95 % interval over seeds": interval_over_seeds(after - before, 100),
         "gap to clean closed (%)": closed(plain.mean(), before.mean(), after.mean()),
     }
 

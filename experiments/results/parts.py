@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from drcls.metrics import group_bootstrap_difference
 from drcls.metrics.confusion import accuracy, confusion_matrix, macro_f1
+from drcls.report import interval_over_seeds
 from experiments.results.predictions import load
 from experiments.results.tables import markdown
 
@@ -144,9 +144,9 @@ def difference_cells(pairs):
         "answers that became right, wrong": f"{(is_right & ~was_right).sum()}, {(was_right & ~is_right).sum()}",
         "difference in points, 95 % interval over groups of images": changes[0],
         "by seed": ", ".join(f"{one:+.1f}" for one in by_seed),
-        "95 % interval over seeds": over_seeds(by_seed),
+        "95 % interval over seeds": interval_over_seeds(by_seed),
         "macro F1: difference in points, over groups of images": changes[1],
-        "macro F1: 95 % interval over seeds": over_seeds(f1_by_seed),
+        "macro F1: 95 % interval over seeds": interval_over_seeds(f1_by_seed),
         "seeds": ", ".join(str(seed) for seed in pairs),
     }
 
@@ -159,13 +159,3 @@ def joined(runs, name):
 def measure_of(run, measure):
     """Return `accuracy` or `macro_f1` of the answers of one run."""
     return measure(confusion_matrix(run.labels, run.predicted, run.probabilities.shape[1]))
-
-
-def over_seeds(by_seed):
-    """Return the 95 % t interval over seeds; one seed has none, nor have seeds that do not differ."""
-    if len(by_seed) < 2:
-        return "one seed"
-    if np.ptp(by_seed) == 0:
-        return "no spread"
-    low, high = stats.t.interval(0.95, len(by_seed) - 1, np.mean(by_seed), stats.sem(by_seed))
-    return f"{low:+.1f} to {high:+.1f}"

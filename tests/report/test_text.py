@@ -35,3 +35,9 @@ def test_what_the_images_are_stands_in_brackets():
 def test_the_label_of_synthetic_data_is_in_capitals():
     assert text.synthetic_label([{"phantom": False}, {"phantom": True}]) == "SYNTHETIC DATA. "
     assert text.synthetic_label([{"phantom": False}]) == ""
+
+
+def test_one_seed_has_no_interval_over_seeds():
+    assert text.interval_over_seeds(np.array([1.0])) == "one seed"
+    assert text.interval_over_seeds(np.array([25.0, 25.0])) == "no spread"
+    assert text.interval_over_seeds(np.array([1.0, 1.0, 4.0])) == "-2.3 to +6.3"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.results.parts import over_seeds, parts_table
+from experiments.results.parts import parts_table
 from experiments.results.predictions import Predictions
 
 BACKBONE = "EfficientNetLite0"
@@ -76,12 +76,6 @@ def test_two_losses_are_compared_on_their_own_data(tmp_path):
 def test_rows_without_the_backbone_alone_are_left_out(tmp_path):
     write(tmp_path, "paper", 0, f"{BACKBONE}_Transformer", [0, 1, 2, 0])
     assert parts_table(tmp_path, "chexnet_cbam") == "None measured yet.\n"
-
-
-def test_one_seed_has_no_interval_over_seeds():
-    assert over_seeds(np.array([1.0])) == "one seed"
-    assert over_seeds(np.array([25.0, 25.0])) == "no spread"
-    assert over_seeds(np.array([1.0, 1.0, 4.0])) == "-2.3 to +6.3"
 
 
 @pytest.mark.parametrize("seed", [0, 1])
