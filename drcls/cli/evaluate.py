@@ -54,6 +54,7 @@ def describe(result):
         lines.append("which of these images the model was trained with is not known: no run folder says it")
     if result["seen_in_training"]:
         lines.append(f"{result['seen_in_training']} of these images are files that the run was trained with")
+    lines += [f"assumed: {one}" for one in result["assumed"]]
     lines.append(f"predictions: {Path(result['folder']) / 'predictions.csv'}")
     if "html" in result:
         lines.append(f"page: {result['html']}")

@@ -37,12 +37,11 @@ def run(options):
         options.model, options.images, options.to, preparation=preparation_of(options.model)
     )
     broken = listed(done["broken"])
-    return {"table": str(done["table"]), "images": done["images"], "broken": broken, "failed": len(broken)}
+    return done | {"table": str(done["table"]), "broken": broken, "failed": len(broken)}
 
 
 def describe(result):
     from drcls.cli.pictures import describe_broken
 
-    return "\n".join(
-        [f"{result['images']} images predicted: {result['table']}", *describe_broken(result["broken"])]
-    )
+    lines = [f"{result['images']} images predicted: {result['table']}", *describe_broken(result["broken"])]
+    return "\n".join([*lines, *(f"assumed: {one}" for one in result["assumed"])])

@@ -22,6 +22,7 @@ from drcls.explain.pictures import find_pictures, plain_path, read_picture
 from drcls.explain.scores import check_model, score_function
 from drcls.explain.target import check_table, check_target
 from drcls.files import encode_png, printable, write_bytes
+from drcls.models.input_range import assumed_of_images
 from drcls.models.saved import load_saved_model
 
 AT_ONCE = 16
@@ -44,8 +45,8 @@ def predict_folder(model, images, to_csv, class_names=None, preparation=None):
         preparation: dict, options of `drcls.data.image_ops.prepare_image`, or None.
 
     Returns:
-        dict: "table" Path; "images" int, predicted ones; "broken" list of (Path, str), which file and why. A command
-        ends with exit status 1 where any is broken.
+        dict: "table" Path; "images" int, predicted ones; "broken" list of (Path, str), which file and why; "assumed"
+        list of str, what the model does not say of its images. A command ends with exit status 1 where any is broken.
 
     Raises:
         FileNotFoundError: where a path does not exist or there is no picture.
@@ -66,7 +67,8 @@ def predict_folder(model, images, to_csv, class_names=None, preparation=None):
     writer.writerow(["path", "predicted", *(f"p_{name}" for name in classifier.names), "error"])
     writer.writerows([file, *(rows[file] if file in rows else [*blank, reasons[file]])] for file in files)
     write_bytes(Path(to_csv), printable(table.getvalue()).encode())
-    return {"table": Path(to_csv), "images": len(rows), "broken": broken}
+    assumed = assumed_of_images(classifier.model)
+    return {"table": Path(to_csv), "images": len(rows), "broken": broken, "assumed": assumed}
 
 
 def explain_folder(

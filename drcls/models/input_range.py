@@ -23,6 +23,16 @@ def expects_bytes(model):
     return any(map(_speaks_of_bytes, iterate_leaves(model)))
 
 
+def assumed_of_images(model):
+    """Say what is assumed where a network does not say which values it takes, list of str; [] where it does."""
+    if expects_bytes(model):
+        return []
+    return [
+        "no layer of the model brings images to its own scale: it was given 0 to 255, and answers wrongly if it was "
+        "trained with other values"
+    ]
+
+
 def _speaks_of_bytes(layer):
     if isinstance(layer, keras.layers.Rescaling):
         return bool(np.max(np.abs(layer.scale)) < SMALL_SCALE)

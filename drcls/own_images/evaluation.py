@@ -10,6 +10,7 @@ from drcls.data import Batches, ImageCache, load_manifest
 from drcls.data.manifest import PART_OF_SPLIT
 from drcls.environment import environment
 from drcls.files import read_json, write_json
+from drcls.models.input_range import assumed_of_images
 from drcls.models.saved import load_saved_model
 from drcls.models.training_data import data_beside, digest, is_model_of_run, model_file
 from drcls.own_images.measuring import measure_classifier, reliability
@@ -46,7 +47,8 @@ def evaluate_classifier(run_or_model, data, part=None, folder=None, positive=Non
 
     Returns:
         dict, the content of `metrics.json`: `metrics`, `intervals`, `reliability`, `part`, `seen_in_training` (number
-        of measured images whose very file the run was trained with; None where no run says) and, with two classes
+        of measured images whose very file the run was trained with; None where no run says), `assumed` (what the model
+        does not say of its images and classes, list of str) and, with two classes
         and a validation part, `threshold` (see `drcls.own_images.measuring.measure_classifier`).
 
     Raises:
@@ -89,6 +91,7 @@ def evaluate_classifier(run_or_model, data, part=None, folder=None, positive=Non
         "ordered": manifest.ordered,
         "seen_in_training": None if table is None else _count_seen(table, chosen),
         "reliability": reliability(chosen.labels, probabilities),
+        "assumed": _assumed(model, manifest),
         "folder": str(folder),
     }
     write_json(folder / "metrics.json", recorded | measured)
@@ -145,6 +148,14 @@ def check_fit(model, path, manifest, described):
         raise ValueError(
             f"{manifest.root} is prepared otherwise than the images {path} was trained with: {told}"
         )
+
+
+def _assumed(model, manifest):
+    """What the model does not say of its images and classes, list of str."""
+    told = assumed_of_images(model)
+    if not getattr(model.layers[-1], "class_names", None):
+        told.append(f"the model names no classes: its outputs were taken for {', '.join(manifest.classes)}")
+    return told
 
 
 def _other_classes_remedy(names, manifest):

@@ -67,6 +67,18 @@ def test_of_a_model_that_lies_alone_nobody_knows_what_it_was_trained_with(run, s
     assert "which of these images the model was trained with is not known" in describe(result)
 
 
+def test_what_a_foreign_model_does_not_say_is_told(squares, tmp_path):
+    pooled = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(3, "softmax")]
+    keras.Sequential([keras.Input((16, 16, 3)), *pooled]).save(tmp_path / "foreign.keras")
+    told = describe(evaluate_classifier(tmp_path / "foreign.keras", squares))
+    assert "assumed: no layer of the model brings images to its own scale: it was given 0 to 255" in told
+    assert "assumed: the model names no classes: its outputs were taken for red, green, blue" in told
+
+
+def test_a_run_leaves_nothing_to_be_assumed(run, squares, tmp_path):
+    assert evaluate_classifier(run, squares, folder=tmp_path / "to")["assumed"] == []
+
+
 def test_known_and_unknown_images_together_are_asked_about(run, squares, tmp_path):
     known = pd.read_csv(run / "split.csv")["path"][:3]
     mixed = shutil.copytree(squares, tmp_path / "mixed")
