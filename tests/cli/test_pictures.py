@@ -56,6 +56,7 @@ def test_predict_without_a_broken_file_ends_well(run, images, tmp_path, capsys):
         "images": 1,
         "broken": [],
         "failed": 0,
+        "assumed": [],
     }
 
 
