@@ -483,6 +483,9 @@ def _counted(info, folder):
         lines.append(
             f"  in {split}: {_describe_split(counts, check.get('split_differences', {}).get(split, {}))}"
         )
+    if "columns" in info:
+        uses = ", ".join(f"{use} {column!r}" for use, column in info["columns"].items())
+        lines.append(f"columns of the table: {uses}")
     if info.get("group_folders"):
         lines.append("groups: the folders inside the class folders (--group-folders)")
     if info.get("folders_without_meaning"):
