@@ -7,6 +7,7 @@ from data_prep.folder import is_image
 from data_prep.labels import (
     MAX_TABLE_BYTES,
     check_classes,
+    check_groups,
     check_no_measurements,
     decode_text,
     meant_cells,
@@ -58,7 +59,7 @@ def prepare_table(
 
     Raises:
         PreparationError: The table cannot be read or lacks a column; several columns may name the images; a row
-            names no image or several; or two rows name the same.
+            names no image or several; two rows name the same; a row has no group; or a group is written in two ways.
     """
     with Source(source) as opened:
         check_unpacked(opened)
@@ -107,6 +108,8 @@ def _labelled_files(rows, columns, finder, name, classes, ordered):
     classes = check_classes(filter(None, labels), classes, where["label"], ordered)
     splits = empty if columns["split"] is None else _splits(rows[columns["split"]], where["split"])
     groups = empty if columns["group"] is None else meant_cells(rows[columns["group"]])
+    if columns["group"] is not None:
+        check_groups(groups, labels, where["group"])
     known = {
         image: (label or None, group, split)
         for image, label, group, split in zip(found, labels, groups, splits, strict=True)

@@ -44,12 +44,13 @@ def test_labels_of_any_table_find_their_images(tmp_path, text, write):
 
 
 def test_missing_and_whole_numbers_of_a_program_are_understood(tmp_path):
-    text = b"eye,grade,patient\np1_l,0.0,nan\np1_r,1.0,7.0\np2_l,NaN,7.0\np3_l,1,\n"
+    text = b"eye,grade,patient\np1_l,0.0,8\np1_r,1.0,7.0\np2_l,NaN,<NA>\np3_l,1,7\n"
     source = write_folder(tmp_path / "source", FILES | {"labels.csv": text})
     info = prepare_table(source, tmp_path / "out", size=32, label_column="grade", group_column="patient")
     assert info["classes"] == ["0", "1"] and info["counts"] == {"0": 1, "1": 2} and info["rejected"] == 1
     assert "photos/p2_l.png,no label for it" in (tmp_path / "out" / "rejected.csv").read_text()
-    assert [group for (group,) in columns(tmp_path / "out", "group")] == ["photos/p1_l", "7", "photos/p3_l"]
+    assert [group for (group,) in columns(tmp_path / "out", "group")] == ["8", "7", "7"]
+    assert "3 images in 2 groups\n" in summary(info, tmp_path / "out")
 
 
 def test_measurements_are_no_classes(tmp_path):
@@ -245,3 +246,22 @@ def test_grades_do_not_name_the_images(tmp_path, numbered):
     )
     info = prepare_table(source, tmp_path / "out", size=32)
     assert info["columns"] == {"image": "eye", "label": "grade"}
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        (["1", "", "2", "nan"], r"column patient: of 4 rows these have no group \(.*\), 2: 2, 4; fill in"),
+        (["", "", "", ""], "these have no group .*, 4: 1, 2, 3, 4; fill"),
+        (["P1", "p1", "p2", "p3"], "column patient: groups that differ in .*, 'P1' and 'p1'; write"),
+        (["7", "8", "007", "9"], "'7' and '007'"),
+        (["\u00e9", "e\u0301", "a", "b"], "writing of accents alone, '\u00e9' and 'e\u0301'"),
+    ],
+)
+def test_groups_that_a_split_would_tear_apart_are_refused(tmp_path, ids, message):
+    rows = zip(["p1_l", "p1_r", "p2_l", "p3_l"], "0101", ids, strict=True)
+    text = "\n".join(["eye,grade,patient", *map(",".join, rows)]).encode()
+    source = write_folder(tmp_path / "source", FILES | {"labels.csv": text})
+    with pytest.raises(PreparationError, match=message):
+        prepare_table(source, tmp_path / "out", size=32, label_column="grade", group_column="patient")
+    assert not (tmp_path / "out").exists()
