@@ -6,7 +6,7 @@ other usual names (`training_set`, `test images`); where folders may be parts or
 
 from pathlib import PurePosixPath
 
-from data_prep.labels import check_classes
+from data_prep.labels import check_classes, check_written_alike
 from data_prep.prepare import LabelledFile, prepare_labelled
 from data_prep.sources import PreparationError, Source, check_unpacked, shorten
 from data_prep.verify import FORMAT_OF_SUFFIX
@@ -100,6 +100,7 @@ def list_class_folders(source, classes=None, group_folders=False):
     if group_folders:
         _check_groups(source.path, inside, depth)
     files = [_labelled(root, path, depth, group_folders) for path in images]
+    check_written_alike(sorted({file.group for file in files}), source.path, "folders of groups")
     return files, {file.label for file in files if file.label}, inside
 
 

@@ -79,8 +79,8 @@ def check_same_task(folder, found, wanted):
             else ""
         )
         raise PreparationError(
-            f"{folder} was prepared with {was}, asked for is {now}{changed}; choose another --output, or --force to "
-            "prepare it afresh"
+            f"{folder} was prepared with {was}, asked for is {now}{changed}; choose another output folder, or --force "
+            "to prepare it afresh"
         )
 
 
@@ -98,6 +98,6 @@ def _shown(options):
 def _check_is_object(content, path):
     if not isinstance(content, dict):
         raise PreparationError(
-            f"{path} holds a {type(content).__name__}, a JSON object was expected; choose another --output, or --force "
-            "to prepare it afresh"
+            f"{path} holds a {type(content).__name__}, a JSON object was expected; choose another output folder, or "
+            "--force to prepare it afresh"
         )

@@ -19,12 +19,66 @@ MAX_TABLE_BYTES, MAX_TABLE_ROWS, MAX_COLUMNS = 2**26, 2_000_000, 1000
 # How pandas, R and spreadsheets write a cell without a value; "None" and "NA" may be names of classes.
 MISSING = {"nan", "<na>", "#n/a", "null"}
 NUMBER = re.compile(r"[+-]?\d+([.]\d*)?([eE][+-]?\d+)?")
+LEADING_ZEROS = re.compile(r"^0+(?=\d)")
 SEPARATORS = ",;\t|"
 
 
 def in_natural_order(names):
     """Sort class names, numbers by their value: "2" before "10"; others by their letters."""
     return sorted(names, key=lambda name: (not name.isdecimal(), int(name) if name.isdecimal() else 0, name))
+
+
+def without_writing(name):
+    """Return a name without what two programs or people write differently: capitals, blanks, accents, leading zeros.
+
+    >>> without_writing(" P1"), without_writing("007"), without_writing("00"), without_writing("0.5")
+    ('p1', '7', '0', '0.5')
+    """
+    return LEADING_ZEROS.sub("", unicodedata.normalize("NFC", name).strip().casefold())
+
+
+def check_written_alike(names, where, what):
+    """Refuse names that are probably one and are written in two ways.
+
+    Args:
+        names: iterable of str.
+        where: what to call their source in the error.
+        what: what they are, for example "class names".
+
+    Raises:
+        PreparationError: Two differ in their writing alone; both are named.
+    """
+    first = {}
+    for name in dict.fromkeys(names):
+        other = first.setdefault(without_writing(name), name)
+        if other != name:
+            raise PreparationError(
+                f"{where}: {what} that differ in capitals, blanks, leading zeros or the writing of accents alone, "
+                f"{other!r} and {name!r}; write them alike if they mean the same, else unlike"
+            )
+
+
+def check_groups(groups, labels, where):
+    """Refuse a column of groups that would let a split tear some apart.
+
+    Args:
+        groups: list of str, "" where there is none.
+        labels: list of str, "" for a row whose image is not used.
+        where: what to call the column in the error.
+
+    Raises:
+        PreparationError: A row with a label has no group, or one group seems to be written in two ways.
+    """
+    blank = [
+        row for row, (group, label) in enumerate(zip(groups, labels, strict=True), 1) if label and not group
+    ]
+    if blank:
+        raise PreparationError(
+            f"{where}: of {len(groups)} rows these have no group (the first below the header is 1), {shorten(blank)}; "
+            "fill in the column (of merged cells only the first keeps its text), or give each image that belongs to no "
+            "other one an id of its own"
+        )
+    check_written_alike(groups, where, "groups")
 
 
 def check_classes(found, classes, where, ordered=False):
@@ -38,8 +92,8 @@ def check_classes(found, classes, where, ordered=False):
         ordered: whether the classes are grades; only numbers say themselves which is more.
 
     Raises:
-        PreparationError: There are fewer than two classes, a name cannot be read, two look alike, a label is not
-            among those asked for, or nothing says the order of grades.
+        PreparationError: There are fewer than two classes, a name cannot be read or stands twice, two look alike, a
+            label is not among those asked for, or nothing says the order of grades.
     """
     found = set(found)
     names = list(classes) if classes is not None else in_natural_order(found)
@@ -58,10 +112,9 @@ def check_classes(found, classes, where, ordered=False):
         raise PreparationError(
             f"{where}: class names with control or invisible characters, or without any, {odd}"
         )
-    if len({unicodedata.normalize("NFC", name).casefold().strip() for name in names}) < len(names):
-        raise PreparationError(
-            f"{where}: class names that differ in capitals, blanks or the writing of accents alone, {names}"
-        )
+    if len(set(names)) < len(names):
+        raise PreparationError(f"{where}: each class name is expected once, received {names}")
+    check_written_alike(names, where, "class names")
     if ordered and classes is None and not all(name.isdecimal() for name in found):
         raise PreparationError(
             f"{where}: grades need an order, and the names {names} do not say it; name them from least to most "

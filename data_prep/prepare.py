@@ -345,6 +345,7 @@ def _finish(data_set, files, done, folder, info):
         "title": data_set.title,
         "classes": data_set.classes,
         "counts": counts,
+        **_count_groups(kept),
         **({"source_splits": splits} if splits else {}),
         **({"counts_check": _check_counts(data_set, counts, splits)} if data_set.expected_counts else {}),
         "licence": data_set.licence,
@@ -362,8 +363,7 @@ def _finish(data_set, files, done, folder, info):
     if data_set.sample:
         info["sample"] = _describe_sample(data_set, len(frame) - len(injected))
     write_csv(folder / "manifest.csv", frame[COLUMNS])
-    table = pd.DataFrame(sorted(rejected), columns=["path", "reason"])
-    write_csv(folder / "rejected.csv", table)
+    write_csv(folder / "rejected.csv", pd.DataFrame(sorted(rejected), columns=["path", "reason"]))
     write_json(folder / "dataset.json", info)
     return info
 
@@ -390,6 +390,12 @@ def _check_classes(data_set, kept, rejected):
 
 def _count(data_set, labels):
     return {name: int((labels == name).sum()) for name in data_set.classes}
+
+
+def _count_groups(kept):
+    """Count the groups that the source names, before copies join them, and the images that are of none."""
+    named = [file.group for file in kept if file.group]
+    return {"groups": {"named": len(set(named)), "images_without": len(kept) - len(named)}} if named else {}
 
 
 def _check_counts(data_set, counts, splits):
@@ -483,6 +489,11 @@ def _counted(info, folder):
         lines.append(
             f"  in {split}: {_describe_split(counts, check.get('split_differences', {}).get(split, {}))}"
         )
+    if "columns" in info:
+        uses = ", ".join(f"{use} {column!r}" for use, column in info["columns"].items())
+        lines.append(f"columns of the table: {uses}")
+    if "groups" in info:
+        lines.append(_describe_groups(info["groups"], sum(info["counts"].values())))
     if info.get("group_folders"):
         lines.append("groups: the folders inside the class folders (--group-folders)")
     if info.get("folders_without_meaning"):
@@ -495,6 +506,13 @@ def _counted(info, folder):
     if "ungradable_dropped" in info:
         lines.append(f"  ungradable, dropped: {info['ungradable_dropped']}")
     return lines
+
+
+def _describe_groups(groups, num_images):
+    """Say how many groups the source knows, by which a wrong column or a patient with two ids is seen."""
+    alone = groups["images_without"]
+    line = f"{num_images} images in {groups['named'] + alone} groups"
+    return f"{line}; images of no named group, each a group of its own: {alone}" if alone else line
 
 
 def _copies(doubles):

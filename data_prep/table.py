@@ -7,6 +7,7 @@ from data_prep.folder import is_image
 from data_prep.labels import (
     MAX_TABLE_BYTES,
     check_classes,
+    check_groups,
     check_no_measurements,
     decode_text,
     meant_cells,
@@ -41,7 +42,7 @@ def prepare_table(
         target: output folder; its name is the data set's.
         table: path of the table, on the disk or inside the source; None for the one table of the source.
         image_column: column of file names or ids, with or without folders and endings; None for the column that
-            names most images.
+            names most images, one of file names with their endings before one of ids.
         label_column: column of the classes; None where the table has one column besides the others named here.
         group_column: column of what a split must not tear apart, for example the patient; None for none.
         split_column: column of train, validation (val, valid) or test; None for none.
@@ -53,41 +54,19 @@ def prepare_table(
         described: `title`, `licence`, `options`, `workers`, `force`; see `data_prep.prepare.prepare_labelled`.
 
     Returns:
-        The content of `dataset.json`. Images that the table does not name are rejected, and listed.
+        The content of `dataset.json`, the columns under "columns". Images that the table does not name are rejected,
+        and listed.
 
     Raises:
-        PreparationError: The table cannot be read or lacks a column; a row names no image or several; or two
-            rows name the same.
+        PreparationError: The table cannot be read or lacks a column; several columns may name the images; a row
+            names no image or several; two rows name the same; a row has no group; or a group is written in two ways.
     """
     with Source(source) as opened:
         check_unpacked(opened)
         name, rows = _read(opened, table)
-        images = sorted(filter(is_image, opened.names))
-        finder = ImageFinder(images)
-        named = [column for column in (image_column, label_column, group_column, split_column) if column]
-        unknown = [column for column in named if column not in rows.columns]
-        if unknown:
-            raise PreparationError(f"{name} has no columns {unknown}; it has {list(rows.columns)}")
-        image_column = image_column or _image_column(rows, finder, name)
-        label_column = label_column or _label_column(rows, [image_column, group_column, split_column], name)
-        labels = meant_cells(rows[label_column])
-        check_no_measurements(labels, f"{name}, column {label_column}")
-        found = _match(rows[image_column], finder, f"{name}, column {image_column}")
-        classes = check_classes(filter(None, labels), classes, f"{name}, column {label_column}", ordered)
-        splits = (
-            _splits(rows[split_column], f"{name}, column {split_column}")
-            if split_column
-            else [""] * len(rows)
-        )
-        groups = meant_cells(rows[group_column]) if group_column else [""] * len(rows)
-        known = {
-            image: (label or None, group, split)
-            for image, label, group, split in zip(found, labels, groups, splits, strict=True)
-        }
-        files = [
-            LabelledFile(image, str(PurePosixPath(image).with_suffix("")), *known.get(image, (None, "", "")))
-            for image in images
-        ]
+        finder = ImageFinder(sorted(filter(is_image, opened.names)))
+        columns = _choose_columns(rows, finder, name, image_column, label_column, group_column, split_column)
+        files, classes = _labelled_files(rows, columns, finder, name, classes, ordered)
         options = described.pop("options", None) or {}
         return prepare_labelled(
             opened,
@@ -96,8 +75,50 @@ def prepare_table(
             classes,
             ordered=ordered,
             options=options | {"size": size or 224},
+            notes={"columns": {use: column for use, column in columns.items() if column is not None}},
             **described,
         )
+
+
+def _choose_columns(rows, finder, name, image, label, group, split):
+    """Return what each column of the table is used for: dict, "image", "label", "group" or "split" -> column or None.
+
+    Only None asks for a choice: pandas writes the index of a table under the name "".
+    """
+    named = [column for column in (image, label, group, split) if column is not None]
+    unknown = [column for column in named if list(rows.columns).count(column) != 1]
+    if unknown:
+        raise PreparationError(
+            f"{name} has no columns {unknown}; it has {list(rows.columns)}, where each must stand once"
+        )
+    if image is None:
+        image = _image_column(rows, [label, group, split], finder, name)
+    if label is None:
+        label = _label_column(rows, [image, group, split], name)
+    return {"image": image, "label": label, "group": group, "split": split}
+
+
+def _labelled_files(rows, columns, finder, name, classes, ordered):
+    """Return the images with what their rows say, as LabelledFile, and the class names in their order."""
+    where = {use: f"{name}, column {column}" for use, column in columns.items()}
+    empty = [""] * len(rows)
+    labels = meant_cells(rows[columns["label"]])
+    check_no_measurements(labels, where["label"])
+    found = _match(rows[columns["image"]], finder, where["image"])
+    classes = check_classes(filter(None, labels), classes, where["label"], ordered)
+    splits = empty if columns["split"] is None else _splits(rows[columns["split"]], where["split"])
+    groups = empty if columns["group"] is None else meant_cells(rows[columns["group"]])
+    if columns["group"] is not None:
+        check_groups(groups, labels, where["group"])
+    known = {
+        image: (label or None, group, split)
+        for image, label, group, split in zip(found, labels, groups, splits, strict=True)
+    }
+    files = [
+        LabelledFile(image, str(PurePosixPath(image).with_suffix("")), *known.get(image, (None, "", "")))
+        for image in finder.names
+    ]
+    return files, classes
 
 
 def _read(source, table):
@@ -130,6 +151,7 @@ class ImageFinder:
     """
 
     def __init__(self, names):
+        self.names = names
         self._names = defaultdict(list)
         for name in names:
             parts = PurePosixPath(name).parts
@@ -149,24 +171,61 @@ def _with_small_ending(path):
     return str(path.with_suffix(path.suffix.lower())) if path.name else ""
 
 
-def _image_column(rows, finder, name):
-    """Return the column whose cells name the most images."""
-    counts = {column: sum(len(finder.find(cell)) == 1 for cell in rows[column]) for column in rows.columns}
-    if not counts or max(counts.values()) == 0:
+def _image_column(rows, others, finder, name):
+    """Return the column that names the most images: of those with names of files if there are any, else of all.
+
+    Args:
+        rows: DataFrame of str.
+        others: columns that are named for something else.
+        finder: `ImageFinder`.
+        name: what to call the table in the error.
+
+    Raises:
+        PreparationError: No column names an image, or another one names nearly as many, but others in the same row.
+    """
+    columns = [column for column in rows.columns if column not in others]
+    # Whole numbers, such as an index or the number of a patient, are also names of images without their endings.
+    columns = [column for column in columns if _holds_file_names(rows[column], finder)] or columns
+    found = {column: [_only(finder.find(cell)) for cell in rows[column]] for column in columns}
+    counts = {column: len(set(images) - {None}) for column, images in found.items()}
+    best = max(counts, key=counts.get, default=None)
+    if best is None or counts[best] == 0:
         raise PreparationError(
-            f"{name}: no column names the images; the columns are {list(rows.columns)}. {_similar(rows, finder)}"
+            f"{name}: no column names the images; the columns are {list(rows.columns)}. "
+            f"{_similar(rows, columns, finder)}"
         )
-    return max(counts, key=counts.get)
+    for column in columns:
+        if 2 * counts[column] > counts[best] and _disagree(found[column], found[best]):
+            raise PreparationError(
+                f"{name}: columns {best!r} and {column!r} name {counts[best]} and {counts[column]} images, but not the "
+                "same ones in each row; say which of them names the images (--image-column)"
+            )
+    return best
 
 
-def _similar(rows, finder):
-    """Say which column names images of these names in other folders, and what to do."""
-    names = {
-        column: [cell for cell in rows[column] if finder.find(_last_part(cell))] for column in rows.columns
-    }
+def _holds_file_names(cells, finder):
+    """Whether a cell carries the ending of an image and means one of the source, with whatever folder and ending."""
+    return any(is_image(cell) and finder.find(PurePosixPath(_last_part(cell)).stem) for cell in cells)
+
+
+def _only(images):
+    return images[0] if len(images) == 1 else None
+
+
+def _disagree(images, others):
+    """Whether two columns name different images in one row."""
+    return any(a is not None and b is not None and a != b for a, b in zip(images, others, strict=True))
+
+
+def _similar(rows, columns, finder):
+    """Say which of the columns names images of these names in other folders, and what to do."""
+    names = {column: [cell for cell in rows[column] if finder.find(_last_part(cell))] for column in columns}
     column = max(names, key=lambda column: len(names[column]), default=None)
     if column is None or not names[column]:
-        return "Give names or paths of images inside SOURCE, with or without their endings"
+        return (
+            "Give names or paths of images inside SOURCE, with or without their endings, or say which column "
+            "holds them (--image-column)"
+        )
     cell = names[column][0]
     return (
         f"{column!r} looks like it, but its paths lie outside SOURCE: {cell!r} is not there, {_last_part(cell)!r} is. "

@@ -37,7 +37,7 @@ def check_target(folder, source):
     if met and not holds_preparation(folder):
         raise PreparationError(
             f"{folder} holds {', '.join(met)} but no preparation, and nothing is written over other files; "
-            "choose another output"
+            "choose another output folder"
         )
 
 
@@ -64,7 +64,7 @@ def discard(folder):
     if not folder.is_dir() or not any(folder.iterdir()):
         return
     if not holds_preparation(folder):
-        raise PreparationError(f"{folder} holds other files but no preparation; choose another --output")
+        raise PreparationError(f"{folder} holds other files but no preparation; choose another output folder")
     for path in _written(folder):
         (folder / path).unlink(missing_ok=True)
     for name in TABLES:

@@ -24,7 +24,8 @@ def add_arguments(parser):
     parser.add_argument("to", metavar="TO", type=Path, help="folder to write; its name is the data set's")
     parser.add_argument("--table", metavar="FILE", help="CSV or TSV of labels, a file or one inside SOURCE")
     parser.add_argument(
-        "--image-column", help="column of file names or ids (default: the one that names images)"
+        "--image-column",
+        help="column of file names or ids (default: the one that names images; with an error where several may)",
     )
     parser.add_argument("--label-column", help="column of the classes (default: the only one left)")
     parser.add_argument("--group-column", help="column of what no split may tear apart, such as the patient")
@@ -71,7 +72,7 @@ def add_arguments(parser):
 def run(options):
     """Prepare, and return the content of `dataset.json`."""
     is_arrays = options.source.suffix.lower() == ".npz"
-    given = [f"--{name.replace('_', '-')}" for name in COLUMNS if getattr(options, name)]
+    given = [f"--{name.replace('_', '-')}" for name in COLUMNS if getattr(options, name) is not None]
     if is_arrays and (options.table or given):
         raise UsageError(
             f"{options.source} holds its labels; {', '.join(given) or '--table'} is for images with a table"

@@ -355,7 +355,7 @@ def _interval(kinds):
 def _per_class_table(per_class):
     names = list(next(iter(per_class.values())))
     rows = [
-        f"| {name} | " + " | ".join(_cell(values[measure]) for measure in names) + " |"
+        f"| {_cell(name)} | " + " | ".join(_cell(values[measure]) for measure in names) + " |"
         for name, values in per_class.items()
     ]
     return "\n".join([f"| class | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|", *rows])
@@ -364,7 +364,8 @@ def _per_class_table(per_class):
 def _cell(value):
     if value is None:
         return "undefined"
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    # A bar in the name of a class would end the cell.
+    return f"{value:.4f}" if isinstance(value, float) else str(value).replace("|", "\\|")
 
 
 def _int8(int8, format):

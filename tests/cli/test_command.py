@@ -96,6 +96,10 @@ def test_without_a_command_the_answer_is_an_error(capsys):
         (["export", "MODEL", "to", "--int8", "--format", "keras"], "--int8 is for --format onnx and litert"),
         (["prepare", "HERE", "to", "--size", "4"], "--size 4: expected at least 8 pixels"),
         (["prepare", "HERE", "to", "--group-folders", "--table", "t.csv"], "a table has --group-column"),
+        (
+            ["prepare", "HERE", "to", "--group-folders", "--image-column", ""],
+            "not with --image-column; a table",
+        ),
         (["predict", "MODEL", "HERE", "table.txt"], "expected a name that ends in .csv, received table.txt"),
         (["explain", "MODEL", "HERE", "to", "--method", "guess"], "invalid choice: 'guess'"),
         (["dance"], "invalid choice: 'dance'"),

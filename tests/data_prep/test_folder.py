@@ -166,10 +166,17 @@ def test_images_of_formats_that_are_not_read_are_listed(tmp_path):
     assert '"wrongly named: .jfif, but the bytes are PNG"' in listed
 
 
-@pytest.mark.parametrize("name", ["a\x00", "a\u202e", "b ", "B"])
+@pytest.mark.parametrize("name", ["a\x00", "a\u202e", "b ", "B", "01"])
 def test_class_names_that_look_alike_or_cannot_be_read_are_refused(name):
     with pytest.raises(PreparationError, match="class names (with control|that differ in)"):
-        check_classes(["a", "b", name], None, "labels")
+        check_classes(["a", "b", "1", name], None, "labels")
+
+
+def test_a_class_that_is_asked_for_twice_is_refused():
+    with pytest.raises(
+        PreparationError, match=r"labels: each class name is expected once, received \['a', 'b', 'a'"
+    ):
+        check_classes(["a", "b"], ["a", "b", "a"], "labels")
 
 
 def test_classes_in_the_order_that_is_asked_for(tmp_path):
@@ -299,6 +306,8 @@ def test_folders_inside_class_folders_are_groups_where_the_user_says_so(tmp_path
     groups = dict(zip(frame["path"], frame["group"], strict=True))
     assert groups["images/ill/p1/a.png"] == groups["images/ill/p1/b.png"] == groups["images/well/p1/e.png"]
     assert len(set(groups.values())) == 4
+    told = "6 images in 4 groups; images of no named group, each a group of its own: 1\n"
+    assert info["groups"] == {"named": 3, "images_without": 1} and told in summary(info, tmp_path / "out")
     assert info["group_folders"] and "not used as groups" not in summary(info, tmp_path / "out")
     assert prepare_folder(source, tmp_path / "out", size=32, group_folders=True) == info
     with pytest.raises(PreparationError, match="was prepared with {'group_folders': True.*--force"):
@@ -328,6 +337,7 @@ def test_a_preparation_of_an_earlier_version_had_no_groups_by_folders(tmp_path):
     [
         (["x/a.png", "y/b.png"], "no class folder holds a folder"),
         (["x/p1/a.png", "y/p2/left/b.png"], "deeper, 1: y/p2/left.*--group-column"),
+        (["x/p1/a.png", "y/P1/b.png"], "folders of groups that differ in .*, 'P1' and 'p1'; write"),
     ],
 )
 def test_groups_that_cannot_be_told_by_folders_are_refused(tmp_path, names, message):

@@ -23,7 +23,8 @@ def test_a_changed_source_is_refused_and_the_message_says_what_that_means(tmp_pa
     ):
         check_same_task(tmp_path, TASK | {"source_fingerprint": OTHERS}, TASK)
     with pytest.raises(
-        PreparationError, match="was prepared with {'name': 'x'}, asked for is {'name': 'cells'}; ch"
+        PreparationError,
+        match="was prepared with {'name': 'x'}, asked for is {'name': 'cells'}; choose another output folder, or",
     ):
         check_same_task(tmp_path, TASK | {"name": "x"}, TASK)
 
@@ -47,7 +48,8 @@ def test_a_half_done_preparation_of_an_earlier_version_goes_on_under_the_new_fin
 
 def test_json_that_describes_no_preparation_is_named(tmp_path):
     with pytest.raises(
-        PreparationError, match="dataset.json holds a list, a JSON object was expected; .* --force"
+        PreparationError,
+        match="dataset.json holds a list, a JSON object was expected; choose another output folder, or --force",
     ):
         check_same_task(tmp_path, [], TASK)
     (tmp_path / "journal.jsonl").write_text("[]\n")

@@ -1,7 +1,10 @@
 """data_prep.table: labels in any table, ids in any form; what does not fit is listed."""
 
+from pathlib import PurePosixPath
+
 import pytest
 
+from data_prep.prepare import summary
 from data_prep.sources import PreparationError
 from data_prep.table import ImageFinder, prepare_table
 from drcls.data.manifest import load_manifest
@@ -41,12 +44,13 @@ def test_labels_of_any_table_find_their_images(tmp_path, text, write):
 
 
 def test_missing_and_whole_numbers_of_a_program_are_understood(tmp_path):
-    text = b"eye,grade,patient\np1_l,0.0,nan\np1_r,1.0,7.0\np2_l,NaN,7.0\np3_l,1,\n"
+    text = b"eye,grade,patient\np1_l,0.0,8\np1_r,1.0,7.0\np2_l,NaN,<NA>\np3_l,1,7\n"
     source = write_folder(tmp_path / "source", FILES | {"labels.csv": text})
     info = prepare_table(source, tmp_path / "out", size=32, label_column="grade", group_column="patient")
     assert info["classes"] == ["0", "1"] and info["counts"] == {"0": 1, "1": 2} and info["rejected"] == 1
     assert "photos/p2_l.png,no label for it" in (tmp_path / "out" / "rejected.csv").read_text()
-    assert [group for (group,) in columns(tmp_path / "out", "group")] == ["photos/p1_l", "7", "photos/p3_l"]
+    assert [group for (group,) in columns(tmp_path / "out", "group")] == ["8", "7", "7"]
+    assert "3 images in 2 groups\n" in summary(info, tmp_path / "out")
 
 
 def test_measurements_are_no_classes(tmp_path):
@@ -155,3 +159,109 @@ def test_empty_and_unknown_names_are_told_with_their_rows(tmp_path):
     source = write_folder(tmp_path / "source", FILES | {"labels.csv": text})
     with pytest.raises(PreparationError, match=r"is 1\), 2: 4, 5; missing images, 1: 'lost' in row 3"):
         prepare_table(source, tmp_path / "out", size=32)
+
+
+@pytest.fixture(scope="module")
+def numbered():
+    """Sixty images that are called by numbers, as are the rows of a table and its patients."""
+    return {f"{number}.png": encode(picture(number)) for number in range(60)}
+
+
+def prepare_numbered(tmp_path, numbered, text, **columns):
+    source = write_folder(tmp_path / "source", numbered)
+    table = tmp_path / "labels.csv"
+    table.write_text(text)
+    info = prepare_table(source, tmp_path / "out", table, size=32, label_column="grade", **columns)
+    labels = dict(load_manifest(tmp_path / "out").frame[["path", "label"]].itertuples(index=False))
+    return info, {PurePosixPath(path).stem: label for path, label in labels.items()}
+
+
+def in_order_of_letters():
+    """The files as a program lists them, 0, 1, 10, 11, ..., each with its grade."""
+    return [(stem, str(int(stem) % 3)) for stem in sorted(map(str, range(60)))]
+
+
+def test_an_index_does_not_name_the_images(tmp_path, numbered):
+    lines = [f"{row},{stem}.png,{grade}" for row, (stem, grade) in enumerate(in_order_of_letters())]
+    info, labels = prepare_numbered(tmp_path, numbered, "\n".join([",file,grade", *lines]))
+    assert labels == dict(in_order_of_letters())
+    assert info["columns"] == {"image": "file", "label": "grade"}
+    assert "columns of the table: image 'file', label 'grade'\n" in summary(info, tmp_path / "out")
+
+
+def test_a_column_with_another_use_does_not_name_the_images(tmp_path, numbered):
+    lines = [f"{row},{stem},{grade}" for row, (stem, grade) in enumerate(in_order_of_letters())]
+    info, labels = prepare_numbered(
+        tmp_path, numbered, "\n".join(["patient,eye,grade", *lines]), group_column="patient"
+    )
+    assert labels == dict(in_order_of_letters())
+    assert info["columns"] == {"image": "eye", "label": "grade", "group": "patient"}
+
+
+@pytest.mark.parametrize(("lost", "number"), [(0, 60), (20, 40)])
+def test_columns_that_name_different_images_in_a_row_are_refused(tmp_path, numbered, lost, number):
+    lines = [f"{row},{stem},{grade}" for row, (stem, grade) in enumerate(in_order_of_letters())]
+    lines[60 - lost :] = [f"{60 - row},lost{row},0" for row in range(lost, 0, -1)]
+    text = "\n".join([",eye,grade", *lines])
+    with pytest.raises(
+        PreparationError, match=rf"'' and 'eye' name \d+ and {number} images.*in each row; .*--image-column"
+    ):
+        prepare_numbered(tmp_path, numbered, text)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_column_without_a_name_can_be_named(tmp_path, numbered):
+    lines = [f"{stem},{row},{grade}" for row, (stem, grade) in enumerate(in_order_of_letters())]
+    _, labels = prepare_numbered(tmp_path, numbered, "\n".join([",row,grade", *lines]), image_column="")
+    assert labels == dict(in_order_of_letters())
+    with pytest.raises(PreparationError, match=r"no columns \[''\]; it has \['', '', 'grade'\], where each"):
+        prepare_numbered(tmp_path, numbered, "\n".join([",,grade", *lines]), image_column="")
+
+
+def test_columns_that_agree_are_no_contradiction(tmp_path, numbered):
+    lines = [f"{stem},{stem}.png,{grade}" for stem, grade in in_order_of_letters()]
+    _, labels = prepare_numbered(tmp_path, numbered, "\n".join(["id,file,grade", *lines]))
+    assert labels == dict(in_order_of_letters())
+
+
+@pytest.mark.parametrize(
+    ("called", "message"),
+    [
+        ("/photos/{}.png", "'file' looks like it, but its paths lie outside SOURCE"),
+        ("{}.jpg", "no column names the images; .*--image-column"),
+    ],
+)
+def test_an_index_does_not_stand_in_for_files_that_are_not_there(tmp_path, numbered, called, message):
+    lines = [
+        f"{row},{called.format(stem)},{grade}" for row, (stem, grade) in enumerate(in_order_of_letters())
+    ]
+    with pytest.raises(PreparationError, match=message):
+        prepare_numbered(tmp_path, numbered, "\n".join([",file,grade", *lines]))
+
+
+def test_grades_do_not_name_the_images(tmp_path, numbered):
+    lines = [f"{grade},{stem}" for stem, grade in in_order_of_letters()]
+    source = write_folder(
+        tmp_path / "source", numbered | {"labels.csv": "\n".join(["grade,eye", *lines]).encode()}
+    )
+    info = prepare_table(source, tmp_path / "out", size=32)
+    assert info["columns"] == {"image": "eye", "label": "grade"}
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        (["1", "", "2", "nan"], r"column patient: of 4 rows these have no group \(.*\), 2: 2, 4; fill in"),
+        (["", "", "", ""], "these have no group .*, 4: 1, 2, 3, 4; fill"),
+        (["P1", "p1", "p2", "p3"], "column patient: groups that differ in .*, 'P1' and 'p1'; write"),
+        (["7", "8", "007", "9"], "'7' and '007'"),
+        (["\u00e9", "e\u0301", "a", "b"], "writing of accents alone, '\u00e9' and 'e\u0301'"),
+    ],
+)
+def test_groups_that_a_split_would_tear_apart_are_refused(tmp_path, ids, message):
+    rows = zip(["p1_l", "p1_r", "p2_l", "p3_l"], "0101", ids, strict=True)
+    text = "\n".join(["eye,grade,patient", *map(",".join, rows)]).encode()
+    source = write_folder(tmp_path / "source", FILES | {"labels.csv": text})
+    with pytest.raises(PreparationError, match=message):
+        prepare_table(source, tmp_path / "out", size=32, label_column="grade", group_column="patient")
+    assert not (tmp_path / "out").exists()

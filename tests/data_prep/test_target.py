@@ -36,7 +36,9 @@ def test_a_source_in_the_output_is_not_written_over(tmp_path, force):
 def test_files_of_someone_else_are_refused_and_stay(tmp_path, mine, force):
     source = write_folder(tmp_path / "source", CLASSES)
     target = write_folder(tmp_path / "mine", mine)
-    with pytest.raises(PreparationError, match="mine holds .* no preparation"):
+    with pytest.raises(
+        PreparationError, match="mine holds .* no preparation.*; choose another output folder$"
+    ):
         prepare_folder(source, target, size=8, force=force)
     assert content(target) == {target / name: data for name, data in mine.items()}
 

@@ -85,6 +85,14 @@ def test_a_model_of_a_sample_says_so(run_folder, tmp_path):
     assert "- Sample: A sample of real images: 9 cells." in text and "- Run: not recorded" in text
 
 
+def test_a_bar_in_the_name_of_a_class_ends_no_cell(run_folder, tmp_path):
+    measured = json.loads((run_folder / "metrics.json").read_text())
+    measured["metrics"]["per_class"] = {"well": {"recall": 0.5}, "ill|treated": {"recall": 1.0}}
+    write_json(run_folder / "metrics.json", measured)
+    export_model(run_folder, tmp_path, "keras")
+    assert "\n| ill\\|treated | 1.0000 |\n" in (tmp_path / "model_card.md").read_text()
+
+
 def test_one_model_in_two_formats_has_one_card(run_folder, tmp_path):
     folder = tmp_path / "out"
     for format in ("onnx", "keras"):
