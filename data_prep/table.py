@@ -140,7 +140,7 @@ def _read(source, table):
 
 
 class ImageFinder:
-    """Finds images by what a table calls them: the end of their path, with or without the ending.
+    r"""Finds images by what a table calls them: the end of their path, with or without the ending.
 
     Args:
         names: list of str, full names of the images in their source.

@@ -14,7 +14,8 @@ import drcls.losses
 ROOT = Path(drcls.__file__).parents[1]
 WITH_EXAMPLES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    for path in (ROOT / "drcls").rglob("*.py")
+    for package in ("drcls", "data_prep", "experiments")
+    for path in (ROOT / package).rglob("*.py")
     if re.search(r"^ *>>> ", path.read_text(), re.MULTILINE)
 )
 
