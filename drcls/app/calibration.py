@@ -219,10 +219,23 @@ def preparation_of(data_folder):
         FileNotFoundError: where there is no `dataset.json`.
         ValueError: where it records no preparation.
     """
+    return recorded_preparation(*description_of(data_folder))
+
+
+def description_of(data_folder):
+    """Return what a prepared data set says of itself: (dict, Path of its `dataset.json`).
+
+    Raises:
+        FileNotFoundError: where there is no `dataset.json`.
+        ValueError: where it holds no description.
+    """
     path = Path(data_folder) / "dataset.json"
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; it says how the images of the model were prepared")
-    return recorded_preparation(read_json(path), path)
+    description = read_json(path)
+    if not isinstance(description, dict):
+        raise ValueError(f"{path} holds no JSON object; expected the description that a preparation wrote")
+    return description, path
 
 
 def validation_part(data_folder, model_file):
