@@ -177,11 +177,11 @@ def decide(connection, author, case_id, version, kind, grade="", reason=""):
         case_id: str.
         version: int, of the case as the clinician saw it.
         kind: "confirmed", "overridden" or "retake".
-        grade: str, for an override: one of the model's class names, other than its own grade.
+        grade: str, for an override: one of the model's class names, other than its own grade; else "".
         reason: str, needed for an override.
 
     Raises:
-        ValueError: on another kind or grade, or without a reason.
+        ValueError: on another kind or grade, a grade that the decision does not give, or without a reason.
         ConflictError: where the case has changed since the page was drawn.
     """
     if kind not in KINDS:
@@ -358,14 +358,18 @@ def _need_unchanged(connection, case_id, version, states):
 
 
 def _final_grade(case, kind, grade):
-    if kind == "retake":
-        return None
-    if case["prediction"] is None:
+    if kind != "retake" and case["prediction"] is None:
         raise ConflictError(
             "The case has no grade: a photograph that does not pass the gate is graded first."
         )
-    if kind == "confirmed":
-        return case["grade"]
+    if kind != "overridden":
+        final = case["grade"] if kind == "confirmed" else None
+        if grade and grade != final:  # which of the two was meant, only the clinician can say
+            raise ValueError(
+                f"a grade was chosen, but the decision is not an override: {grade!r} with {kind!r} received; choose "
+                "to override the grade, or choose no grade"
+            )
+        return final
     names = list(json.loads(case["prediction"])["probabilities"])
     if grade not in names or grade == case["grade"]:
         others = [name for name in names if name != case["grade"]]

@@ -108,13 +108,26 @@ def test_all_decisions_are_kept_and_the_last_counts(create, accounts):
         ("overridden", "Mild?", "because", "'Mild\\?' received"),
         ("overridden", "Severe", "  ", "a reason is expected"),
         ("confirmed", "", "x" * 501, "501 characters"),
+        ("confirmed", "other", "worse", "a grade was chosen, but the decision is not an override"),
+        ("retake", "other", "blurred", "a grade was chosen, but the decision is not an override"),
+        ("retake", "own", "blurred", "a grade was chosen, but the decision is not an override"),
     ],
 )
 def test_what_is_no_decision(create, accounts, kind, grade, reason, message):
     case_id = create()
+    case = load_case(accounts, case_id)
+    other = next(name for name in case["prediction"]["probabilities"] if name != case["grade"])
+    grade = {"own": case["grade"], "other": other}.get(grade, grade)
     with pytest.raises(ValueError, match=message):
         decide(accounts, "ben", case_id, 2, kind, grade, reason)
     assert load_case(accounts, case_id)["decisions"] == []
+
+
+def test_the_models_own_grade_with_a_confirmation_is_no_contradiction(create, accounts):
+    case_id = create()
+    grade = load_case(accounts, case_id)["grade"]
+    decide(accounts, "ben", case_id, 2, "confirmed", grade)
+    assert load_case(accounts, case_id)["final_grade"] == grade
 
 
 def test_of_two_decisions_at_once_one_is_recorded_and_the_other_told(create, accounts):

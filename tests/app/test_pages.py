@@ -117,6 +117,22 @@ def test_a_folder_may_be_named_from_where_one_stands(
     assert visitor.get(f"{case}/view.png").status_code == 200
 
 
+def test_a_contradictory_decision_is_told_and_not_recorded(ben, case_id, database, grader):
+    own = database.execute("SELECT grade FROM cases").fetchone()[0]
+    other = next(name for name in grader.class_names if name != own)
+    fields = {"version": "2", "grade": other, "reason": "clearly worse than the model says"}
+    for kind in ("confirmed", "retake"):
+        answer = ben.post(f"/cases/{case_id}/decision", kind=kind, **fields)
+        assert answer.status_code == 422
+        assert (
+            "No decision was recorded: a grade was chosen, but the decision is not an override" in answer.text
+        )
+    assert database.execute("SELECT count(*) FROM decisions").fetchone()[0] == 0
+    # The form sends an empty grade with what is not an override.
+    answer = ben.post(f"/cases/{case_id}/decision", version="2", kind="confirmed", grade="", reason="")
+    assert answer.status_code == 302
+
+
 def test_a_second_decision_on_an_old_page_is_told(ben, anna, case_id):
     anna.get(f"/cases/{case_id}")
     assert anna.post(f"/cases/{case_id}/decision", version="2", kind="confirmed").status_code == 302
