@@ -245,13 +245,8 @@ def validation_part(data_folder, model_file):
         FileNotFoundError: where the model has no `split.csv` beside it, or the data set is not there.
         ValueError: where the data set does not hold these images.
     """
-    import pandas as pd
-
     manifest = load_manifest(data_folder)
-    path = Path(model_file).with_name("split.csv")
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; it says which images the model was validated on")
-    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    path, rows = read_split(model_file)
     wanted = rows[rows["part"] == "validation"]
     position = {path: row for row, path in enumerate(manifest.frame["path"])}
     unknown = [name for name in wanted["path"] if name not in position]
@@ -262,6 +257,20 @@ def validation_part(data_folder, model_file):
             "data set that the model was trained on"
         )
     return found
+
+
+def read_split(model_file):
+    """Return which image of the model's data is of which part: (Path of `split.csv`, its table, all text).
+
+    Raises:
+        FileNotFoundError: where it does not lie beside the model.
+    """
+    import pandas as pd
+
+    path = Path(model_file).with_name("split.csv")
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; it says which images the model was validated on")
+    return path, pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 def check_classes(grader, manifest):
