@@ -164,18 +164,22 @@ def why_undetermined(fit):
     return None
 
 
-def load_calibration(path):
+def load_calibration(path, model_sha256):
     """Return what `calibrate` wrote, or None where it has not been run for this model.
 
+    Args:
+        path: of `calibration.json`.
+        model_sha256: str, of the model; the temperature of another one would say nothing of this one's probabilities.
+
     Raises:
-        ValueError: where the file holds anything else.
+        ValueError: where the file holds anything else, or another model's calibration.
     """
     if not Path(path).is_file():
         return None
     stored = read_json(path)
     if (
         not isinstance(stored, dict)
-        or not {"temperature_interval", "num_images", "predicted_counts"} <= set(stored)
+        or not {"model_sha256", "temperature_interval", "num_images", "predicted_counts"} <= set(stored)
         or not _is_interval(stored["temperature_interval"])
         or not (
             _is_number(stored.get("temperature"), COLDEST, HOTTEST)
@@ -185,6 +189,11 @@ def load_calibration(path):
         raise ValueError(
             f"{path} holds no calibration, or one of an earlier version; remove it and calibrate again: "
             "python -m drcls.app calibrate"
+        )
+    if stored["model_sha256"] != model_sha256:
+        raise ValueError(
+            f"{path} is the calibration of the model {str(stored['model_sha256'])[:12]}; expected that of "
+            f"{model_sha256[:12]}: remove it and calibrate again: python -m drcls.app calibrate"
         )
     return stored
 

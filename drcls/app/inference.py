@@ -96,7 +96,7 @@ class Grader:
 
     def reload_calibration(self):
         """Read the temperature and threshold that `calibrate` stored for this very model, if it has."""
-        self.calibration = load_calibration(self.folder / "calibration.json")
+        self.calibration = load_calibration(self.folder / "calibration.json", self.sha256)
         self.why_not_calibrated = self._why_not_calibrated()
         settings = self.calibration or UNCALIBRATED
         self.refer_below = settings["refer_below"]

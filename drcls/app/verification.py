@@ -254,7 +254,8 @@ def _compare_files(folder, replay):
         )
         for model, logged in replay.calibrations.items()
     ]
-    return problems + [problem for setting in settings for problem in _compare_setting(*setting)]
+    problems += [problem for setting in settings for problem in _compare_setting(*setting)]
+    return problems + _find_foreign_calibrations(folder, replay)
 
 
 def _compare_file(path, logged, name):
@@ -277,6 +278,16 @@ def _find_foreign(folder, known, case_id):
         f"case {case_id}: the log does not know its file {_named(name)}"
         for name in found
         if name.endswith(".png") and name not in known
+    ]
+
+
+def _find_foreign_calibrations(folder, replay):
+    """Name each calibration that no entry of the log tells of: it would change what a model answers."""
+    known = {model[:16] for model in replay.calibrations}
+    return [
+        f"the log does not know the calibration of the model {_named(path.parent.name)}, {path.name}"
+        for path in sorted((folder / "models").glob("*/calibration.json"))
+        if path.parent.name not in known
     ]
 
 

@@ -60,12 +60,16 @@ def test_calibrating_a_model(grader, run_folder, data_set, tmp_path):
         row["referred"] for row in fitted["thresholds"]
     )
     save_calibration(tmp_path / "calibration.json", fitted)
-    assert load_calibration(tmp_path / "calibration.json") == fitted
+    assert load_calibration(tmp_path / "calibration.json", grader.sha256) == fitted
+    with pytest.raises(
+        ValueError, match=f"calibration of the model {grader.sha256[:12]}; expected that of abab"
+    ):
+        load_calibration(tmp_path / "calibration.json", "ab" * 32)
     for interval in ([0.5], None, ["a", "b"], [None, 2]):
         save_calibration(tmp_path / "wrong.json", fitted | {"temperature_interval": interval})
         with pytest.raises(ValueError, match="calibrate again: python -m drcls.app calibrate"):
-            load_calibration(tmp_path / "wrong.json")
-    assert load_calibration(tmp_path / "none.json") is None
+            load_calibration(tmp_path / "wrong.json", grader.sha256)
+    assert load_calibration(tmp_path / "none.json", grader.sha256) is None
     with pytest.raises(ValueError, match="--refer-below 1.5"):
         calibrate(grader, validation, refer_below=1.5)
 
@@ -144,6 +148,7 @@ def test_another_data_set_is_not_the_validation_part(run_folder, data_set, tmp_p
 def undetermined(grader):
     """What six images without a mistake leave: a temperature far too cold."""
     stored = {
+        "model_sha256": grader.sha256,
         "temperature": 0.0500004,
         "temperature_interval": [0.05, 1.1],
         "num_images": 6,
