@@ -16,6 +16,7 @@ from flask import (
     send_file,
     url_for,
 )
+from markupsafe import Markup
 
 from drcls.app import audit
 from drcls.app.access import account, get_db, login_required
@@ -118,7 +119,16 @@ def upload():
     if len(files) == 1:
         return redirect(url_for(".case", case_id=stored[0]))
     flash(f"{len(stored)} of {len(files)} photographs were stored; the newest cases stand first.")
+    _warn_of_ungraded(stored)
     return redirect(url_for(".case_list"))
+
+
+def _warn_of_ungraded(stored):
+    """Say how many cases have no grade: in a long list nobody looks for what is missing."""
+    number = sum(load_case(get_db(), case_id)["prediction"] is None for case_id in stored)
+    if number:
+        message = Markup('{} did not pass the quality gate and have no grade: <a href="{}">show them</a>')
+        flash(message.format(number, url_for(".case_list", state="ungradable")), "warning")
 
 
 def _store(data, fields):

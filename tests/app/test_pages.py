@@ -66,7 +66,13 @@ def test_many_at_once_each_for_itself(ben, photograph, blurred, database):
     assert "2 of 3 photographs were stored" in page and re.search(
         r'class="warning" role="status">File 2 \(eye1.png\)', page
     )
+    assert (
+        '<p class="warning" role="status">1 did not pass the quality gate and have no grade: '
+        '<a href="/?state=ungradable">show them</a></p>'
+    ) in page
     assert database.execute("SELECT count(*) FROM cases").fetchone()[0] == 2
+    ben.upload(photograph, photograph)
+    assert "did not pass the quality gate" not in ben.get("/").text
     assert ben.upload(b"no", b"no").status_code == 422
     assert ben.upload(*[b"x"] * 21).status_code == 422
     assert "No photograph was chosen" in ben.post("/upload").text
