@@ -22,7 +22,6 @@ from drcls.app import audit
 from drcls.app.access import account, get_db, login_required
 from drcls.app.cases import (
     EYES,
-    PER_PAGE,
     STATES,
     cases_csv,
     check_fields,
@@ -30,6 +29,7 @@ from drcls.app.cases import (
     decide,
     find_cases,
     grade_anyway,
+    last_page,
     load_case,
 )
 from drcls.app.db import case_folder, transaction
@@ -52,14 +52,14 @@ def parts():
 def case_list():
     search = _search()
     page = max(1, request.args.get("page", 1, type=int))
-    rows, total = find_cases(get_db(), **search, page=min(page, 10**6))
-    last = max(1, -(-total // PER_PAGE))
+    rows, total = find_cases(get_db(), **search, page=page)
+    last = last_page(total)
     query = {name: value for name, value in search.items() if value}
     return render_template(
         "cases.html",
         rows=rows,
         total=total,
-        page=page,
+        page=min(page, last),
         last=last,
         search=search,
         query=query,

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from drcls.app import audit
-from drcls.app.db import case_folder, now, sync_folder, transaction, write_bytes
+from drcls.app.db import case_folder, folded, now, sync_folder, transaction, write_bytes
 from drcls.app.image_decoding import encode_png, view
 from drcls.app.quality import assess, is_gradable
 
@@ -228,20 +228,19 @@ def find_cases(connection, text="", state="", refer=False, page=1):
 
     Args:
         connection: open database.
-        text: str, part of the reference, id, grade or author.
+        text: str, part of the reference, id, grade (as it is shown or as the model writes it) or author.
         state: one of `STATES`, or "" for all.
         refer: bool, only those flagged "refer".
-        page: int from 1; None: all of them.
+        page: int from 1, beyond the last page the last; None: all of them.
 
     Returns:
         list of rows; int, how many there are in all.
     """
     where, values = ["1"], []
     if text:
-        pattern = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-        columns = ("reference", "id", "coalesce(final_grade, grade, '')", "author")
-        where.append("(" + " OR ".join(f"{column} LIKE ? ESCAPE '\\'" for column in columns) + ")")
-        values += [pattern] * len(columns)
+        columns = ("reference", "id", "author", "replace(coalesce(final_grade, grade, ''), '_', ' ')")
+        where.append("(" + " OR ".join(f"instr(folded({column}), ?)" for column in columns) + ")")
+        values += [folded(text)] * 3 + [folded(text).replace("_", " ")]
     if state:
         where.append("state = ?")
         values.append(state)
@@ -249,11 +248,16 @@ def find_cases(connection, text="", state="", refer=False, page=1):
         where.append("refer = 1")
     condition = " AND ".join(where)
     total = connection.execute(f"SELECT count(*) FROM cases WHERE {condition}", values).fetchone()[0]
-    limit = "" if page is None else f" LIMIT {PER_PAGE} OFFSET {PER_PAGE * (page - 1)}"
+    limit = "" if page is None else f" LIMIT {PER_PAGE} OFFSET {PER_PAGE * (min(page, last_page(total)) - 1)}"
     rows = connection.execute(
         f"SELECT * FROM cases WHERE {condition} ORDER BY created DESC, rowid DESC{limit}", values
     )
     return rows.fetchall(), total
+
+
+def last_page(total):
+    """Return the number of the last page of a list of so many cases."""
+    return max(1, -(-total // PER_PAGE))
 
 
 def cases_csv(rows):

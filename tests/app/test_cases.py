@@ -54,10 +54,22 @@ def test_search(create, accounts):
     ids = lambda **search: {row["id"] for row in find_cases(accounts, **search)[0]}  # noqa: E731
     assert ids() == {left, right} and ids(text="50%") == {left} and ids(text="_A") == {left}
     assert ids(text=right) == {right} and ids(text="ben") == {left, right} and ids(text="'; DROP") == set()
+    accounts.execute("UPDATE cases SET grade = 'Proliferate_DR' WHERE id = ?", (left,))
+    accounts.execute("UPDATE cases SET grade = 'No_DR' WHERE id = ?", (right,))
+    for text in ("Proliferate DR", "Proliferate_DR", "proliferate dr"):
+        assert ids(text=text) == {left}
     decide(accounts, "ben", right, 2, "confirmed")
     assert ids(state="confirmed") == {right} and ids(state="graded") == {left}
     flagged = {left, right} if load_case(accounts, left)["refer"] else set()
     assert ids(refer=True) == flagged
+
+
+def test_letters_of_any_alphabet_are_found_whatever_their_case(create, accounts):
+    müller, greek, street = create("Müller"), create("ΟΔΟΣ 5"), create("Straße")
+    texts = {"MÜLLER": müller, "mu\u0308ller": müller, "οδος": greek, "οδοσ": greek, "STRASSE": street}
+    for text, case_id in texts.items():
+        assert [row["id"] for row in find_cases(accounts, text=text)[0]] == [case_id], text
+    assert find_cases(accounts, text="muller") == ([], 0)
 
 
 @given(
