@@ -34,7 +34,7 @@ from drcls.app.cases import (
 )
 from drcls.app.db import case_folder, transaction
 from drcls.app.explanations import TITLES
-from drcls.app.image_decoding import RefusedImageError, opened_image
+from drcls.app.image_decoding import RefusedImageError, opened_image, recorded_eye
 from drcls.data.image_ops import read_image
 
 MAX_FILES = 20
@@ -134,9 +134,27 @@ def _warn_of_ungraded(stored):
 def _store(data, fields):
     name, image_sha256 = account()["name"], hashlib.sha256(data).hexdigest()
     with opened_image(data) as image:
-        case_id = create_case(get_db(), parts().folder, parts().grader, name, image, image_sha256, **fields)
+        eye = _eye(data, fields["eye"])
+        case_id = create_case(
+            get_db(), parts().folder, parts().grader, name, image, image_sha256, fields["reference"], eye
+        )
     parts().explainer.notify()
     return case_id
+
+
+def _eye(data, chosen):
+    """Return the eye of a photograph: as chosen, or as its file records it where none was.
+
+    Raises:
+        RefusedImageError: where the two differ: a grade would be filed under the wrong eye.
+    """
+    recorded = recorded_eye(data)
+    if recorded and chosen not in ("unknown", recorded):
+        raise RefusedImageError(
+            f"The file is refused: its DICOM header says that it shows the {recorded} eye, and {chosen} was chosen; "
+            "choose the other eye, or unknown to take it from the file."
+        )
+    return recorded or chosen
 
 
 def _upload_page(errors, fields):

@@ -69,6 +69,20 @@ def open_dicom(data, min_side, max_pixels):
     return _refusing_damage(_open, data, min_side, max_pixels)
 
 
+def recorded_eye(data):
+    """Return the eye that a DICOM file says it shows: "left", "right", or None where it names neither.
+
+    Only its header is read, up to the laterality.
+
+    Args:
+        data: bytes, of a file that `open_dicom` takes.
+
+    Raises:
+        ImageFileError: where the header is damaged.
+    """
+    return _refusing_damage(_read_eye, data)
+
+
 def decode_dicom(dataset):
     """Decode what `open_dicom` returned: uint8 (H, W, 3), RGB; grey images have three equal channels.
 
@@ -136,6 +150,19 @@ def _open(data, min_side, max_pixels):
     else:
         _check_frame(dataset, syntax)
     return dataset
+
+
+def _read_eye(data):
+    from pydicom import datadict
+    from pydicom.filereader import read_partial
+
+    # Where both stand there, the laterality of the image counts, not that of the series (DICOM PS3.3, C.7.3.1.1.1).
+    image, series = (datadict.tag_for_keyword(name) for name in ("ImageLaterality", "Laterality"))
+    wanted = [datadict.tag_for_keyword("SpecificCharacterSet"), series, image]
+    dataset = read_partial(CountedReads(data), stop_when=lambda tag, *_: tag > image, specific_tags=wanted)
+    _check_lengths(dataset)
+    side = dataset.get("ImageLaterality") or dataset.get("Laterality")
+    return {"L": "left", "R": "right"}.get(str(side))
 
 
 def _check_lengths(dataset):

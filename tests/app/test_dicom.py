@@ -319,6 +319,41 @@ def test_a_dicom_file_is_parsed_once(monkeypatch):
         assert parsed == [1]
 
 
+@pytest.mark.parametrize(
+    ("attributes", "eye"),
+    [
+        ({}, None),
+        ({"ImageLaterality": "L"}, "left"),
+        ({"Laterality": "R"}, "right"),
+        ({"ImageLaterality": "L", "Laterality": "R"}, "left"),
+        ({"ImageLaterality": "", "Laterality": "R"}, "right"),
+        ({"ImageLaterality": "B"}, None),
+    ],
+)
+def test_the_eye_of_the_header(attributes, eye):
+    content = dicom(draw(5, 64), "RGB", **attributes)
+    assert image_decoding.recorded_eye(content) == eye
+    assert np.array_equal(read_image(content), draw(5, 64))
+    assert image_decoding.recorded_eye(encode(draw(5, 64))) is None
+
+
+def test_the_eye_of_the_header_is_held_against_the_form(ben, database):
+    left = dicom(draw(1, 200), "RGB", ImageLaterality="L")
+    refused = ben.upload(left, eye="right")
+    assert refused.status_code == 422
+    assert "DICOM header says that it shows the left eye, and right was chosen" in refused.text
+    assert database.execute("SELECT count(*) FROM cases").fetchone()[0] == 0
+    for eye in ("unknown", "left"):
+        assert ben.upload(left, eye=eye).status_code == 302
+    ben.upload(dicom(draw(1, 200), "RGB"), eye="right")
+    assert [row["eye"] for row in database.execute("SELECT eye FROM cases ORDER BY rowid")] == [
+        "left",
+        "left",
+        "right",
+    ]
+    assert "Reference and eye hold for all files of one upload" in ben.get("/upload").text
+
+
 def jpeg_2000(pixels, colours, change=bytes, attributes=None, **options):
     """Write a DICOM file of one JPEG 2000 picture; `change` is made to the bytes of the picture."""
     buffer = io.BytesIO()
