@@ -44,7 +44,15 @@ COLUMNS = [
     "image_sha256",
     "width",
     "height",
+    "model_sha256",
+    "demonstration",
+    "calibrated",
 ]
+# Columns that a list has besides those of its table: what a grade is worth depends on the model that gave it.
+FROM_PREDICTION = ", ".join(
+    f"CASE WHEN json_valid(prediction) THEN json_extract(prediction, '$.{name}') END AS {name}"
+    for name in ("model_sha256", "demonstration", "calibrated")
+)
 
 
 class ConflictError(Exception):
@@ -234,7 +242,8 @@ def find_cases(connection, text="", state="", refer=False, page=1):
         page: int from 1, beyond the last page the last; None: all of them.
 
     Returns:
-        list of rows; int, how many there are in all.
+        list of rows, with `model_sha256`, `demonstration` and `calibrated` of the prediction; int, how many there are
+        in all.
     """
     where, values = ["1"], []
     if text:
@@ -250,7 +259,8 @@ def find_cases(connection, text="", state="", refer=False, page=1):
     total = connection.execute(f"SELECT count(*) FROM cases WHERE {condition}", values).fetchone()[0]
     limit = "" if page is None else f" LIMIT {PER_PAGE} OFFSET {PER_PAGE * (min(page, last_page(total)) - 1)}"
     rows = connection.execute(
-        f"SELECT * FROM cases WHERE {condition} ORDER BY created DESC, rowid DESC{limit}", values
+        f"SELECT *, {FROM_PREDICTION} FROM cases WHERE {condition} ORDER BY created DESC, rowid DESC{limit}",
+        values,
     )
     return rows.fetchall(), total
 

@@ -95,6 +95,41 @@ def test_the_export_is_the_search(ben, case_id):
     assert ben.get("/cases.csv?text=nobody").text.count("\n") == 1
 
 
+def graded_by_the_demonstration(database, case_id):
+    """Make a case one that a demonstration graded before this model was served."""
+    changes = "'$.demonstration', json('true'), '$.model_sha256', 'ab12', '$.model_version', 'older, run-s0'"
+    database.execute(
+        f"UPDATE cases SET prediction = json_set(prediction, {changes}) WHERE id = ?", (case_id,)
+    )
+
+
+def test_a_case_tells_of_the_model_that_graded_it(ben, case_id, database, grader):
+    own = ben.get(f"/cases/{case_id}").text
+    assert f"Graded by {grader.version}, not calibrated." in own and "Demonstration." not in own
+    assert ">demonstration</span>" not in ben.get("/").text
+    graded_by_the_demonstration(database, case_id)
+    for path in (f"/cases/{case_id}", f"/cases/{case_id}/report"):
+        assert (
+            "<strong>Demonstration.</strong> The model that graded this case was trained"
+            in ben.get(path).text
+        )
+    told = (
+        "Graded by older, run-s0, another model than the one served now, a demonstration trained on synthetic"
+    )
+    assert told in ben.get(f"/cases/{case_id}").text
+    listed = ben.get("/").text
+    assert listed.count('<span class="flag">demonstration</span>') == 1 and "Demonstration." not in listed
+    row = next(csv.DictReader(io.StringIO(ben.get("/cases.csv").text)))
+    assert (row["model_sha256"], row["demonstration"], row["calibrated"]) == ("ab12", "1", "0")
+
+
+def test_a_case_of_a_real_model_is_no_demonstration_while_one_is_served(ben, case_id, grader, monkeypatch):
+    monkeypatch.setattr(grader, "phantom", True)
+    assert "<strong>Demonstration.</strong> This model" in ben.get("/").text
+    for path in (f"/cases/{case_id}", f"/cases/{case_id}/report"):
+        assert "Demonstration." not in ben.get(path).text
+
+
 def test_a_name_is_no_path_and_no_markup(ben, photograph, folder):
     files = [
         (io.BytesIO(photograph), "../../etc/<b>passwd.png"),
