@@ -144,6 +144,31 @@ def test_another_data_set_is_not_the_validation_part(run_folder, data_set, tmp_p
         validation_part(data_set.root, tmp_path / "elsewhere" / "model.keras")
 
 
+def test_the_about_page_counts_the_images_of_each_threshold(ben, grader, monkeypatch):
+    thresholds = [
+        {"refer_below": 0.5, "referred": 0.3, "accuracy_of_others": 5 / 7},
+        {"refer_below": 0.9, "referred": 1.0, "accuracy_of_others": None},
+    ]
+    ece = {"expected_calibration_error": 0.1}
+    fitted = {"num_images": 10, "data": "Clinic", "before": ece, "after": ece, "thresholds": thresholds}
+    monkeypatch.setattr(grader, "calibration", fitted)
+    monkeypatch.setattr(grader, "why_not_calibrated", None)
+    page = ben.get("/about").text
+    assert (
+        '30.0 % <span class="hint">3 of 10</span>' in page
+        and '71.4 % <span class="hint">5 of 7</span>' in page
+    )
+    assert '100.0 % <span class="hint">10 of 10</span>' in page and '<td class="number">–</td>' in page
+
+
+def test_the_about_page_names_the_models_classes(ben, grader, monkeypatch):
+    shown = "one of 5 classes for a colour photograph of the fundus (No DR, Mild, Moderate, Severe, Proliferate DR)"
+    assert shown in ben.get("/about").text
+    monkeypatch.setattr(grader, "class_names", ["healthy", "glaucoma"])
+    page = ben.get("/about").text
+    assert "one of 2 classes" in page and "(healthy, glaucoma)" in page and "retinopathy" not in page
+
+
 @pytest.fixture
 def undetermined(grader):
     """What six images without a mistake leave: a temperature far too cold."""
