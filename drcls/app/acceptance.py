@@ -5,7 +5,7 @@ import json
 from collections import Counter
 
 from drcls.app import audit
-from drcls.app.calibration import calibrated, check_classes, preparation_of, read_split
+from drcls.app.calibration import calibrated, check_classes, check_preparation, read_split
 from drcls.app.db import now, transaction
 from drcls.data.image_ops import read_image
 from drcls.metrics import classification_metrics
@@ -37,7 +37,7 @@ def check(connection, folder, grader, cases):
         raise FileNotFoundError(f"{path} does not exist; give --criteria a file such as {EXAMPLE}")
     criteria = check_criteria(read_json(path), path)
     check_classes(grader, cases)
-    _check_preparation(grader, cases)
+    check_preparation(grader, cases)
     parts = _count_parts(grader, cases)
     raw = grader.run_prepared([read_image(path) for path in cases.paths])
     metrics = classification_metrics(cases.labels, calibrated(raw, grader.temperature), grader.class_names)
@@ -76,16 +76,6 @@ def check_criteria(criteria, path):
     if not right:
         raise ValueError(f"{path} holds {json.dumps(criteria)[:200]}; expected something such as {EXAMPLE}")
     return criteria
-
-
-def _check_preparation(grader, cases):
-    """Raise a ValueError where the set was prepared otherwise: the network would be measured on other images."""
-    preparation = preparation_of(cases.root)
-    if preparation != grader.preparation:
-        raise ValueError(
-            f"{cases.root / 'dataset.json'} says that its images were prepared by {preparation}; expected "
-            f"{grader.preparation}, as the images of {grader.file} were: prepare the set in the same way"
-        )
 
 
 def _count_parts(grader, cases):

@@ -101,11 +101,12 @@ def calibrate(grader, validation, refer_below):
         dict for `calibration.json`.
 
     Raises:
-        ValueError: where the classes differ from the model's, or the threshold is no probability.
+        ValueError: where classes or preparation differ from the model's, or the threshold is no probability.
     """
     if not 0 <= refer_below <= 1:
         raise ValueError(f"--refer-below {refer_below} received; expected a probability, 0 to 1")
     check_classes(grader, validation)
+    check_preparation(grader, validation)
     raw = grader.run_prepared([read_image(path) for path in validation.paths])
     labels = validation.labels
     fit = {
@@ -288,6 +289,16 @@ def check_classes(grader, manifest):
         raise ValueError(
             f"{manifest.root} has the classes {manifest.classes}; the model {grader.file} has "
             f"{grader.class_names}"
+        )
+
+
+def check_preparation(grader, manifest):
+    """Raise a ValueError where a data set was prepared otherwise: the network would be measured on other images."""
+    preparation = preparation_of(manifest.root)
+    if preparation != grader.preparation:
+        raise ValueError(
+            f"{manifest.root / 'dataset.json'} says that its images were prepared by {preparation}; expected "
+            f"{grader.preparation}, as the images of {grader.file} were: prepare the set in the same way"
         )
 
 

@@ -1,6 +1,7 @@
 """Temperature scaling: by hand, on a network that is too sure, and from the run folder."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -167,6 +168,15 @@ def test_the_about_page_names_the_models_classes(ben, grader, monkeypatch):
     monkeypatch.setattr(grader, "class_names", ["healthy", "glaucoma"])
     page = ben.get("/about").text
     assert "one of 2 classes" in page and "(healthy, glaucoma)" in page and "retinopathy" not in page
+
+
+def test_images_of_another_preparation_fit_no_temperature(grader, data_set, run_folder, tmp_path):
+    other = shutil.copytree(data_set.root, tmp_path / "other")
+    description = json.loads((other / "dataset.json").read_text())
+    description["preparation"] = PREPARATION | {"size": 64}
+    (other / "dataset.json").write_text(json.dumps(description))
+    with pytest.raises(ValueError, match=r"other/dataset\.json says .*'size': 64.*; expected .*'size': 48"):
+        calibrate(grader, validation_part(other, run_folder / "model.keras"), 0.5)
 
 
 @pytest.fixture
