@@ -227,6 +227,8 @@ def check(options):
         if options.criteria:
             acceptance.store_criteria(connection, options.folder, options.criteria)
         record = acceptance.check(connection, options.folder, grader, cases)
+    parts = ", ".join(f"{number} {part}" for part, number in (record["parts"] or {}).items())
+    print(f"{record['num_images']} images of {record['set']} ({parts or 'trained on or not: unknown'})")
     for outcome in record["outcomes"]:
         limits = ", ".join(f"{name} {outcome[name]}" for name in ("min", "max") if name in outcome)
         verdict = "passed" if outcome["passed"] else "FAILED"

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+from collections import Counter
 
 from drcls.app import audit
-from drcls.app.calibration import calibrated, check_classes
+from drcls.app.calibration import calibrated, check_classes, check_preparation, read_split
 from drcls.app.db import now, transaction
 from drcls.data.image_ops import read_image
 from drcls.files import read_json, write_json
@@ -23,17 +24,21 @@ def check(connection, folder, grader, cases):
         cases: `Manifest`, prepared as the training images were.
 
     Returns:
-        dict, the record: `passed`, `outcomes` (one for each criterion), model, set and metrics.
+        dict, the record: `passed`, `outcomes` (one for each criterion), model, set, metrics and `parts`, how many
+        images are of which part of the model's data.
 
     Raises:
         FileNotFoundError: where no criteria are stored.
-        ValueError: on other classes or a criterion that names no metric.
+        ValueError: on other classes, another preparation, images that the model was trained on, or a criterion that
+            names no metric.
     """
     path = folder / "acceptance.json"
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; give --criteria a file such as {EXAMPLE}")
     criteria = check_criteria(read_json(path), path)
     check_classes(grader, cases)
+    check_preparation(grader, cases)
+    parts = _count_parts(grader, cases)
     raw = grader.run_prepared([read_image(path) for path in cases.paths])
     metrics = classification_metrics(cases.labels, calibrated(raw, grader.temperature), grader.class_names)
     outcomes = [_outcome(name, limits, metrics, path) for name, limits in criteria.items()]
@@ -41,6 +46,7 @@ def check(connection, folder, grader, cases):
         "passed": all(outcome["passed"] for outcome in outcomes),
         "outcomes": outcomes,
         "num_images": len(cases),
+        "parts": parts,
         "set": cases.info.get("title", cases.root.name),
         "set_sha256": _fingerprint(cases),
         "metrics": {name: value for name, value in metrics.items() if isinstance(value, float)},
@@ -70,6 +76,31 @@ def check_criteria(criteria, path):
     if not right:
         raise ValueError(f"{path} holds {json.dumps(criteria)[:200]}; expected something such as {EXAMPLE}")
     return criteria
+
+
+def _count_parts(grader, cases):
+    """Count the images by the part of the model's data that they are of.
+
+    Returns:
+        dict, part -> number, "new" for images that are in none; None where no `split.csv` beside the model says it.
+
+    Raises:
+        ValueError: where the model was trained on some: it may know these by heart.
+    """
+    if not grader.file.with_name("split.csv").is_file():
+        return None
+    path, rows = read_split(grader.file)
+    part_of = dict(zip(rows["sha256"], rows["part"], strict=True))
+    # A careless split has the same file in several parts: once trained on, it is no test.
+    part_of |= dict.fromkeys(rows["sha256"][rows["part"] == "train"], "train")
+    parts = Counter(part_of.get(sha256, "new") for sha256 in cases.frame["sha256"])
+    if parts["train"]:
+        raise ValueError(
+            f"{cases.root}: {parts['train']} of the {len(cases)} images are among those that {grader.file} was "
+            f"trained on, as {path.name} beside it says; expected images that the model has not seen: name such a "
+            "set with --data-set, or leave it out for the validation part"
+        )
+    return dict(parts)
 
 
 def _is_limit(limits):

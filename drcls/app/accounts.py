@@ -16,6 +16,8 @@ ROLES = ("clinician", "admin")
 MIN_PASSWORD, MAX_PASSWORD = 12, 1024
 IDLE_SECONDS, SESSION_SECONDS = 30 * 60, 10 * 3600
 FAILURES_ALLOWED, FAILURE_SECONDS = 5, 5 * 60
+# What lies further in the future was written while the clock was wrong.
+CLOCK_SECONDS = 60
 # Compared with where a name is unknown, so that the answer takes as long as for a known one.
 NOBODY = generate_password_hash(secrets.token_hex(16))
 
@@ -97,7 +99,10 @@ def log_in(connection, name, password, address):
     moment, network = time.time(), _network(address)
     # Counted before the password is looked at, so that many attempts at once cannot all pass the count.
     with transaction(connection):
-        connection.execute("DELETE FROM failed_logins WHERE at < ?", (moment - FAILURE_SECONDS,))
+        connection.execute(
+            "DELETE FROM failed_logins WHERE at NOT BETWEEN ? AND ?",
+            (moment - FAILURE_SECONDS, moment + CLOCK_SECONDS),
+        )
         for column, value in (("name", name), ("address", network)):
             count = f"SELECT count(*) FROM failed_logins WHERE {column} = ?"
             if connection.execute(count, (value,)).fetchone()[0] >= FAILURES_ALLOWED:
@@ -123,7 +128,10 @@ def _open_session(connection, name, hashed, attempt, moment):
         if not connection.execute(unchanged, (name, hashed)).fetchone():
             return None
         connection.execute("DELETE FROM failed_logins WHERE rowid = ?", (attempt,))
-        connection.execute("DELETE FROM sessions WHERE seen < ?", (moment - SESSION_SECONDS,))
+        connection.execute(
+            "DELETE FROM sessions WHERE seen NOT BETWEEN ? AND ?",
+            (moment - SESSION_SECONDS, moment + CLOCK_SECONDS),
+        )
         connection.execute("INSERT INTO sessions VALUES (?, ?, ?, ?)", (digest(secret), name, moment, moment))
         audit.append(connection, name, "login", session=digest(secret), started=moment)
     return secret
@@ -148,12 +156,16 @@ def _log_failure(connection, name, network):
 
 
 def session_account(connection, secret):
-    """Return the account (row with `name` and `role`) of a session, or None where it has ended."""
+    """Return the account (row with `name` and `role`) of a session, or None where it has ended.
+
+    One that began or was seen in the future has ended too: else it would outlast its time by the clock's error.
+    """
     moment = time.time()
+    latest = moment + CLOCK_SECONDS
     row = connection.execute(
         "SELECT name, role, seen FROM sessions JOIN accounts ON account = name "
-        "WHERE digest = ? AND active = 1 AND seen > ? AND started > ?",
-        (digest(secret), moment - IDLE_SECONDS, moment - SESSION_SECONDS),
+        "WHERE digest = ? AND active = 1 AND seen > ? AND started > ? AND seen <= ? AND started <= ?",
+        (digest(secret), moment - IDLE_SECONDS, moment - SESSION_SECONDS, latest, latest),
     ).fetchone()
     if row and moment - row["seen"] > 60:
         write_unless_busy(

@@ -101,11 +101,12 @@ def calibrate(grader, validation, refer_below):
         dict for `calibration.json`.
 
     Raises:
-        ValueError: where the classes differ from the model's, or the threshold is no probability.
+        ValueError: where classes or preparation differ from the model's, or the threshold is no probability.
     """
     if not 0 <= refer_below <= 1:
         raise ValueError(f"--refer-below {refer_below} received; expected a probability, 0 to 1")
     check_classes(grader, validation)
+    check_preparation(grader, validation)
     raw = grader.run_prepared([read_image(path) for path in validation.paths])
     labels = validation.labels
     fit = {
@@ -164,18 +165,22 @@ def why_undetermined(fit):
     return None
 
 
-def load_calibration(path):
+def load_calibration(path, model_sha256):
     """Return what `calibrate` wrote, or None where it has not been run for this model.
 
+    Args:
+        path: of `calibration.json`.
+        model_sha256: str, of the model; the temperature of another one would say nothing of this one's probabilities.
+
     Raises:
-        ValueError: where the file holds anything else.
+        ValueError: where the file holds anything else, or another model's calibration.
     """
     if not Path(path).is_file():
         return None
     stored = read_json(path)
     if (
         not isinstance(stored, dict)
-        or not {"temperature_interval", "num_images", "predicted_counts"} <= set(stored)
+        or not {"model_sha256", "temperature_interval", "num_images", "predicted_counts"} <= set(stored)
         or not _is_interval(stored["temperature_interval"])
         or not (
             _is_number(stored.get("temperature"), COLDEST, HOTTEST)
@@ -185,6 +190,11 @@ def load_calibration(path):
         raise ValueError(
             f"{path} holds no calibration, or one of an earlier version; remove it and calibrate again: "
             "python -m drcls.app calibrate"
+        )
+    if stored["model_sha256"] != model_sha256:
+        raise ValueError(
+            f"{path} is the calibration of the model {str(stored['model_sha256'])[:12]}; expected that of "
+            f"{model_sha256[:12]}: remove it and calibrate again: python -m drcls.app calibrate"
         )
     return stored
 
@@ -219,10 +229,23 @@ def preparation_of(data_folder):
         FileNotFoundError: where there is no `dataset.json`.
         ValueError: where it records no preparation.
     """
+    return recorded_preparation(*description_of(data_folder))
+
+
+def description_of(data_folder):
+    """Return what a prepared data set says of itself: (dict, Path of its `dataset.json`).
+
+    Raises:
+        FileNotFoundError: where there is no `dataset.json`.
+        ValueError: where it holds no description.
+    """
     path = Path(data_folder) / "dataset.json"
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; it says how the images of the model were prepared")
-    return recorded_preparation(read_json(path), path)
+    description = read_json(path)
+    if not isinstance(description, dict):
+        raise ValueError(f"{path} holds no JSON object; expected the description that a preparation wrote")
+    return description, path
 
 
 def validation_part(data_folder, model_file):
@@ -232,13 +255,8 @@ def validation_part(data_folder, model_file):
         FileNotFoundError: where the model has no `split.csv` beside it, or the data set is not there.
         ValueError: where the data set does not hold these images.
     """
-    import pandas as pd
-
     manifest = load_manifest(data_folder)
-    path = Path(model_file).with_name("split.csv")
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; it says which images the model was validated on")
-    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    path, rows = read_split(model_file)
     wanted = rows[rows["part"] == "validation"]
     position = {path: row for row, path in enumerate(manifest.frame["path"])}
     unknown = [name for name in wanted["path"] if name not in position]
@@ -251,12 +269,36 @@ def validation_part(data_folder, model_file):
     return found
 
 
+def read_split(model_file):
+    """Return which image of the model's data is of which part: (Path of `split.csv`, its table, all text).
+
+    Raises:
+        FileNotFoundError: where it does not lie beside the model.
+    """
+    import pandas as pd
+
+    path = Path(model_file).with_name("split.csv")
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; it says which images the model was validated on")
+    return path, pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
 def check_classes(grader, manifest):
     """Raise a ValueError where a data set has other classes than the model."""
     if list(manifest.classes) != list(grader.class_names):
         raise ValueError(
             f"{manifest.root} has the classes {manifest.classes}; the model {grader.file} has "
             f"{grader.class_names}"
+        )
+
+
+def check_preparation(grader, manifest):
+    """Raise a ValueError where a data set was prepared otherwise: the network would be measured on other images."""
+    preparation = preparation_of(manifest.root)
+    if preparation != grader.preparation:
+        raise ValueError(
+            f"{manifest.root / 'dataset.json'} says that its images were prepared by {preparation}; expected "
+            f"{grader.preparation}, as the images of {grader.file} were: prepare the set in the same way"
         )
 
 

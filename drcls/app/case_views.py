@@ -16,12 +16,12 @@ from flask import (
     send_file,
     url_for,
 )
+from markupsafe import Markup
 
 from drcls.app import audit
 from drcls.app.access import account, get_db, login_required
 from drcls.app.cases import (
     EYES,
-    PER_PAGE,
     STATES,
     cases_csv,
     check_fields,
@@ -29,11 +29,12 @@ from drcls.app.cases import (
     decide,
     find_cases,
     grade_anyway,
+    last_page,
     load_case,
 )
 from drcls.app.db import case_folder, transaction
 from drcls.app.explanations import TITLES
-from drcls.app.image_decoding import RefusedImageError, opened_image
+from drcls.app.image_decoding import RefusedImageError, opened_image, recorded_eye
 from drcls.data.image_ops import read_image
 
 MAX_FILES = 20
@@ -51,14 +52,14 @@ def parts():
 def case_list():
     search = _search()
     page = max(1, request.args.get("page", 1, type=int))
-    rows, total = find_cases(get_db(), **search, page=min(page, 10**6))
-    last = max(1, -(-total // PER_PAGE))
+    rows, total = find_cases(get_db(), **search, page=page)
+    last = last_page(total)
     query = {name: value for name, value in search.items() if value}
     return render_template(
         "cases.html",
         rows=rows,
         total=total,
-        page=page,
+        page=min(page, last),
         last=last,
         search=search,
         query=query,
@@ -118,15 +119,42 @@ def upload():
     if len(files) == 1:
         return redirect(url_for(".case", case_id=stored[0]))
     flash(f"{len(stored)} of {len(files)} photographs were stored; the newest cases stand first.")
+    _warn_of_ungraded(stored)
     return redirect(url_for(".case_list"))
+
+
+def _warn_of_ungraded(stored):
+    """Say how many cases have no grade: in a long list nobody looks for what is missing."""
+    number = sum(load_case(get_db(), case_id)["prediction"] is None for case_id in stored)
+    if number:
+        message = Markup('{} did not pass the quality gate and have no grade: <a href="{}">show them</a>')
+        flash(message.format(number, url_for(".case_list", state="ungradable")), "warning")
 
 
 def _store(data, fields):
     name, image_sha256 = account()["name"], hashlib.sha256(data).hexdigest()
     with opened_image(data) as image:
-        case_id = create_case(get_db(), parts().folder, parts().grader, name, image, image_sha256, **fields)
+        eye = _eye(data, fields["eye"])
+        case_id = create_case(
+            get_db(), parts().folder, parts().grader, name, image, image_sha256, fields["reference"], eye
+        )
     parts().explainer.notify()
     return case_id
+
+
+def _eye(data, chosen):
+    """Return the eye of a photograph: as chosen, or as its file records it where none was.
+
+    Raises:
+        RefusedImageError: where the two differ: a grade would be filed under the wrong eye.
+    """
+    recorded = recorded_eye(data)
+    if recorded and chosen not in ("unknown", recorded):
+        raise RefusedImageError(
+            f"The file is refused: its DICOM header says that it shows the {recorded} eye, and {chosen} was chosen; "
+            "choose the other eye, or unknown to take it from the file."
+        )
+    return recorded or chosen
 
 
 def _upload_page(errors, fields):

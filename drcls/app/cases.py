@@ -13,7 +13,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from drcls.app import audit
-from drcls.app.db import case_folder, now, sync_folder, transaction, write_bytes
+from drcls.app.db import case_folder, folded, now, sync_folder, transaction, write_bytes
 from drcls.app.image_decoding import encode_png, view
 from drcls.app.quality import assess, is_gradable
 
@@ -44,7 +44,15 @@ COLUMNS = [
     "image_sha256",
     "width",
     "height",
+    "model_sha256",
+    "demonstration",
+    "calibrated",
 ]
+# Columns that a list has besides those of its table: what a grade is worth depends on the model that gave it.
+FROM_PREDICTION = ", ".join(
+    f"CASE WHEN json_valid(prediction) THEN json_extract(prediction, '$.{name}') END AS {name}"
+    for name in ("model_sha256", "demonstration", "calibrated")
+)
 
 
 class ConflictError(Exception):
@@ -177,11 +185,11 @@ def decide(connection, author, case_id, version, kind, grade="", reason=""):
         case_id: str.
         version: int, of the case as the clinician saw it.
         kind: "confirmed", "overridden" or "retake".
-        grade: str, for an override: one of the model's class names, other than its own grade.
+        grade: str, for an override: one of the model's class names, other than its own grade; else "".
         reason: str, needed for an override.
 
     Raises:
-        ValueError: on another kind or grade, or without a reason.
+        ValueError: on another kind or grade, a grade that the decision does not give, or without a reason.
         ConflictError: where the case has changed since the page was drawn.
     """
     if kind not in KINDS:
@@ -228,20 +236,20 @@ def find_cases(connection, text="", state="", refer=False, page=1):
 
     Args:
         connection: open database.
-        text: str, part of the reference, id, grade or author.
+        text: str, part of the reference, id, grade (as it is shown or as the model writes it) or author.
         state: one of `STATES`, or "" for all.
         refer: bool, only those flagged "refer".
-        page: int from 1; None: all of them.
+        page: int from 1, beyond the last page the last; None: all of them.
 
     Returns:
-        list of rows; int, how many there are in all.
+        list of rows, with `model_sha256`, `demonstration` and `calibrated` of the prediction; int, how many there are
+        in all.
     """
     where, values = ["1"], []
     if text:
-        pattern = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-        columns = ("reference", "id", "coalesce(final_grade, grade, '')", "author")
-        where.append("(" + " OR ".join(f"{column} LIKE ? ESCAPE '\\'" for column in columns) + ")")
-        values += [pattern] * len(columns)
+        columns = ("reference", "id", "author", "replace(coalesce(final_grade, grade, ''), '_', ' ')")
+        where.append("(" + " OR ".join(f"instr(folded({column}), ?)" for column in columns) + ")")
+        values += [folded(text)] * 3 + [folded(text).replace("_", " ")]
     if state:
         where.append("state = ?")
         values.append(state)
@@ -249,11 +257,17 @@ def find_cases(connection, text="", state="", refer=False, page=1):
         where.append("refer = 1")
     condition = " AND ".join(where)
     total = connection.execute(f"SELECT count(*) FROM cases WHERE {condition}", values).fetchone()[0]
-    limit = "" if page is None else f" LIMIT {PER_PAGE} OFFSET {PER_PAGE * (page - 1)}"
+    limit = "" if page is None else f" LIMIT {PER_PAGE} OFFSET {PER_PAGE * (min(page, last_page(total)) - 1)}"
     rows = connection.execute(
-        f"SELECT * FROM cases WHERE {condition} ORDER BY created DESC, rowid DESC{limit}", values
+        f"SELECT *, {FROM_PREDICTION} FROM cases WHERE {condition} ORDER BY created DESC, rowid DESC{limit}",
+        values,
     )
     return rows.fetchall(), total
+
+
+def last_page(total):
+    """Return the number of the last page of a list of so many cases."""
+    return max(1, -(-total // PER_PAGE))
 
 
 def cases_csv(rows):
@@ -358,14 +372,18 @@ def _need_unchanged(connection, case_id, version, states):
 
 
 def _final_grade(case, kind, grade):
-    if kind == "retake":
-        return None
-    if case["prediction"] is None:
+    if kind != "retake" and case["prediction"] is None:
         raise ConflictError(
             "The case has no grade: a photograph that does not pass the gate is graded first."
         )
-    if kind == "confirmed":
-        return case["grade"]
+    if kind != "overridden":
+        final = case["grade"] if kind == "confirmed" else None
+        if grade and grade != final:  # which of the two was meant, only the clinician can say
+            raise ValueError(
+                f"a grade was chosen, but the decision is not an override: {grade!r} with {kind!r} received; choose "
+                "to override the grade, or choose no grade"
+            )
+        return final
     names = list(json.loads(case["prediction"])["probabilities"])
     if grade not in names or grade == case["grade"]:
         others = [name for name in names if name != case["grade"]]

@@ -9,6 +9,7 @@ import secrets
 import sqlite3
 import threading
 import time
+import unicodedata
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -180,10 +181,19 @@ def connect(folder):
     """Open the database of a data folder: durable on commit, waiting some seconds for other writers."""
     connection = sqlite3.connect(Path(folder) / DATABASE, timeout=BUSY_SECONDS, isolation_level=None)
     connection.row_factory = sqlite3.Row
+    connection.create_function("folded", 1, folded, deterministic=True)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     return connection
+
+
+def folded(text):
+    """Return text as a search compares it: letters of any alphabet alike whatever their case and however composed.
+
+    SQLite's own LIKE ignores the case of ASCII letters alone.
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", str(text)).casefold())
 
 
 @contextlib.contextmanager

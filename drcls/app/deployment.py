@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from drcls.app import audit
-from drcls.app.calibration import calibrate, preparation_of, save_calibration, validation_part
+from drcls.app.calibration import calibrate, description_of, save_calibration, validation_part
 from drcls.app.db import transaction
 from drcls.app.inference import Grader
 from drcls.app.quality import assess, is_gradable
@@ -25,8 +25,9 @@ def load_grader(folder, model=None, trained_on=None, num_threads=0, gate="fundus
     Args:
         folder: Path of the data folder.
         model: Path of a `.keras` file; None: the demonstration.
-        trained_on: Path of the prepared data set it was trained on; None: what the model card or the data set's
-            description beside the model records, else `data/NAME`, from its run folder.
+        trained_on: Path of the prepared data set it was trained on, which must agree with what the model card or the
+            data set's description beside the model records; None: what these record, else `data/NAME`, from its
+            run folder.
         num_threads: int, cores that the network may use; 0: all.
         gate: one of `quality.GATES`.
 
@@ -35,7 +36,8 @@ def load_grader(folder, model=None, trained_on=None, num_threads=0, gate="fundus
 
     Raises:
         FileNotFoundError: where the model or the preparation of its images is not to be found.
-        ValueError: where the file is no model that can grade.
+        ValueError: where the file is no model that can grade, or `trained_on` was prepared otherwise than the images
+            of the model.
     """
     if model is None and not DEMONSTRATION.is_file():
         raise FileNotFoundError(
@@ -45,7 +47,8 @@ def load_grader(folder, model=None, trained_on=None, num_threads=0, gate="fundus
     model = model or DEMONSTRATION
     if not model.is_file():
         raise FileNotFoundError(f"--model {model}: no such file; expected a saved .keras model")
-    return Grader(model, folder, _preparation(model, trained_on), num_threads, gate)
+    preparation, phantom = _training_images(model, trained_on)
+    return Grader(model, folder, preparation, num_threads, gate, phantom)
 
 
 def load_validation(grader, trained_on=None):
@@ -132,13 +135,24 @@ def _changes_looks(preparation):
     return preparation["crop"] == "centre" or preparation["filter"] != "none" or preparation["clahe"]
 
 
-def _preparation(model, trained_on):
-    """How the model's images were prepared: as the given data set says, else what is recorded beside the model."""
-    if trained_on is None:
-        info, path = data_beside(model)
-        if info.get("preparation"):
-            return recorded_preparation(info, path)
-    return preparation_of(trained_on or _find_data(model))
+def _training_images(model, trained_on):
+    """Return how the model's images were prepared, and whether they are known to be synthetic: (dict, bool).
+
+    What is recorded beside the model and what the given data set says are held against each other: the network would
+    answer other images than those it was trained on, and nothing would show it.
+    """
+    info, path = data_beside(model)
+    recorded = recorded_preparation(info, path) if info.get("preparation") else None
+    if recorded and trained_on is None:
+        return recorded, bool(info.get("phantom"))
+    description, source = description_of(trained_on or _find_data(model))
+    preparation = recorded_preparation(description, source)
+    if recorded and preparation != recorded:
+        raise ValueError(
+            f"{source} says that its images were prepared by {preparation}; expected {recorded}, which {path} records "
+            f"for {model.name}: name the data set that the model was trained on with --trained-on, or leave it out"
+        )
+    return preparation, bool(description.get("phantom"))
 
 
 def _find_data(model):

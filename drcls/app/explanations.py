@@ -6,6 +6,7 @@ beginning, once: what kills two servers has failed. Its picture appears under it
 
 import contextlib
 import hashlib
+import json
 import sqlite3
 import threading
 import time
@@ -26,7 +27,7 @@ TITLES = {"grad_cam": "Grad-CAM", "lime": "LIME", "shap": "SHAP"}
 SECONDS_BETWEEN_LOOKS = 1.0
 INTERRUPTED = "the server ended while it was made, twice"
 NEXT_JOB = """
-SELECT case_id, method, grade, json_extract(prediction, '$.model_sha256')
+SELECT case_id, method, grade, json_extract(prediction, '$.model_sha256'), json_extract(prediction, '$.preparation')
 FROM explanations JOIN cases ON case_id = id WHERE explanations.state = 'queued' ORDER BY queued LIMIT 1
 """
 
@@ -161,11 +162,8 @@ class Explainer:
             (state, error, job["case_id"], job["method"]),
         )
 
-    def _make(self, case_id, method, grade, model_sha256):
-        if model_sha256 != self.grader.sha256:
-            raise ValueError(
-                f"graded by the model {model_sha256[:12]}; {self.grader.sha256[:12]} cannot explain it"
-            )
+    def _make(self, case_id, method, grade, model_sha256, preparation):
+        self._check_same_input(model_sha256, json.loads(preparation))
         image = read_image(case_folder(self.folder, case_id) / "image.png")
         network_input = self.grader.network_input(image)[None].astype(np.float32)
         heat_map = self._heat_map(case_id, method, network_input, self.grader.class_names.index(grade))
@@ -173,6 +171,18 @@ class Explainer:
         picture = encode_png(overlay(np.zeros((VIEW_SIDE, VIEW_SIDE, 3)), np.clip(heat_map, 0, 1), alpha=1))
         write_bytes(case_folder(self.folder, case_id) / f"{method}.png", picture)
         return hashlib.sha256(picture).hexdigest()
+
+    def _check_same_input(self, model_sha256, preparation):
+        """Refuse to explain the grade of another model, or of a photograph that was prepared otherwise."""
+        if model_sha256 != self.grader.sha256:
+            raise ValueError(
+                f"graded by the model {model_sha256[:12]}; {self.grader.sha256[:12]} cannot explain it"
+            )
+        if preparation != self.grader.preparation:
+            raise ValueError(
+                f"graded with the preparation {preparation}; the server now prepares by {self.grader.preparation}, "
+                "and a heat map would explain another image"
+            )
 
     def _heat_map(self, case_id, method, images, class_index):
         """Explain one class: float32 (1, H, W, 3) -> float32 (H, W) in 0..1."""

@@ -89,6 +89,15 @@ def _open(data):
     return header.width * header.height, partial(decode_file, data, FORMATS, **limits)
 
 
+def recorded_eye(data):
+    """Return the eye that a file says it shows, "left" or "right"; None where it says nothing, as all but DICOM do.
+
+    Raises:
+        RefusedImageError: on a damaged header.
+    """
+    return _or_refused(partial(dicom.recorded_eye, data)) if dicom.begins(data) else None
+
+
 def _or_refused(read):
     try:
         return read()

@@ -65,6 +65,7 @@ class Grader:
         preparation: dict, options of `prepare_image` that the training images were prepared with.
         num_threads: int, cores that the network may use; 0: all.
         gate: one of `quality.GATES`, the quality check that photographs pass before they are graded.
+        phantom: bool, whether the training images are known to be synthetic, whatever lies beside the model.
 
     Raises:
         FileNotFoundError: where there is no such model.
@@ -72,7 +73,7 @@ class Grader:
             not from one image of a fixed size, grey or in colour, to one row of probabilities.
     """
 
-    def __init__(self, file, folder, preparation, num_threads=0, gate="fundus"):
+    def __init__(self, file, folder, preparation, num_threads=0, gate="fundus", phantom=False):
         if gate not in GATES:
             raise ValueError(f"gate {gate!r} received; expected one of {GATES}")
         self.gate = gate
@@ -85,7 +86,7 @@ class Grader:
         self.class_names = _class_names(self.model, self.file)
         self.input_shape = _input_shape(self.model, self.file)
         self.version = _version(self.file)
-        self.phantom = _is_phantom(self.file)
+        self.phantom = phantom or _is_phantom(self.file)
         self.folder = Path(folder) / "models" / self.sha256[:16]
         self._run = _session(self.model, self.file, self.folder / "model.onnx", num_threads)
         self._in_batches = MicroBatches(self._run)
@@ -95,7 +96,7 @@ class Grader:
 
     def reload_calibration(self):
         """Read the temperature and threshold that `calibrate` stored for this very model, if it has."""
-        self.calibration = load_calibration(self.folder / "calibration.json")
+        self.calibration = load_calibration(self.folder / "calibration.json", self.sha256)
         self.why_not_calibrated = self._why_not_calibrated()
         settings = self.calibration or UNCALIBRATED
         self.refer_below = settings["refer_below"]

@@ -99,11 +99,18 @@ class Replay:
         self._end(self.tokens, details["name"])
 
     def _on_login(self, entry, details):
+        self._forget_failures_after(_moment(entry))
         self.sessions[details["session"]] = {"account": entry["actor"], "started": details["started"]}
 
     def _on_login_failed(self, entry, details):
-        moment = datetime.fromisoformat(entry["at"]).timestamp()
+        moment = _moment(entry)
+        self._forget_failures_after(moment)
         self.failed_logins.append({"at": moment, "address": details["address"]})
+
+    def _forget_failures_after(self, moment):
+        """Follow what a login deletes: failures that lie in its future, from before the clock was set back."""
+        while self.failed_logins and self.failed_logins[-1]["at"] > moment:
+            self.failed_logins.pop()
 
     def _on_logout(self, entry, details):
         self.sessions.pop(details["session"], None)
@@ -124,6 +131,11 @@ class Replay:
     def _end(rows, account):
         for key in [key for key, row in rows.items() if row["account"] == account]:
             del rows[key]
+
+
+def _moment(entry):
+    """When an entry was written, seconds since 1970."""
+    return datetime.fromisoformat(entry["at"]).timestamp()
 
 
 def password_sha256(stored):

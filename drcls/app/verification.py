@@ -13,7 +13,7 @@ import time
 from collections import Counter
 
 from drcls.app import audit
-from drcls.app.accounts import FAILURE_SECONDS
+from drcls.app.accounts import CLOCK_SECONDS, FAILURE_SECONDS
 from drcls.app.db import case_folder, expected_schema, schema
 from drcls.app.replay import Replay, password_sha256
 
@@ -203,10 +203,12 @@ def _compare_sessions(connection, replay):
 def _compare_failed_logins(connection, replay):
     """The failed logins of the last minutes must still count: who deletes them may go on guessing passwords.
 
-    A row is written before the password is looked at and its log entry after, so the oldest minute is left out.
+    A row is written before the password is looked at and its log entry after, so the oldest minute is left out. So
+    are those in the future, from a clock that was wrong: the next login deletes them.
     """
-    since = time.time() - FAILURE_SECONDS + 60
-    logged = Counter(failure["address"] for failure in replay.failed_logins if failure["at"] > since)
+    moment = time.time()
+    since, until = moment - FAILURE_SECONDS + 60, moment + CLOCK_SECONDS
+    logged = Counter(failure["address"] for failure in replay.failed_logins if since < failure["at"] <= until)
     try:
         counted = Counter(row["address"] for row in connection.execute("SELECT address FROM failed_logins"))
     except sqlite3.DatabaseError as error:
@@ -254,7 +256,8 @@ def _compare_files(folder, replay):
         )
         for model, logged in replay.calibrations.items()
     ]
-    return problems + [problem for setting in settings for problem in _compare_setting(*setting)]
+    problems += [problem for setting in settings for problem in _compare_setting(*setting)]
+    return problems + _find_foreign_calibrations(folder, replay)
 
 
 def _compare_file(path, logged, name):
@@ -277,6 +280,16 @@ def _find_foreign(folder, known, case_id):
         f"case {case_id}: the log does not know its file {_named(name)}"
         for name in found
         if name.endswith(".png") and name not in known
+    ]
+
+
+def _find_foreign_calibrations(folder, replay):
+    """Name each calibration that no entry of the log tells of: it would change what a model answers."""
+    known = {model[:16] for model in replay.calibrations}
+    return [
+        f"the log does not know the calibration of the model {_named(path.parent.name)}, {path.name}"
+        for path in sorted((folder / "models").glob("*/calibration.json"))
+        if path.parent.name not in known
     ]
 
 

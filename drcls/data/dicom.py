@@ -27,6 +27,8 @@ ELEMENTS = (
     "LossyImageCompression", "ExtendedOffsetTable", "ExtendedOffsetTableLengths", *LUTS, "PixelData",
 )  # fmt: skip
 PIXEL_DATA = 0x7FE00010
+# Elements that some devices write without a value, which says no more than leaving them out.
+MAY_BE_EMPTY = ("WindowCenter", "WindowWidth", "RescaleIntercept", "RescaleSlope")
 BLOCK = 2**20  # pixels
 
 
@@ -65,6 +67,20 @@ def open_dicom(data, min_side, max_pixels):
         ImageFileError: on anything but one plain photograph, or a file that would take too long or grow too large.
     """
     return _refusing_damage(_open, data, min_side, max_pixels)
+
+
+def recorded_eye(data):
+    """Return the eye that a DICOM file says it shows: "left", "right", or None where it names neither.
+
+    Only its header is read, up to the laterality.
+
+    Args:
+        data: bytes, of a file that `open_dicom` takes.
+
+    Raises:
+        ImageFileError: where the header is damaged.
+    """
+    return _refusing_damage(_read_eye, data)
 
 
 def decode_dicom(dataset):
@@ -124,6 +140,9 @@ def _open(data, min_side, max_pixels):
         CountedReads(data), stop_when=lambda tag, *_: tag > PIXEL_DATA, specific_tags=wanted
     )
     _check_lengths(dataset)
+    for name in MAY_BE_EMPTY:
+        if name in dataset and dataset[name].is_empty:
+            delattr(dataset, name)
     _check_kind(dataset, syntax)
     check_size(int(dataset.Columns), int(dataset.Rows), min_side, max_pixels)
     if syntax in plain:
@@ -131,6 +150,19 @@ def _open(data, min_side, max_pixels):
     else:
         _check_frame(dataset, syntax)
     return dataset
+
+
+def _read_eye(data):
+    from pydicom import datadict
+    from pydicom.filereader import read_partial
+
+    # Where both stand there, the laterality of the image counts, not that of the series (DICOM PS3.3, C.7.3.1.1.1).
+    image, series = (datadict.tag_for_keyword(name) for name in ("ImageLaterality", "Laterality"))
+    wanted = [datadict.tag_for_keyword("SpecificCharacterSet"), series, image]
+    dataset = read_partial(CountedReads(data), stop_when=lambda tag, *_: tag > image, specific_tags=wanted)
+    _check_lengths(dataset)
+    side = dataset.get("ImageLaterality") or dataset.get("Laterality")
+    return {"L": "left", "R": "right"}.get(str(side))
 
 
 def _check_lengths(dataset):
@@ -167,7 +199,7 @@ def _check_kind(dataset, syntax):
             f"the DICOM file's pixels are {'signed ' if signed else ''}{stored} bits up to bit {dataset.HighBit}; the "
             "lowest bits, and 8 without sign in colour, are expected"
         )
-    for name in ("RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth"):
+    for name in MAY_BE_EMPTY:
         numbers = np.atleast_1d(np.array(dataset.get(name, 1), np.float64))
         if not np.isfinite(numbers).all() or (name == "RescaleSlope" and not numbers.all()):
             raise ImageFileError(
@@ -196,15 +228,20 @@ def _check_frame(dataset, syntax):
         header = read_header(frame, ["JPEG"], max_pixels=pixels)
         size = header.width, header.height
     else:
-        size = _size_of_jpeg2000(frame)
+        size, precisions = _read_jpeg2000(frame)
+        _check_precision(dataset, precisions)
     if size != (dataset.Columns, dataset.Rows):
         raise damaged(
             f"a picture of {size[0]} x {size[1]} pixels, {dataset.Columns} x {dataset.Rows} announced"
         )
 
 
-def _size_of_jpeg2000(frame):
-    """Return width and height from the SIZ segment of a JPEG 2000 codestream (ISO/IEC 15444-1, A.5.1)."""
+def _read_jpeg2000(frame):
+    """Read the SIZ segment of a JPEG 2000 codestream (ISO/IEC 15444-1, A.5.1).
+
+    Returns:
+        (width, height), and for each component its bytes `Ssiz`: the bits less one, and the sign in the highest bit.
+    """
     start = frame.find(b"\xff\x4f\xff\x51")
     if start < 0 or len(frame) < start + 42:
         raise damaged("no JPEG 2000 picture inside")
@@ -214,7 +251,25 @@ def _size_of_jpeg2000(frame):
         raise ImageFileError(
             f"JPEG 2000 tiles of {tile_width} x {tile_height}, which take too long to decode"
         )
-    return width, height
+    (num_components,) = struct.unpack_from(">H", frame, start + 40)
+    precisions = frame[start + 42 : start + 42 + 3 * num_components : 3]
+    if not num_components or len(precisions) != num_components:
+        raise damaged(f"JPEG 2000 of {num_components} components, {len(precisions)} described")
+    return (width, height), precisions
+
+
+def _check_precision(dataset, precisions):
+    """Hold the bits inside against the header: values of 12 bits taken for 16 would be shown too dark."""
+    found = {((precision & 0x7F) + 1, precision >> 7) for precision in precisions}
+    expected = (int(dataset.BitsStored), int(dataset.PixelRepresentation))
+    if found != {expected}:
+        inside = ", ".join(
+            f"{bits} bits {'with' if signed else 'without'} sign" for bits, signed in sorted(found)
+        )
+        raise ImageFileError(
+            f"the JPEG 2000 picture has {inside[:200]}; the DICOM header announces {expected[0]} bits "
+            f"{'with' if expected[1] else 'without'} sign"
+        )
 
 
 def _decode(dataset):

@@ -17,6 +17,7 @@ from data_prep.prepare import DataSet, LabelledFile, prepare
 from data_prep.sources import Source
 from drcls.app import create_app
 from drcls.app.accounts import add_account, add_token
+from drcls.app.calibration import validation_part
 from drcls.app.db import connect, create_folder
 from drcls.app.explanations import Explainer
 from drcls.app.inference import Grader
@@ -94,6 +95,12 @@ def run_folder(data_set, tmp_path_factory):
     split.to_csv(folder / "split.csv", index=False)
     (folder / "config.json").write_text('{"data": "clinic", "phantom": false}')
     return folder
+
+
+@pytest.fixture(scope="session")
+def unseen(data_set, run_folder):
+    """The images that the model was not trained on: its validation part."""
+    return validation_part(data_set.root, run_folder / "model.keras")
 
 
 @pytest.fixture(scope="session")

@@ -196,6 +196,10 @@ TAMPERINGS = {
         "models/*/calibration.json",
         lambda path: path.write_text(json.dumps(json.loads(path.read_text()) | {"temperature": 9.0})),
     ),
+    "file: calibration smuggled": in_file(
+        "models/*/calibration.json",
+        lambda path: shutil.copytree(path.parent, path.parent.with_name("0123456789abcdef")),
+    ),
     "file: calibration removed": in_file("models/*/calibration.json", Path.unlink),
     "file: calibration garbage": in_file("models/*/calibration.json", lambda path: path.write_bytes(b"\xff{")),
 }  # fmt: skip

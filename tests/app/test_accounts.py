@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -18,6 +19,7 @@ from drcls.app.accounts import (
     set_password,
     token_account,
 )
+from drcls.app.verification import verify
 from tests.app.conftest import PASSWORD
 
 
@@ -69,6 +71,45 @@ def test_guessing_is_stopped_for_a_name_and_from_an_address(accounts, monkeypatc
     late = time.time() + module.FAILURE_SECONDS + 1
     monkeypatch.setattr(module.time, "time", lambda: late)
     assert log_in(accounts, "ben", PASSWORD, "10.0.0.1")
+
+
+def at_time(monkeypatch, moment):
+    """Set the clock that accounts, log and verification read."""
+    monkeypatch.setattr(module.time, "time", lambda: moment)
+    shown = datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
+    monkeypatch.setattr("drcls.app.audit.now", lambda: shown)
+
+
+def test_a_clock_that_was_ahead_locks_nobody_out(accounts, monkeypatch):
+    right = time.time()
+    at_time(monkeypatch, right + 3600)
+    for _ in range(module.FAILURES_ALLOWED):
+        assert log_in(accounts, "ben", "wrong", "10.0.0.1") is None
+    at_time(monkeypatch, right)
+    assert log_in(accounts, "ben", PASSWORD, "10.0.0.1")
+    assert accounts.execute("SELECT count(*) FROM failed_logins").fetchone()[0] == 0
+    assert verify(accounts) == []
+    # The wrong time comes, and what was deleted then is not missed.
+    at_time(monkeypatch, right + 3600)
+    assert verify(accounts) == []
+
+
+def test_a_clock_that_is_a_little_ahead_forgets_no_guess(accounts, monkeypatch):
+    right = time.time()
+    at_time(monkeypatch, right + module.CLOCK_SECONDS - 1)
+    for _ in range(module.FAILURES_ALLOWED):
+        assert log_in(accounts, "ben", "wrong", "10.0.0.1") is None
+    at_time(monkeypatch, right)
+    with pytest.raises(TooManyFailuresError):
+        log_in(accounts, "ben", PASSWORD, "10.0.0.1")
+
+
+@pytest.mark.parametrize("column", ["seen", "started"])
+def test_a_session_of_the_future_has_ended(accounts, column):
+    secret = log_in(accounts, "ben", PASSWORD, "::1")
+    for ahead, valid in ((30, True), (module.CLOCK_SECONDS + 30, False)):
+        accounts.execute(f"UPDATE sessions SET {column} = ?", (time.time() + ahead,))
+        assert (session_account(accounts, secret) is not None) is valid
 
 
 @pytest.mark.parametrize(

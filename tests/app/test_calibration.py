@@ -1,6 +1,7 @@
 """Temperature scaling: by hand, on a network that is too sure, and from the run folder."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -60,12 +61,16 @@ def test_calibrating_a_model(grader, run_folder, data_set, tmp_path):
         row["referred"] for row in fitted["thresholds"]
     )
     save_calibration(tmp_path / "calibration.json", fitted)
-    assert load_calibration(tmp_path / "calibration.json") == fitted
+    assert load_calibration(tmp_path / "calibration.json", grader.sha256) == fitted
+    with pytest.raises(
+        ValueError, match=f"calibration of the model {grader.sha256[:12]}; expected that of abab"
+    ):
+        load_calibration(tmp_path / "calibration.json", "ab" * 32)
     for interval in ([0.5], None, ["a", "b"], [None, 2]):
         save_calibration(tmp_path / "wrong.json", fitted | {"temperature_interval": interval})
         with pytest.raises(ValueError, match="calibrate again: python -m drcls.app calibrate"):
-            load_calibration(tmp_path / "wrong.json")
-    assert load_calibration(tmp_path / "none.json") is None
+            load_calibration(tmp_path / "wrong.json", grader.sha256)
+    assert load_calibration(tmp_path / "none.json", grader.sha256) is None
     with pytest.raises(ValueError, match="--refer-below 1.5"):
         calibrate(grader, validation, refer_below=1.5)
 
@@ -140,10 +145,45 @@ def test_another_data_set_is_not_the_validation_part(run_folder, data_set, tmp_p
         validation_part(data_set.root, tmp_path / "elsewhere" / "model.keras")
 
 
+def test_the_about_page_counts_the_images_of_each_threshold(ben, grader, monkeypatch):
+    thresholds = [
+        {"refer_below": 0.5, "referred": 0.3, "accuracy_of_others": 5 / 7},
+        {"refer_below": 0.9, "referred": 1.0, "accuracy_of_others": None},
+    ]
+    ece = {"expected_calibration_error": 0.1}
+    fitted = {"num_images": 10, "data": "Clinic", "before": ece, "after": ece, "thresholds": thresholds}
+    monkeypatch.setattr(grader, "calibration", fitted)
+    monkeypatch.setattr(grader, "why_not_calibrated", None)
+    page = ben.get("/about").text
+    assert (
+        '30.0 % <span class="hint">3 of 10</span>' in page
+        and '71.4 % <span class="hint">5 of 7</span>' in page
+    )
+    assert '100.0 % <span class="hint">10 of 10</span>' in page and '<td class="number">–</td>' in page
+
+
+def test_the_about_page_names_the_models_classes(ben, grader, monkeypatch):
+    shown = "one of 5 classes for a colour photograph of the fundus (No DR, Mild, Moderate, Severe, Proliferate DR)"
+    assert shown in ben.get("/about").text
+    monkeypatch.setattr(grader, "class_names", ["healthy", "glaucoma"])
+    page = ben.get("/about").text
+    assert "one of 2 classes" in page and "(healthy, glaucoma)" in page and "retinopathy" not in page
+
+
+def test_images_of_another_preparation_fit_no_temperature(grader, data_set, run_folder, tmp_path):
+    other = shutil.copytree(data_set.root, tmp_path / "other")
+    description = json.loads((other / "dataset.json").read_text())
+    description["preparation"] = PREPARATION | {"size": 64}
+    (other / "dataset.json").write_text(json.dumps(description))
+    with pytest.raises(ValueError, match=r"other/dataset\.json says .*'size': 64.*; expected .*'size': 48"):
+        calibrate(grader, validation_part(other, run_folder / "model.keras"), 0.5)
+
+
 @pytest.fixture
 def undetermined(grader):
     """What six images without a mistake leave: a temperature far too cold."""
     stored = {
+        "model_sha256": grader.sha256,
         "temperature": 0.0500004,
         "temperature_interval": [0.05, 1.1],
         "num_images": 6,

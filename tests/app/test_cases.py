@@ -54,10 +54,22 @@ def test_search(create, accounts):
     ids = lambda **search: {row["id"] for row in find_cases(accounts, **search)[0]}  # noqa: E731
     assert ids() == {left, right} and ids(text="50%") == {left} and ids(text="_A") == {left}
     assert ids(text=right) == {right} and ids(text="ben") == {left, right} and ids(text="'; DROP") == set()
+    accounts.execute("UPDATE cases SET grade = 'Proliferate_DR' WHERE id = ?", (left,))
+    accounts.execute("UPDATE cases SET grade = 'No_DR' WHERE id = ?", (right,))
+    for text in ("Proliferate DR", "Proliferate_DR", "proliferate dr"):
+        assert ids(text=text) == {left}
     decide(accounts, "ben", right, 2, "confirmed")
     assert ids(state="confirmed") == {right} and ids(state="graded") == {left}
     flagged = {left, right} if load_case(accounts, left)["refer"] else set()
     assert ids(refer=True) == flagged
+
+
+def test_letters_of_any_alphabet_are_found_whatever_their_case(create, accounts):
+    müller, greek, street = create("Müller"), create("ΟΔΟΣ 5"), create("Straße")
+    texts = {"MÜLLER": müller, "mu\u0308ller": müller, "οδος": greek, "οδοσ": greek, "STRASSE": street}
+    for text, case_id in texts.items():
+        assert [row["id"] for row in find_cases(accounts, text=text)[0]] == [case_id], text
+    assert find_cases(accounts, text="muller") == ([], 0)
 
 
 @given(
@@ -108,13 +120,26 @@ def test_all_decisions_are_kept_and_the_last_counts(create, accounts):
         ("overridden", "Mild?", "because", "'Mild\\?' received"),
         ("overridden", "Severe", "  ", "a reason is expected"),
         ("confirmed", "", "x" * 501, "501 characters"),
+        ("confirmed", "other", "worse", "a grade was chosen, but the decision is not an override"),
+        ("retake", "other", "blurred", "a grade was chosen, but the decision is not an override"),
+        ("retake", "own", "blurred", "a grade was chosen, but the decision is not an override"),
     ],
 )
 def test_what_is_no_decision(create, accounts, kind, grade, reason, message):
     case_id = create()
+    case = load_case(accounts, case_id)
+    other = next(name for name in case["prediction"]["probabilities"] if name != case["grade"])
+    grade = {"own": case["grade"], "other": other}.get(grade, grade)
     with pytest.raises(ValueError, match=message):
         decide(accounts, "ben", case_id, 2, kind, grade, reason)
     assert load_case(accounts, case_id)["decisions"] == []
+
+
+def test_the_models_own_grade_with_a_confirmation_is_no_contradiction(create, accounts):
+    case_id = create()
+    grade = load_case(accounts, case_id)["grade"]
+    decide(accounts, "ben", case_id, 2, "confirmed", grade)
+    assert load_case(accounts, case_id)["final_grade"] == grade
 
 
 def test_of_two_decisions_at_once_one_is_recorded_and_the_other_told(create, accounts):

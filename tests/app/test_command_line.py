@@ -80,9 +80,12 @@ def test_calibrating_and_checking(run, exported, run_folder, data_set, folder, t
     criteria = tmp_path / "criteria.json"
     criteria.write_text('{"accuracy": {"min": 0}}')
     assert run("check", *model, "--criteria", criteria) == 0
+    assert "10 images of Clinic (10 validation)" in capsys.readouterr().out
     criteria.write_text('{"accuracy": {"min": 1.1}}')
-    assert run("check", *model, "--criteria", criteria, "--data-set", data_set.root) == 1
+    assert run("check", *model, "--criteria", criteria) == 1
     assert "FAILED" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="5 of the 15 images are among those"):
+        run("check", *model, "--data-set", data_set.root)
     assert run("verify-log") == 0
 
 

@@ -18,6 +18,28 @@ def handed_over(run_folder, tmp_path):
     return export_model(run_folder, tmp_path / "handed_over", "keras", facts={"data": data})["file"]
 
 
+@pytest.fixture
+def of_photographs(handed_over):
+    """The same, and its card says that the images were photographs."""
+    change_card(handed_over, phantom=False)
+    return handed_over
+
+
+def change_card(model, **data):
+    card = model.with_name("model_card.json")
+    content = json.loads(card.read_text())
+    content["data"] |= data
+    card.write_text(json.dumps(content))
+
+
+def describe_data(data_set, folder, **changes):
+    """Write the description of a data set without its images, with changes."""
+    folder.mkdir()
+    description = json.loads((data_set.root / "dataset.json").read_text()) | changes
+    (folder / "dataset.json").write_text(json.dumps(description))
+    return folder
+
+
 def test_an_exported_file_is_served_as_its_card_says(handed_over, grader, folder, database):
     served = load_grader(folder, handed_over)
     # Synthetic images are drawn at their final size.
@@ -30,27 +52,47 @@ def test_an_exported_file_is_served_as_its_card_says(handed_over, grader, folder
 
 
 def test_an_exported_file_says_what_its_calibration_lacks(
-    handed_over, run_folder, data_set, folder, database
+    of_photographs, run_folder, data_set, folder, database
 ):
-    served = load_grader(folder, handed_over, data_set.root)
+    served = load_grader(folder, of_photographs, data_set.root)
     calibrate_once(database, served, data_set.root)
     assert not served.description()["calibrated"]
     assert (
         "split.csv, which names the model's validation images, does not lie beside model.keras"
         in describe(served)
     )
-    shutil.copy(run_folder / "split.csv", handed_over.parent)
+    shutil.copy(run_folder / "split.csv", of_photographs.parent)
     calibrate_once(database, served, data_set.root)
     assert served.calibration["num_images"] == 10 and "split.csv" not in describe(served)
 
 
-def test_a_given_data_set_goes_before_the_card(handed_over, data_set, folder):
-    card = handed_over.with_name("model_card.json")
-    content = json.loads(card.read_text())
-    content["data"]["preparation"] = PREPARATION | {"size": 8}
-    card.write_text(json.dumps(content))
-    assert load_grader(folder, handed_over).preparation["size"] == 8
-    assert load_grader(folder, handed_over, data_set.root).preparation == PREPARATION
+def test_a_given_data_set_must_agree_with_the_card(of_photographs, data_set, folder):
+    assert load_grader(folder, of_photographs, data_set.root).preparation == PREPARATION
+    change_card(of_photographs, preparation=PREPARATION | {"size": 8})
+    assert load_grader(folder, of_photographs).preparation["size"] == 8
+    with pytest.raises(ValueError, match=r"dataset\.json .*'size': 48.*'size': 8.*model_card\.json records"):
+        load_grader(folder, of_photographs, data_set.root)
+
+
+def test_a_given_data_set_must_agree_with_the_run_folder(run_folder, data_set, folder, tmp_path):
+    run = shutil.copytree(run_folder, tmp_path / "run")
+    shutil.copy(data_set.root / "dataset.json", run)
+    other = describe_data(data_set, tmp_path / "other", preparation=PREPARATION | {"crop": "centre"})
+    with pytest.raises(
+        ValueError, match=r"other/dataset\.json .*'centre'.*'border'.*run/dataset\.json records"
+    ):
+        load_grader(folder, run / "model.keras", other)
+
+
+def test_a_model_that_lies_alone_is_a_demonstration_where_its_data_are_synthetic(
+    run_folder, data_set, folder, tmp_path
+):
+    alone = shutil.copy(run_folder / "model.keras", tmp_path / "alone.keras")
+    phantom = describe_data(data_set, tmp_path / "phantom", phantom=True)
+    assert not load_grader(folder, alone, data_set.root).phantom
+    served = load_grader(folder, alone, phantom)
+    assert served.phantom and served.description()["demonstration"]
+    assert describe(served).startswith("demonstration trained on synthetic images")
 
 
 def test_a_run_folder_that_describes_its_data_needs_no_other(run_folder, data_set, folder, tmp_path):

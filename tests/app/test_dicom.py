@@ -319,18 +319,87 @@ def test_a_dicom_file_is_parsed_once(monkeypatch):
         assert parsed == [1]
 
 
+@pytest.mark.parametrize(
+    ("attributes", "eye"),
+    [
+        ({}, None),
+        ({"ImageLaterality": "L"}, "left"),
+        ({"Laterality": "R"}, "right"),
+        ({"ImageLaterality": "L", "Laterality": "R"}, "left"),
+        ({"ImageLaterality": "", "Laterality": "R"}, "right"),
+        ({"ImageLaterality": "B"}, None),
+    ],
+)
+def test_the_eye_of_the_header(attributes, eye):
+    content = dicom(draw(5, 64), "RGB", **attributes)
+    assert image_decoding.recorded_eye(content) == eye
+    assert np.array_equal(read_image(content), draw(5, 64))
+    assert image_decoding.recorded_eye(encode(draw(5, 64))) is None
+
+
+def test_the_eye_of_the_header_is_held_against_the_form(ben, database):
+    left = dicom(draw(1, 200), "RGB", ImageLaterality="L")
+    refused = ben.upload(left, eye="right")
+    assert refused.status_code == 422
+    assert "DICOM header says that it shows the left eye, and right was chosen" in refused.text
+    assert database.execute("SELECT count(*) FROM cases").fetchone()[0] == 0
+    for eye in ("unknown", "left"):
+        assert ben.upload(left, eye=eye).status_code == 302
+    ben.upload(dicom(draw(1, 200), "RGB"), eye="right")
+    assert [row["eye"] for row in database.execute("SELECT eye FROM cases ORDER BY rowid")] == [
+        "left",
+        "left",
+        "right",
+    ]
+    assert "Reference and eye hold for all files of one upload" in ben.get("/upload").text
+
+
+def jpeg_2000(pixels, colours, change=bytes, attributes=None, **options):
+    """Write a DICOM file of one JPEG 2000 picture; `change` is made to the bytes of the picture."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG2000", no_jp2=True, **options)
+    encoded = in_syntax(dicom(pixels, colours), "1.2.840.10008.1.2.4.90", change(buffer.getvalue()))
+    made = pydicom.dcmread(io.BytesIO(encoded))
+    made.PhotometricInterpretation = colours
+    for name, value in (attributes or {}).items():
+        setattr(made, name, value)
+    buffer = io.BytesIO()
+    made.save_as(buffer)
+    return buffer.getvalue()
+
+
 def test_jpeg_2000_is_read_and_its_tiles_are_not_too_small():
-    image, syntax = draw(5, 160), "1.2.840.10008.1.2.4.90"
-
-    def content(**options):
-        buffer = io.BytesIO()
-        Image.fromarray(image).save(buffer, "JPEG2000", no_jp2=True, **options)
-        made = pydicom.dcmread(io.BytesIO(in_syntax(dicom(image, "RGB"), syntax, buffer.getvalue())))
-        made.PhotometricInterpretation = "RGB"
-        buffer = io.BytesIO()
-        made.save_as(buffer)
-        return buffer.getvalue()
-
-    assert np.array_equal(read_image(content(mct=0)), image)
+    image = draw(5, 160)
+    assert np.array_equal(read_image(jpeg_2000(image, "RGB", mct=0)), image)
     with pytest.raises(RefusedImageError, match="tiles of 16 x 16"):
-        read_image(content(mct=0, tile_size=(16, 16)))
+        read_image(jpeg_2000(image, "RGB", mct=0, tile_size=(16, 16)))
+
+
+def test_jpeg_2000_of_other_bits_than_the_header_announces_is_refused():
+    def with_sign(content):
+        place = content.index(b"\xff\x51") + 40  # Ssiz of the only component
+        return content[:place] + bytes([content[place] | 0x80]) + content[place + 1 :]
+
+    grey = draw(5, 96)[..., 1]
+    deep = grey.astype(np.uint16) * 257
+    assert np.array_equal(read_image(jpeg_2000(grey, "MONOCHROME2"))[..., 0], grey)
+    assert read_image(jpeg_2000(deep, "MONOCHROME2")).max() == 255
+    twelve = {"BitsStored": 12, "HighBit": 11}
+    with pytest.raises(
+        RefusedImageError, match="has 16 bits without sign; .* announces 12 bits without sign"
+    ):
+        read_image(jpeg_2000(deep, "MONOCHROME2", attributes=twelve))
+    with pytest.raises(RefusedImageError, match="has 8 bits with sign; .* announces 8 bits without sign"):
+        read_image(jpeg_2000(grey, "MONOCHROME2", change=with_sign))
+    with pytest.raises(RefusedImageError, match="has 8 bits without sign; .* announces 8 bits with sign"):
+        read_image(jpeg_2000(grey, "MONOCHROME2", attributes={"PixelRepresentation": 1}))
+
+
+@pytest.mark.parametrize("names", [("WindowCenter", "WindowWidth"), ("RescaleSlope", "RescaleIntercept")])
+def test_elements_without_a_value_are_as_good_as_absent(names):
+    grey = draw(5, 64)[..., 1]
+    content = dicom(grey, "MONOCHROME2", **dict.fromkeys(names))
+    assert all(name in pydicom.dcmread(io.BytesIO(content)) for name in names)
+    assert np.array_equal(read_image(content)[..., 0], grey)
+    lone = dicom(grey, "MONOCHROME2", **{names[0]: None, names[1]: 3})
+    assert np.array_equal(read_image(lone)[..., 0], grey)

@@ -106,6 +106,15 @@ def test_another_model_does_not_explain(case_id, explainer, database):
     assert "graded by the model ab12" in explainer.states(database, case_id)["grad_cam"]["error"]
 
 
+def test_a_photograph_that_was_prepared_otherwise_is_not_explained(case_id, explainer, database):
+    database.execute("UPDATE cases SET prediction = json_set(prediction, '$.preparation.crop', 'centre')")
+    make_all(explainer)
+    state = explainer.states(database, case_id)["grad_cam"]
+    assert state["state"] == "failed"
+    assert "graded with the preparation {'crop': 'centre'" in state["error"]
+    assert "now prepares by {'crop': 'border'" in state["error"]
+
+
 def test_an_unknown_method_is_refused(ben, case_id):
     assert ben.post(f"/cases/{case_id}/explanations", method="tea_leaves").status_code == 422
 

@@ -66,7 +66,13 @@ def test_many_at_once_each_for_itself(ben, photograph, blurred, database):
     assert "2 of 3 photographs were stored" in page and re.search(
         r'class="warning" role="status">File 2 \(eye1.png\)', page
     )
+    assert (
+        '<p class="warning" role="status">1 did not pass the quality gate and have no grade: '
+        '<a href="/?state=ungradable">show them</a></p>'
+    ) in page
     assert database.execute("SELECT count(*) FROM cases").fetchone()[0] == 2
+    ben.upload(photograph, photograph)
+    assert "did not pass the quality gate" not in ben.get("/").text
     assert ben.upload(b"no", b"no").status_code == 422
     assert ben.upload(*[b"x"] * 21).status_code == 422
     assert "No photograph was chosen" in ben.post("/upload").text
@@ -87,6 +93,41 @@ def test_the_export_is_the_search(ben, case_id):
     rows = list(csv.DictReader(io.StringIO(ben.get("/cases.csv?text=visit").text)))
     assert [row["id"] for row in rows] == [case_id]
     assert ben.get("/cases.csv?text=nobody").text.count("\n") == 1
+
+
+def graded_by_the_demonstration(database, case_id):
+    """Make a case one that a demonstration graded before this model was served."""
+    changes = "'$.demonstration', json('true'), '$.model_sha256', 'ab12', '$.model_version', 'older, run-s0'"
+    database.execute(
+        f"UPDATE cases SET prediction = json_set(prediction, {changes}) WHERE id = ?", (case_id,)
+    )
+
+
+def test_a_case_tells_of_the_model_that_graded_it(ben, case_id, database, grader):
+    own = ben.get(f"/cases/{case_id}").text
+    assert f"Graded by {grader.version}, not calibrated." in own and "Demonstration." not in own
+    assert ">demonstration</span>" not in ben.get("/").text
+    graded_by_the_demonstration(database, case_id)
+    for path in (f"/cases/{case_id}", f"/cases/{case_id}/report"):
+        assert (
+            "<strong>Demonstration.</strong> The model that graded this case was trained"
+            in ben.get(path).text
+        )
+    told = (
+        "Graded by older, run-s0, another model than the one served now, a demonstration trained on synthetic"
+    )
+    assert told in ben.get(f"/cases/{case_id}").text
+    listed = ben.get("/").text
+    assert listed.count('<span class="flag">demonstration</span>') == 1 and "Demonstration." not in listed
+    row = next(csv.DictReader(io.StringIO(ben.get("/cases.csv").text)))
+    assert (row["model_sha256"], row["demonstration"], row["calibrated"]) == ("ab12", "1", "0")
+
+
+def test_a_case_of_a_real_model_is_no_demonstration_while_one_is_served(ben, case_id, grader, monkeypatch):
+    monkeypatch.setattr(grader, "phantom", True)
+    assert "<strong>Demonstration.</strong> This model" in ben.get("/").text
+    for path in (f"/cases/{case_id}", f"/cases/{case_id}/report"):
+        assert "Demonstration." not in ben.get(path).text
 
 
 def test_a_name_is_no_path_and_no_markup(ben, photograph, folder):
@@ -117,6 +158,22 @@ def test_a_folder_may_be_named_from_where_one_stands(
     assert visitor.get(f"{case}/view.png").status_code == 200
 
 
+def test_a_contradictory_decision_is_told_and_not_recorded(ben, case_id, database, grader):
+    own = database.execute("SELECT grade FROM cases").fetchone()[0]
+    other = next(name for name in grader.class_names if name != own)
+    fields = {"version": "2", "grade": other, "reason": "clearly worse than the model says"}
+    for kind in ("confirmed", "retake"):
+        answer = ben.post(f"/cases/{case_id}/decision", kind=kind, **fields)
+        assert answer.status_code == 422
+        assert (
+            "No decision was recorded: a grade was chosen, but the decision is not an override" in answer.text
+        )
+    assert database.execute("SELECT count(*) FROM decisions").fetchone()[0] == 0
+    # The form sends an empty grade with what is not an override.
+    answer = ben.post(f"/cases/{case_id}/decision", version="2", kind="confirmed", grade="", reason="")
+    assert answer.status_code == 302
+
+
 def test_a_second_decision_on_an_old_page_is_told(ben, anna, case_id):
     anna.get(f"/cases/{case_id}")
     assert anna.post(f"/cases/{case_id}/decision", version="2", kind="confirmed").status_code == 302
@@ -136,7 +193,9 @@ def test_paging(ben, app, grader, accounts):
     first = ben.get("/?text=same").text
     assert "page 1 of 2" in first and 'href="/?text=same&amp;page=2"' in first
     assert ben.get("/?text=same&page=2").text.count('<th scope="row"') == 1
-    assert ben.get("/?page=99999999999999999999").status_code == 200
+    beyond = ben.get("/?text=same&page=99999999999999999999")
+    assert beyond.status_code == 200 and "page 2 of 2" in beyond.text
+    assert beyond.text.count('<th scope="row"') == 1
 
 
 def test_a_large_photograph_of_a_phone(ben):

@@ -14,12 +14,12 @@ from tests.app.tamperings import TAMPERINGS, build_folder, in_database
 
 
 @pytest.fixture(scope="module")
-def full(tmp_path_factory, grader, data_set, hashed):
+def full(tmp_path_factory, grader, unseen, hashed):
     """A folder with cases, decisions, explanations, checks, accounts, sessions and tokens."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("drcls.app.accounts.generate_password_hash", lambda _: hashed)
         patch.setattr("drcls.app.accounts.check_password_hash", lambda _, password: password != "wrong")
-        return build_folder(tmp_path_factory.mktemp("full") / "screening", grader, data_set, draw, PASSWORD)
+        return build_folder(tmp_path_factory.mktemp("full") / "screening", grader, unseen, draw, PASSWORD)
 
 
 @pytest.fixture
