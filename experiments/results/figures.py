@@ -410,7 +410,8 @@ def blood_accuracy(source, path):
     source.draw(bars, path, groups, dict(zip(HEADS, columns, strict=True)), title, "accuracy (%)", COLOURS)
     return (
         "The reported accuracy on corrupted images is that of a hidden test set; ours is the mean over eight "
-        "corruptions at five severities. One seed."
+        "corruptions at five severities. One seed; the frozen backbone on the leak-free split: three, and the error bar "
+        "is their standard deviation."
     )
 
 
@@ -466,7 +467,8 @@ def blood_corruptions(source, path):
         bars, path, ["no corruption", *names], series, title, "accuracy (%)", [CLEAN, MORE[0], MORE[2]]
     )
     return (
-        "Mean over five severities, 250 test images. One seed; another training may differ by several points."
+        "Mean over five severities, 250 test images. All layers: three seeds, and the error bars are their standard "
+        "deviation. The others: one seed; another training may differ by several points."
     )
 
 
