@@ -78,11 +78,9 @@ GROUPS = [
     ],
     [
         ("multiscale_attention", "aptos2019", "short"),
-        ("MultiScaleAttention_10_epochs", "the poster's network after 10 epochs", "83"),
     ],
     [
         ("multiscale_attention", "aptos2019_4_classes", "short"),
-        ("MultiScaleAttention_10_epochs", "the poster's network after 10 epochs, four classes", "87"),
     ],
     [
         ("multiscale_attention", "aptos2019", "short"),
