@@ -204,8 +204,11 @@ def _image_column(rows, others, finder, name):
 
 
 def _holds_file_names(cells, finder):
-    """Whether a cell carries the ending of an image and means one of the source, with whatever folder and ending."""
-    return any(is_image(cell) and finder.find(PurePosixPath(_last_part(cell)).stem) for cell in cells)
+    """Whether most cells carry the ending of an image, and one means an image of the source, in whatever folder."""
+    files = [cell for cell in cells if is_image(cell)]
+    return 2 * len(files) > len(cells) and any(
+        finder.find(PurePosixPath(_last_part(cell)).stem) for cell in files
+    )
 
 
 def _only(images):

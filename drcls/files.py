@@ -46,7 +46,7 @@ def locked(path, wait=True):
 
     path = Path(path)
     while True:
-        with path.open("a") as file:
+        with _open_lock(path) as file:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             if not _is_file(file, path):
                 continue  # its holder removed it in between: whoever comes next would lock another file
@@ -55,6 +55,14 @@ def locked(path, wait=True):
             finally:
                 path.unlink()
             return
+
+
+def _open_lock(path):
+    """Open a lock file, made where it is missing; to read that of another user is enough for a lock."""
+    try:
+        return path.open("a")
+    except PermissionError:
+        return path.open()
 
 
 def _is_file(file, path):

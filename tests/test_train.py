@@ -89,6 +89,8 @@ def test_the_seconds_before_a_cut_are_counted(squares, tmp_path):
     assert 5000 < trained_seconds(tmp_path) < 5600
     train_until(2)  # nothing is left to train
     assert 5000 < trained_seconds(tmp_path) < 5600
+    path.write_text("[]")
+    assert trained_seconds(tmp_path) == 0
 
 
 def test_the_training_step_is_traced_once(squares, tmp_path):

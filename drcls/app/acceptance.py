@@ -82,17 +82,24 @@ def _count_parts(grader, cases):
     """Count the images by the part of the model's data that they are of.
 
     Returns:
-        dict, part -> number, "new" for images that are in none; None where no `split.csv` beside the model says it.
+        dict, part -> number, "new" for images that are in none; copies of training images in another part are counted
+        apart. None where no `split.csv` beside the model says it.
 
     Raises:
-        ValueError: where the model was trained on some: it may know these by heart.
+        ValueError: where some are of the training part alone: the model may know these by heart.
     """
     if not grader.file.with_name("split.csv").is_file():
         return None
     path, rows = read_split(grader.file)
-    part_of = dict(zip(rows["sha256"], rows["part"], strict=True))
-    # A careless split has the same file in several parts: once trained on, it is no test.
-    part_of |= dict.fromkeys(rows["sha256"][rows["part"] == "train"], "train")
+    trained = set(rows["sha256"][rows["part"] == "train"])
+    others = rows[rows["part"] != "train"]
+    part_of = dict.fromkeys(trained, "train") | dict(zip(others["sha256"], others["part"], strict=True))
+    # A split of single images has copies of one file in several parts.
+    part_of |= {
+        sha256: f"{part}, with a copy in training"
+        for sha256, part in part_of.items()
+        if sha256 in trained and part != "train"
+    }
     parts = Counter(part_of.get(sha256, "new") for sha256 in cases.frame["sha256"])
     if parts["train"]:
         raise ValueError(

@@ -1,7 +1,8 @@
 """Measure a trained classifier on a part of a prepared folder.
 
-RUN_OR_MODEL is a run folder or a .keras file. Of a run the test part is measured where DATA are the images it was
-trained with, else all images; how many of them the run was trained with is said.
+RUN_OR_MODEL is a run folder or a .keras file; the model file of a run counts as the run. The test part is measured
+where DATA are the run's images, all images where none of them is known from the run; of a mixture name the --part. How
+many of the images the run was trained with is said.
 
 The same evaluation again replaces the earlier one and its page. A folder that holds another one, of other data say, is
 refused: name one for each data set with --to.

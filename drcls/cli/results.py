@@ -42,7 +42,8 @@ def describe_metrics(result):
         lines.append("no intervals: all images are of one group, and the bootstrap draws groups")
     else:
         lines.append(
-            "in brackets: 95 % intervals of a bootstrap over groups; Wilson's, or none, where all resamples agree"
+            "in brackets: 95 % intervals of a bootstrap over groups; Wilson's, or none, where all resamples agree; "
+            "none of a share of several images of one group"
         )
     if "threshold" in result:
         lines.append(describe_threshold(result["threshold"]))

@@ -92,7 +92,10 @@ def _fill(images, image_paths, size):
 def _remove_abandoned(folder):
     """Remove what killed processes left behind; a living one holds the lock of its file."""
     for partial in folder.glob("*.partial"):
-        with contextlib.suppress(BlockingIOError), locked(partial.with_suffix(".lock"), wait=False):
+        with (
+            contextlib.suppress(BlockingIOError, PermissionError),
+            locked(partial.with_suffix(".lock"), wait=False),
+        ):
             partial.unlink(missing_ok=True)
 
 

@@ -30,7 +30,7 @@ def split(manifest, fractions, seed, strategy):
     - `official`: keep the test part as distributed (`source_split` in the manifest) and draw validation
       out of the official training part at random, stratified by class. Images in both parts leak.
     - `official_validated`: as `official`, with the validation part drawn by whole groups: what chooses the epoch
-      then shares no patient with training.
+      then shares no patient with training. Where the groups are too few for that, it is drawn as in `official`.
     - `official_grouped`: keep the test part as distributed but for redundant and contradictory copies, take
       every group that it holds out of the official training part, and draw validation out of the rest by
       whole groups. Training pays, not the test: the test images are those of `official`, and a class of
@@ -78,7 +78,7 @@ def split(manifest, fractions, seed, strategy):
     elif strategy == "official":
         parts = _split_official(manifest, _split_rows, fractions, seed)
     elif strategy == "official_validated":
-        parts = _split_official(manifest, _split_groups, fractions, seed)
+        parts = _split_official(manifest, _split_groups_or_rows, fractions, seed)
     else:
         parts = _split_official(_grouped_official(manifest), _split_groups, fractions, seed)
     _check_classes(manifest, parts, f"a {strategy} split into {fractions.tolist()}")
@@ -192,6 +192,19 @@ def _split_official(manifest, divide, fractions, seed):
         shares = fractions[:2] / fractions[:2].sum()
         chosen |= divide(chosen["train"], shares, seed, ("train", "validation"))
     return chosen
+
+
+def _split_groups_or_rows(manifest, fractions, seed, names):
+    """Split whole groups where that can be, else single rows, and say so."""
+    try:
+        return _split_groups(manifest, fractions, seed, names)
+    except ValueError:
+        warnings.warn(
+            f"{manifest.root}: the training part has too few groups for a validation part of whole groups: it is drawn "
+            "image by image, and shares groups with training",
+            stacklevel=4,
+        )
+        return _split_rows(manifest, fractions, seed, names)
 
 
 def _split_rows(manifest, fractions, seed, names):

@@ -62,7 +62,8 @@ def evaluate_classifier(run_or_model, data, part=None, folder=None, positive=Non
     path, manifest = Path(run_or_model), load_manifest(data)
     run = _run_of(path)
     model = load_classifier(path)
-    check_fit(model, path, manifest, data_beside(path)[0])
+    described, not_known = _described(path)
+    check_fit(model, path, manifest, described)
     _check_positive(positive, manifest)
     table = _read_split(run)
     part = part or _default_part(table, manifest, path)
@@ -91,7 +92,7 @@ def evaluate_classifier(run_or_model, data, part=None, folder=None, positive=Non
         "ordered": manifest.ordered,
         "seen_in_training": None if table is None else _count_seen(table, chosen),
         "reliability": reliability(chosen.labels, probabilities),
-        "assumed": _assumed(model, manifest),
+        "assumed": [*_assumed(model, manifest), *not_known],
         "folder": str(folder),
     }
     write_json(folder / "metrics.json", recorded | measured)
@@ -176,6 +177,14 @@ def predict_part(model, cache, part):
         if probabilities.shape[1] == 1
         else probabilities
     )
+
+
+def _described(path):
+    """What is recorded of a model's images; where files of another model lie beside it, also why nothing is known."""
+    try:
+        return data_beside(path)[0], []
+    except ValueError as error:
+        return {}, [f"the images are prepared as the model's were, which is not known: {error}"]
 
 
 def _run_of(path):
@@ -301,10 +310,21 @@ def _default_folder(path, part):
 def discard_evaluations(run):
     """Delete the evaluations in a run folder, which are of a model that is about to be trained anew."""
     for folder in run.glob("evaluation-*"):
-        if not (folder / "config.json").is_file() or not _is_evaluation(read_json(folder / "config.json")):
+        if not _holds_an_evaluation(folder):
             continue
-        for name in (*PAGE_FILES, *FILES):
+        for name in (*PAGE_FILES, *reversed(FILES)):  # `config.json` last: it says whose the others are
             (folder / name).unlink(missing_ok=True)
+        for emptied in (folder / "figures", folder):
+            if emptied.is_dir() and not any(emptied.iterdir()):
+                emptied.rmdir()
+
+
+def _holds_an_evaluation(folder):
+    """Whether a folder's `config.json` is an evaluation's; a damaged one is nobody's."""
+    try:
+        return _is_evaluation(read_json(folder / "config.json"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
 
 
 def _is_evaluation(described):
@@ -315,7 +335,7 @@ def _identity(run, path, manifest, seed):
     """What the reports call this evaluation."""
     trained = read_json(run / "config.json") if run else {}
     return {
-        "variant": path.name if run else path.stem,
+        "variant": run.name if run else path.stem,
         "data": manifest.info.get("name", manifest.root.name),
         "phantom": bool(manifest.info.get("phantom", False)),
         "protocol": trained.get("protocol", "not recorded"),

@@ -90,6 +90,9 @@ def _told(run):
         sentences.append(
             f"{run['seen_in_training']} of these images are files that the run was trained with."
         )
+    if run.get("seen_in_training", 0) is None:
+        sentences.append("Which of these images the model was trained with is not known.")
+    sentences += [f"Assumed: {one}." for one in run.get("assumed", ())]
     if run["intervals"]["accuracy"]["bootstrap"] is None:
         sentences.append("All images are of one group: there is no interval over groups.")
     if "threshold" in run:

@@ -119,8 +119,8 @@ def train_classifier(
     config |= _schedule(config, len(divided["train"]), epochs, learning_rate)
     check_size(manifest, config["image_size"])
     if force:
-        discard_run(folder)
         discard_evaluations(folder)
+        discard_run(folder)
     if not is_current(folder, with_file_digests(config)):
         _train(manifest, config, divided, folder, devices)
     return read_json(folder / "metrics.json")
@@ -129,6 +129,8 @@ def train_classifier(
 def _train(manifest, config, parts, folder, devices):
     """Audit, train, measure and record; `metrics.json` is written last."""
     started = time.monotonic() - trained_seconds(folder)
+    remove_partial(folder)
+    write_json(folder / "config.json", with_file_digests(config))  # first: it says that the folder is a run's
     found = audit(manifest)
     leakage = audit_leakage(parts["train"], parts["test"])
     print(_describe_pairs(found))
@@ -141,8 +143,6 @@ def _train(manifest, config, parts, folder, devices):
         )
     if config["protocol"] == "clean" and leakage["group"] > 0:
         raise RuntimeError(f"the clean split must not leak, but {leakage['group']:.2%} of the test images do")
-    remove_partial(folder)
-    write_json(folder / "config.json", with_file_digests(config))
     write_json(folder / "dataset.json", manifest.info)
     write_json(folder / "audit.json", found)
     write_split(folder, parts)

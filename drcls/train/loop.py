@@ -140,8 +140,9 @@ def trained_seconds(folder):
     Returns:
         float, up to the last epoch that was kept; 0 where none was.
     """
-    states = Path(folder).rglob("checkpoint/state.json")
-    return float(sum(read_json(path).get("seconds", 0) for path in states))
+    states = map(read_json, Path(folder).rglob("checkpoint/state.json"))
+    # What else is wrong with a damaged one is told when the training goes on.
+    return float(sum(state.get("seconds", 0) for state in states if isinstance(state, dict)))
 
 
 class SyncEpoch(keras.callbacks.Callback):

@@ -3,8 +3,10 @@
 import json
 import shutil
 
+import pandas as pd
 import pytest
 
+from drcls.app import acceptance
 from drcls.app.acceptance import check, check_criteria, store_criteria
 from drcls.app.inference import Grader
 from drcls.app.verification import verify
@@ -60,6 +62,19 @@ def test_images_that_the_model_was_trained_on_are_no_check(criteria, database, f
     ):
         check(database, folder, grader, data_set)
     assert database.execute("SELECT count(*) FROM checks").fetchone()[0] == 0
+
+
+def test_copies_of_training_images_in_the_validation_part_are_counted_apart(
+    criteria, database, folder, grader, unseen, monkeypatch
+):
+    path, rows = acceptance.read_split(grader.file)
+    copied = rows[rows["part"] == "validation"].head(3).assign(part="train")
+    with_copies = pd.concat([rows, copied], ignore_index=True)
+    monkeypatch.setattr(acceptance, "read_split", lambda _: (path, with_copies))
+    assert check(database, folder, grader, unseen)["parts"] == {
+        "validation": 7,
+        "validation, with a copy in training": 3,
+    }
 
 
 def test_images_of_another_preparation_are_no_check(criteria, database, folder, grader, data_set, tmp_path):

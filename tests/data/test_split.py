@@ -502,3 +502,12 @@ def test_a_seed_that_is_none_is_named(strategy, seed):
 def test_no_strategy_is_named():
     with pytest.raises(ValueError, match="strategy must be one of .* received None"):
         split(table({"a": 20, "b": 20}), PAPER, 0, None)
+
+
+def test_a_given_training_part_of_too_few_groups_is_validated_image_by_image():
+    manifest = table({"a": 40, "b": 40})
+    manifest.frame["source_split"] = np.tile(np.repeat(["train", "test"], 10), 4)
+    manifest.frame["group"] = np.where(manifest.frame["label"] == "a", "one patient", "another")
+    with pytest.warns(UserWarning, match="has too few groups for a validation part of whole groups"):
+        parts = split(manifest, (0.7, 0.15, 0.15), 0, "official_validated")
+    assert len(parts["test"]) == 40 and parts["validation"].counts().all()

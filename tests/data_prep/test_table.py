@@ -218,6 +218,12 @@ def test_the_column_without_a_name_can_be_named(tmp_path, numbered):
         prepare_numbered(tmp_path, numbered, "\n".join([",,grade", *lines]), image_column="")
 
 
+def test_a_few_file_names_do_not_make_the_column_of_the_images(tmp_path, numbered):
+    lines = [f"{stem},{grade},{'5.png' if stem == '7' else ''}" for stem, grade in in_order_of_letters()]
+    info, labels = prepare_numbered(tmp_path, numbered, "\n".join(["id,grade,similar_to", *lines]))
+    assert labels == dict(in_order_of_letters()) and info["columns"]["image"] == "id"
+
+
 def test_columns_that_agree_are_no_contradiction(tmp_path, numbered):
     lines = [f"{stem},{stem}.png,{grade}" for stem, grade in in_order_of_letters()]
     _, labels = prepare_numbered(tmp_path, numbered, "\n".join(["id,file,grade", *lines]))

@@ -56,7 +56,7 @@ def test_the_test_part_of_a_run_is_measured_as_training_measured_it(run, squares
 
 def test_the_file_of_a_run_is_that_run(run, squares, tmp_path):
     result = evaluate_classifier(run / "model.keras", squares, folder=tmp_path / "measured")
-    assert (result["part"], result["seen_in_training"]) == ("test", 0)
+    assert (result["part"], result["seen_in_training"], result["variant"]) == ("test", 0, run.name)
 
 
 def test_of_a_model_that_lies_alone_nobody_knows_what_it_was_trained_with(run, squares, tmp_path):
@@ -65,6 +65,16 @@ def test_of_a_model_that_lies_alone_nobody_knows_what_it_was_trained_with(run, s
     result = evaluate_classifier(tmp_path / "alone" / "mine.keras", squares)
     assert result["part"] == "all" and result["seen_in_training"] is None
     assert "which of these images the model was trained with is not known" in describe(result)
+    page = write_evaluation_page(result["folder"], tmp_path / "page.html").read_text()
+    assert "Which of these images the model was trained with is not known." in page
+
+
+def test_files_of_another_model_beside_one_say_nothing_of_it(run, squares, tmp_path):
+    data = shutil.copytree(squares, tmp_path / "data")
+    shutil.copy(run / "model.keras", data / "mine.keras")
+    told = describe(evaluate_classifier(data / "mine.keras", data))
+    assert "assumed: the images are prepared as the model's were, which is not known" in told
+    assert "(dataset.json) is of another model" in told
 
 
 def test_what_a_foreign_model_does_not_say_is_told(squares, tmp_path):

@@ -98,7 +98,20 @@ def test_force_takes_the_evaluations_of_the_old_model_and_no_file_beside(squares
     (tmp_path / "figures" / "mine.png").write_text("mine")
     train_classifier(squares, tmp_path, backbone, epochs=1, seed=1, force=True)
     assert [path.name for path in evaluated.iterdir()] == ["notes.txt"]
+    evaluate_classifier(tmp_path, squares, folder=tmp_path / "evaluation-again")
     assert (tmp_path / "figures" / "mine.png").exists()
+
+
+def test_an_interrupted_force_leaves_a_folder_to_go_on_with(squares, backbone, tmp_path, monkeypatch):
+    train_classifier(squares, tmp_path, backbone, epochs=1)
+    evaluate_classifier(tmp_path, squares)
+    (tmp_path / "evaluation-broken").mkdir()
+    (tmp_path / "evaluation-broken" / "config.json").write_text("{")
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(training, "audit", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        train_classifier(squares, tmp_path, backbone, epochs=1, force=True)
+    assert not (tmp_path / "evaluation-test").exists() and (tmp_path / "evaluation-broken").exists()
+    assert train_classifier(squares, tmp_path, backbone, epochs=1)["note"] == "best epoch 1 of 1"
 
 
 def test_a_new_title_is_no_new_data_and_new_labels_are(squares, backbone, tmp_path):
