@@ -122,6 +122,13 @@ GROUPS = [
         ),
         ("EfficientNetLite0", "frozen ResNet50, blood cells, validation (Table 2)", "87.32"),
         ("EfficientNetLite0+all_layers", "all layers trained"),
+        (
+            "four_inception_blocks",
+            "the paper's own networks, validation (section 3.1, about): four inception blocks",
+            "94",
+        ),
+        ("three_residual_blocks", "the same: three residual blocks", "94"),
+        ("five_conv_blocks", "the same: five conv blocks", "94"),
         ("squeezenet", "SqueezeNet 1.1, frozen"),
         ("squeezenet+fine_tuned", "SqueezeNet 1.1, last block trained for four epochs"),
     ],
