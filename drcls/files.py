@@ -62,6 +62,8 @@ def _open_lock(path):
     try:
         return path.open("a")
     except PermissionError:
+        if not path.exists():  # the folder cannot be written to
+            raise
         return path.open()
 
 

@@ -56,6 +56,15 @@ def test_a_lock_that_is_held_is_waited_for_or_an_error(tmp_path):
     assert not lock.exists()
 
 
+def test_a_folder_that_cannot_be_written_to_is_named_so(tmp_path, monkeypatch):
+    def refused(path, mode="r"):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(type(tmp_path), "open", refused)
+    with pytest.raises(PermissionError, match="a.lock"), locked(tmp_path / "a.lock"):
+        pass
+
+
 def test_an_error_leaves_the_old_file_and_no_other(tmp_path):
     write_bytes(tmp_path / "a.bin", b"old")
     with pytest.raises(RuntimeError), atomic_path(tmp_path / "a.bin") as partial:
