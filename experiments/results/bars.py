@@ -1,4 +1,7 @@
-"""The three kinds of figure on the results page: grouped bars, ranges and lines, small enough to be committed."""
+"""The three kinds of figure on the results page: grouped bars, ranges and lines, small enough to be committed.
+
+With the colours, headings and the sentence that the figures of all papers share.
+"""
 
 from pathlib import Path
 
@@ -8,6 +11,11 @@ from matplotlib.figure import Figure
 PAPER, OURS, CLEAN = "#8a8f98", "#d55e00", "#0072b2"  # grey, and two of Okabe and Ito's palette
 MORE = ("#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _WIDTH, _DPI = 5.0, 110
+
+PROTOCOLS = ("paper", "clean")
+HEADS = ["paper", "ours, paper's protocol", "ours, leak-free"]
+COLOURS = [PAPER, OURS, CLEAN]
+SEEDS = "Error bars are the standard deviation over seeds."
 
 
 def bars(path, groups, series, title, x_title, colours):

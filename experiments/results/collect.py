@@ -19,7 +19,7 @@ from drcls.predictions import read_predictions
 from drcls.runs import read_record
 from experiments.results import decisions
 from experiments.results.claims import EXPERIMENTS
-from experiments.results.ledger import LEDGER, PAPERS, counts_sentence, counts_table, entries, ledger_page
+from experiments.results.ledger import LEDGER, counts_sentence, counts_table, entries, ledger_page
 from experiments.results.measured import RESULTS
 from experiments.results.parts import PARTS, parts_table
 from experiments.results.predictions import history, read_run
@@ -166,7 +166,7 @@ def summary(measured):
 
 def tables():
     """Return what belongs between the marks of each page: dict, Path -> dict, name of the marks -> Markdown."""
-    ledger = {name: entries(name) for name in PAPERS}
+    ledger = {name: entries(name) for name in EXPERIMENTS}
     pages = {
         ROOT / "README.md": {"findings": findings_table(RESULTS), "verdicts": counts_sentence(ledger)},
         RESULTS.parent / "README.md": {"verdicts": counts_table(ledger)},
@@ -204,7 +204,7 @@ def renew_tables():
             text = before + BEGIN.format(name) + table + END.format(name) + after
         write_text(page, text)
     write_text(ALL_RESULTS, all_results(RESULTS))
-    write_text(LEDGER, ledger_page({name: entries(name) for name in PAPERS}))
+    write_text(LEDGER, ledger_page({name: entries(name) for name in EXPERIMENTS}))
 
 
 def main(arguments):

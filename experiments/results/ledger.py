@@ -18,11 +18,10 @@ from pathlib import Path
 from drcls.check_tables import Document, check
 from drcls.check_tables.page import as_text
 from drcls.files import read_json, write_text
+from experiments.results.claims import EXPERIMENTS
 from experiments.results.measured import RESULTS, all_runs, say
 
 LEDGER = RESULTS / "ledger.md"
-# The order of the papers in the ledger.
-PAPERS = ("chexnet_cbam", "multiscale_attention", "blood_cells", "canine_rbc_focal", "smote_transfer")
 VERDICTS = ("confirmed", "refuted", "consistent", "open", "not testable here")
 KINDS = ("number", "claim", "equation", "figure")
 ARITHMETIC = "consistent (arithmetic only)"
@@ -65,7 +64,7 @@ def entries(name, document=None, runs=None):
     """Return the Entry of every item of one paper, in the order of its document.
 
     Args:
-        name: str, one of PAPERS.
+        name: str, one of EXPERIMENTS.
         document: Document of the paper; None reads its `published.json`.
         runs: sequence of dict, the results to decide by; None reads the committed ones.
     """
@@ -275,9 +274,9 @@ def main(arguments):
     )
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args(arguments)
-    ledger = {name: entries(name) for name in PAPERS}
+    ledger = {name: entries(name) for name in EXPERIMENTS}
     if options.check:
-        for name in PAPERS:
+        for name in EXPERIMENTS:
             print(f"== {name}\n{as_text(check(read_paper(name)))}\n")
     print(counts_table(ledger))
     write_text(LEDGER, ledger_page(ledger))

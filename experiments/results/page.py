@@ -21,7 +21,7 @@ from drcls.metrics import wilson_interval
 from drcls.report import mean_sd
 from drcls.report.page import TEMPLATES
 from experiments.results import ledger
-from experiments.results.claims import CLAIMS
+from experiments.results.claims import CLAIMS, EXPERIMENTS
 from experiments.results.figures import FOLDER
 from experiments.results.measured import RESULTS, all_runs, find
 from experiments.results.tables import named_seeds
@@ -140,13 +140,13 @@ def figures():
 def render():
     """Return the page as HTML."""
     runs = all_runs()
-    verdicts = {name: ledger.entries(name, runs=runs) for name in ledger.PAPERS}
+    verdicts = {name: ledger.entries(name, runs=runs) for name in EXPERIMENTS}
     everything = [entry for entries in verdicts.values() for entry in entries]
     return _TEMPLATES.get_template("results.html").render(
         rows=claim_rows(runs),
         protocols=PROTOCOLS,
         about=ABOUT,
-        papers={name: ledger.read_paper(name).content for name in ledger.PAPERS},
+        papers={name: ledger.read_paper(name).content for name in EXPERIMENTS},
         figures=figures(),
         verdicts=verdicts,
         kinds=Counter(entry.kind for entry in everything),

@@ -6,10 +6,10 @@ import pytest
 
 from drcls.check_tables import Document
 from experiments.results import ledger, measured
+from experiments.results.claims import EXPERIMENTS
 from experiments.results.ledger import (
     KINDS,
     LEDGER,
-    PAPERS,
     VERDICTS,
     counts,
     entries,
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.fixture(scope="module")
 def made():
-    return {name: entries(name) for name in PAPERS}
+    return {name: entries(name) for name in EXPERIMENTS}
 
 
 def test_every_item_has_exactly_one_verdict_and_a_reason(made):
@@ -67,7 +67,7 @@ def rules(value):
 
 def test_the_rows_that_documents_name_exist():
     runs = measured.all_runs()
-    for name in PAPERS:
+    for name in EXPERIMENTS:
         for rule in rules(ledger.read_paper(name).content):
             if "experiment" not in rule:
                 continue

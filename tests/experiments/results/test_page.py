@@ -12,7 +12,7 @@ import pytest
 from drcls.files import read_json
 from experiments.results import ledger, page
 from experiments.results.bars import bars, lines, ranges
-from experiments.results.claims import CLAIMS
+from experiments.results.claims import CLAIMS, EXPERIMENTS
 from experiments.results.figures import FIGURES, FOLDER, draw_all
 
 ROOT = Path(page.__file__).resolve().parents[2]
@@ -70,7 +70,7 @@ def test_every_claim_leads_to_its_files_and_commands(html):
 
 
 def test_the_counts_are_those_of_the_ledger(html):
-    for name in ledger.PAPERS:
+    for name in EXPERIMENTS:
         refuted = sum(entry.verdict == "refuted" for entry in ledger.entries(name))
         section = html.split(f'<h2 id="{name}">')[1].split("</section>")[0]
         assert re.search(rf'ledger\.md#{name}">{refuted}</a> refuted', section)
