@@ -9,8 +9,8 @@ Paper: "AN2DL - First Homework Report", Caridi, Girolami, Tas and Tang, 2024.
     make reproduce-blood-cells DATA=blood_cells PROFILE=full  WEIGHTS=imagenet
                                                              the four backbones of the paper, needs a GPU
 
-Printed: 87.3 % for a frozen ResNet50, 98.18 % with its last block trained, both on validation, and 51.00 % on a
-hidden test set. Its images were corrupted; here eight corruptions of five severities stand in for them. Left open
+Printed: 87.3 % for a frozen ResNet50, 98.18 % with its last block trained, both on validation, and 51.00 % on an
+external test set that it does not describe; here eight corruptions of five severities stand in for it. Left open
 by the paper and chosen here: features and threshold of the outlier search (drcls/data/outliers.py), amounts of
 augmentation, strength of L2, filters of the own networks, what the last block is (drcls/models/fine_tuning.py).
 A seed decides the split too. Measured figures: experiments/results/.

@@ -28,7 +28,7 @@ def blood_accuracy(source, path):
     title = "Blood cells: ResNet50 reported, EfficientNet-Lite0 here"
     source.draw(bars, path, groups, dict(zip(HEADS, columns, strict=True)), title, "accuracy (%)", COLOURS)
     return (
-        "The reported accuracy on corrupted images is that of a hidden test set; ours is the mean over eight "
+        "The reported accuracy in the last group is that of an external test set; ours is the mean over eight "
         "corruptions at five severities. One seed; of the frozen backbone on the leak-free split three: the bar "
         "is their standard deviation."
     )

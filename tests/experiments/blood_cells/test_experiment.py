@@ -154,7 +154,7 @@ def test_rows_from_data_to_report_and_collection(setting, tmp_path, monkeypatch)
     assert "not known" not in text.split("## Networks")[0]
     assert "| extractor+fine_tuned+CutMix | 0 |" in text and "2,280 (neutrophil)" in text
     assert "| ResNet50+fine_tuned | accuracy / F1, weighted by class | 98.18 / 98.19 |" in text
-    assert "12 % on the hidden test" in text
+    assert "12 % on the test set" in text
     injected = manifest.info["injected"]
     assert f"{sum(injected.values())} of the images were injected by the preparation" in text
     assert f"| extractor | 0 | 6 | {SIZE} |" in text and "that of `extractor`" in text

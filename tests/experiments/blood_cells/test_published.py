@@ -32,14 +32,14 @@ def test_recall_is_accuracy_in_every_row():
 
 def test_points_lost_and_won():
     sets = {row["set"]: row["accuracy"] for row in TABLES["3"]["rows"]}
-    assert sets["validation"] - sets["test"] == pytest.approx(NOTES["hidden_test"]["points_lost"])
+    assert sets["validation"] - sets["test"] == pytest.approx(NOTES["external_test"]["points_lost"])
     before = TABLES["2"]["rows"][0]["weighted_f1"]
     after = TEXT["fine_tuned_f1"]
     assert after - before == pytest.approx(NOTES["improvement"]["points"])
     assert 100 * (after / before - 1) == pytest.approx(NOTES["improvement"]["relative_percent"], abs=0.01)
 
 
-def test_own_networks_guess_on_the_hidden_test():
+def test_own_networks_guess_on_the_test_set():
     assert NOTES["own_networks"]["guessing"] == 100 / DATA["num_classes"]
     assert TEXT["own_networks_test"] < NOTES["own_networks"]["guessing"]
 
