@@ -113,13 +113,12 @@ def confusion_matrices(path, runs, models, title):
     return finish(canvas, path, title, describe([run for run in shown.values() if run] or runs), caption, alt)
 
 
-def training_curves(path, runs, title):
+def training_curves(path, runs):
     """Draw loss and accuracy over the epochs, training against validation, one line of panels per run.
 
     Args:
         path: PNG file to write.
         runs: runs to draw, in order; unfinished ones are drawn as far as they came.
-        title: what the curves show.
 
     Returns:
         Figure: path, caption and alternative text.
@@ -148,7 +147,7 @@ def training_curves(path, runs, title):
         canvas.legend(handles.values(), handles, loc="outside lower center", ncols=2, frameon=False)
     caption = "Training (solid) and validation (dashed)."
     alt = f"Loss and accuracy by epoch of {', '.join(run['variant'] for run in runs)}."
-    return finish(canvas, path, title, describe(runs), caption, alt)
+    return finish(canvas, path, "Training curves", describe(runs), caption, alt)
 
 
 def pick_hits_and_misses(labels, predicted, class_names, seed=0):
@@ -361,8 +360,8 @@ def _bars(panel, models, series, names, measure):
             capsize=2,
             lw=1,
         )
-        for place, width, error, (_, _, why) in zip(places, widths, errors, values, strict=True):
-            text = why or (f"{width:.1f}" if measure.percent else f"{width:.3f}")
+        for place, width, error, (value, _, why) in zip(places, widths, errors, values, strict=True):
+            text = why or measure.format([value])
             end = max(width, 0) + error + 0.012 * scale
             panel.text(end, place, text, va="center", fontsize=8, color=_ASIDE if why else "black")
     panel.set_yticks(range(len(models)), models)

@@ -43,6 +43,15 @@ class Measure:
     metric: str
     percent: bool = True
 
+    def format(self, values, digits=1):
+        """Write the measure of one seed, or mean ± standard deviation over several, as `mean_sd` does.
+
+        Args:
+            values: one number per seed, in 0..1 where it is a percentage.
+            digits: decimals of a percentage; a bare value has three.
+        """
+        return mean_sd(values, 100, digits) if self.percent else mean_sd(values)
+
 
 def results_table(runs, published_rows, measures, protocols=PROTOCOLS, notes=None):
     """Set the reported numbers of every model beside ours by protocol (as Tables 4 and 6 of CheXNet-CBAM).
@@ -322,8 +331,7 @@ def _cell(part, measure, class_name=None):
     """Return mean ± standard deviation over the finished seeds, or the bare number of a single one."""
     if state := _state(part):
         return state
-    scale, digits = (100, 2) if measure.percent else (1, 3)
-    return mean_sd(seed_values(_finished(part), measure.metric, class_name), scale, digits)
+    return measure.format(seed_values(_finished(part), measure.metric, class_name), 2)
 
 
 def _wilson(part, measure, class_name=None):

@@ -15,7 +15,6 @@ from drcls.report import (
     describe,
     line_chart,
     listing,
-    mean_sd,
     read_history,
     read_predictions,
     select_runs,
@@ -215,8 +214,7 @@ def imbalance_cells(row):
     }
     for measure in MEASURES:
         cells[f"{measure.title}, paper"] = f"{row['reported'][measure.metric]:.2f}"
-        scale, digits = (100, 1) if measure.percent else (1, 3)
-        cells[f"{measure.title}, ours"] = mean_sd([row["measured"][measure.metric]], scale, digits)
+        cells[f"{measure.title}, ours"] = measure.format([row["measured"][measure.metric]])
     return cells
 
 

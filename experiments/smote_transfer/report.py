@@ -24,12 +24,10 @@ from drcls.report import (
     Measure,
     Section,
     Table,
-    class_distribution,
     confusion_matrices,
     difference,
     embedding_map,
     intervals_table,
-    mean_sd,
     p_over_seeds,
     p_value,
     results_table,
@@ -41,6 +39,7 @@ from drcls.report import (
 )
 from experiments.common.closing import closing_sections
 from experiments.common.reported import runs_to_report
+from experiments.common.sections import class_chart
 
 PUBLISHED = Path(__file__).with_name("published.json")
 MEASURES = [
@@ -87,12 +86,8 @@ def write_smote_transfer_report(run_set, manifest, data, profile):
     reported = reported_gains(published)
     ordered = manifest.ordered
     measures = [MEASURES[0], KAPPA, *MEASURES[1:]] if ordered else MEASURES
-    counts = manifest.counts_by_class()
-    chart = class_distribution(
-        folder / "figures" / "classes.png", {"all": counts}, manifest.info, "Images per class"
-    )
     sections = [
-        Section("Data", [chart]),
+        Section("Data", [class_chart(folder, manifest)]),
         results_section(runs, measures),
         # The printed gains are those on retinopathy.
         gain_section(folder, runs, reported if ordered else {}, ordered),
@@ -265,7 +260,7 @@ def learners_section(runs, measures):
             row = {"protocol": protocol, "embedding and resampling": variant, "learner": learner}
             for measure in measures:
                 values = [seed[learner]["metrics"][measure.metric] for seed in found]
-                row[measure.title] = mean_sd(values, *((100, 1) if measure.percent else (1, 3)))
+                row[measure.title] = measure.format(values)
             low, high = found[0][learner]["intervals"]["accuracy"]["bootstrap"]
             row["accuracy's interval, lowest seed"] = f"{100 * low:.1f} to {100 * high:.1f}"
             rows.append(row)

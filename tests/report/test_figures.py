@@ -85,14 +85,14 @@ def test_training_curves_draw_what_history_holds(fabricate, tmp_path, drawn):
     fabricate("Best")
     (fabricate("Trees") / "history.csv").unlink()
     fabricate("Half", finished=False)
-    figure = training_curves(tmp_path / "c.png", read_runs(tmp_path / "runs"), "Curves")
+    figure = training_curves(tmp_path / "c.png", read_runs(tmp_path / "runs"))
     check(figure, drawn[0], "training", "validation", "no loss by epoch", "no accuracy by epoch")
     lines = drawn[0].axes[0].get_lines()
     assert lines[0].get_ydata() == pytest.approx([1.6, 1.4, 1.2, 1.0, 0.8, 0.6])
     assert lines[1].get_ydata()[-1] == pytest.approx(1.1)
     assert drawn[0].axes[2].get_title("left") == "Half (clean protocol, seed 0), unfinished"
     with pytest.raises(ValueError, match="at least one run"):
-        training_curves(tmp_path / "c.png", [], "Curves")
+        training_curves(tmp_path / "c.png", [])
 
 
 def test_hits_and_misses_are_drawn_by_chance_and_by_seed():
@@ -185,7 +185,7 @@ def test_names_are_drawn_literally(fabricate, tmp_path, drawn, monkeypatch):
     confusion_matrices(tmp_path / "matrix.png", [run], ["$V_$"], "Confusion $t_$")
     class_distribution(tmp_path / "counts.png", counts, info, "Counts")
     example_grid(tmp_path / "grid.png", [np.zeros((4, 4, 3), np.uint8)] * 5, ODD_NAMES, info, "Examples")
-    training_curves(tmp_path / "history.png", [run], "Curves")
+    training_curves(tmp_path / "history.png", [run])
     roc_and_precision_recall(tmp_path / "roc.png", run, "ROC")
     for canvas in drawn:
         texts = [text for text in canvas.findobj(Text) if text.get_text()]

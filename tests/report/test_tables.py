@@ -32,6 +32,12 @@ def row_of(frame, **wanted):
     return frame.iloc[0]
 
 
+def test_a_measure_is_shown_in_percent_or_bare():
+    accuracy, kappa = MEASURES
+    assert (accuracy.format([0.75]), accuracy.format([0.7, 0.8], 2)) == ("75.0", "75.00 ± 7.07")
+    assert (kappa.format([0.75], 2), kappa.format([None])) == ("0.750", "undefined")
+
+
 def test_results_are_compared_with_the_reported_numbers(fabricate, tmp_path):
     fabricate("Best", "paper", metrics={"accuracy": 0.5, "quadratic_kappa": 0.1234})
     for seed, accuracy in enumerate((0.7, 0.8, 0.75)):
