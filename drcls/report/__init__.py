@@ -15,7 +15,7 @@ from drcls.report.figures import (
 from drcls.report.lines import Lines, line_chart
 from drcls.report.outliers import outlier_figure
 from drcls.report.page import Figure, Section, Table, run_facts, write_report
-from drcls.report.paired import p_over_seeds, right_by_image
+from drcls.report.paired import p_over_seeds, paired_difference, right_by_image
 from drcls.report.reliability import reliability_diagram
 from drcls.report.robustness_curves import robustness_curves
 from drcls.report.run_set import (
@@ -97,6 +97,7 @@ __all__ = [
     "mean_sd",
     "p_over_seeds",
     "p_value",
+    "paired_difference",
     "reported_intervals_table",
     "right_by_image",
     "synthetic_label",

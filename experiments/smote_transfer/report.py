@@ -10,7 +10,6 @@ import pandas as pd
 from drcls.files import read_json, write_json
 from drcls.metrics import (
     accuracy,
-    group_bootstrap_difference,
     macro_f1,
     macro_recall,
     macro_specificity,
@@ -30,6 +29,7 @@ from drcls.report import (
     intervals_table,
     p_over_seeds,
     p_value,
+    paired_difference,
     results_table,
     right_by_image,
     select_runs,
@@ -209,18 +209,11 @@ def gain(pairs, learner, compared):
     """
     class_names = pairs[0][0]["class_names"]
     frames = [[read_learners(run) for run in pair] for pair in pairs]
-    without, with_smote = (pd.concat(side, ignore_index=True) for side in zip(*frames, strict=True))
-    index = {name: i for i, name in enumerate(class_names)}
-    labels, pred_a, pred_b = (
-        column.map(index).to_numpy() for column in (without["label"], without[learner], with_smote[learner])
-    )
-    differences = {}
-    for statistic in compared:
-        found = group_bootstrap_difference(
-            statistic, labels, pred_a, pred_b, without["group"].to_numpy(), len(class_names)
-        )
-        change, low, high = map(float, found)
-        differences[statistic.__name__] = {"difference": change, "interval": [low, high]}
+    without, with_smote = zip(*frames, strict=True)
+    differences = {
+        statistic.__name__: paired_difference(statistic, without, with_smote, class_names, learner)
+        for statistic in compared
+    }
     right = [tuple(right_by_image(frame, learner) for frame in pair) for pair in frames]
     seeds = [pair[0]["seed"] for pair in pairs]
     return {"differences": differences, "p_value": p_over_seeds(right), "p_unit": "group", "seeds": seeds}
