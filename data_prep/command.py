@@ -4,8 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from data_prep.kaggle import download
 from data_prep.prepare import THREADS, prepare
-from data_prep.sources import PreparationError, Source, download
+from data_prep.sources import PreparationError, Source
 from data_prep.summary import summary
 from drcls.data.image_ops import CROPS, FILTERS
 

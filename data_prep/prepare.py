@@ -81,7 +81,7 @@ class DataSet:
         list_files: function, Source -> (list of LabelledFile, dict of notes for dataset.json).
         expected_counts: images per class in the publication that is reproduced, or None.
         counts_source: which table these stand in.
-        kaggle: keyword arguments of `sources.download`, or None where Kaggle does not have it.
+        kaggle: keyword arguments of `kaggle.download`, or None where Kaggle does not have it.
         expected_splits: the same counts by the distributor's split, {split: {class name: count}}, or None.
         phantom: whether the images are drawn, not real.
         sample: what the images are, where they are a small sample of real ones; "" for a whole set.
