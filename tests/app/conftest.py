@@ -11,8 +11,9 @@ import pytest
 pytest.importorskip("flask", reason="the extra `app` is not installed")
 pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")
 
+from data_prep.phantoms.eye import Eye
 from data_prep.phantoms.fundus import draw_fundus
-from data_prep.phantoms.retina import CLASSES, Eye
+from data_prep.phantoms.retina_lesions import CLASSES
 from data_prep.prepare import DataSet, LabelledFile, prepare
 from data_prep.sources import Source
 from drcls.app import create_app

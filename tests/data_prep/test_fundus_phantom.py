@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from data_prep.phantoms import fundus
+from data_prep.phantoms.eye import Eye
 from data_prep.phantoms.fundus import MIN_IMAGES, class_counts, main, plan_images, write_fundus
-from data_prep.phantoms.retina import CLASSES, Eye, draw_fundus
+from data_prep.phantoms.retina import draw_fundus
+from data_prep.phantoms.retina_lesions import CLASSES
 from drcls.data import load_manifest
 
 NUM_IMAGES = 120
