@@ -9,6 +9,7 @@ from drcls.data import imbalance_ratio
 from drcls.files import write_json
 from drcls.report import (
     HEADS,
+    PROTOCOLS,
     Lines,
     Section,
     Table,
@@ -22,7 +23,6 @@ from drcls.report import (
 )
 from experiments.canine_rbc_focal.runs import (
     MEASURES,
-    PROTOCOLS,
     PUBLISHED_NETWORK,
     networks_of,
 )

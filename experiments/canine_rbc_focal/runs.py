@@ -2,7 +2,6 @@
 
 from drcls.report import Measure, seed_values, select_runs
 
-PROTOCOLS = ("paper", "clean")
 # The published network that each of ours is compared with.
 PUBLISHED_NETWORK = {
     "DenseNet121": "DenseNet-121",

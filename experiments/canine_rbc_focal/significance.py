@@ -5,6 +5,7 @@ import pandas as pd
 from drcls.files import write_json
 from drcls.metrics import macro_f1
 from drcls.report import (
+    PROTOCOLS,
     Section,
     Table,
     difference,
@@ -18,7 +19,6 @@ from drcls.report import (
     synthetic_label,
 )
 from experiments.canine_rbc_focal.runs import (
-    PROTOCOLS,
     format_range,
     methods_of,
     networks_of,
