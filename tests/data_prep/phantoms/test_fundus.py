@@ -199,6 +199,8 @@ def test_injected_duplicates_are_found_again_and_no_others(manifest):
     assert (sizes > 1).sum() == found["identical_groups"] == manifest.info["injected"]["copies"] == 4
     assert sizes[sizes > 1].sum() == found["identical_files"] == 8
     assert (labels > 1).sum() == found["conflicting_groups"] == 1
+    [torn] = found["conflicts"]["identical"]
+    assert len(torn) == len(set(torn.values())) == 2
     assert found["near_groups"] == 0
     assert frame.groupby("sha256")["group"].nunique().max() == 1
 
