@@ -1,40 +1,41 @@
 # Every target builds what it needs; `make` alone lists them.
-PYTHON ?= python3
-VENV ?= .venv
+# A value ends where its comment begins: a space between them would be part of it.
+PYTHON ?= python3# what makes the environment, 3.11 or newer
+VENV ?= .venv# folder of the environment
 # The NVIDIA driver decides which TensorFlow is installed.
 ACCELERATOR := $(if $(shell nvidia-smi -L 2>/dev/null),gpu,cpu)
 BIN := $(VENV)/bin
 
-DATA ?= auto
-PROTOCOL ?= both
-PROFILE ?= auto
-MODELS ?= all
-SEED ?= 0
-EPOCHS ?=
-DEVICES ?= 1
-WEIGHTS ?= none
-BACKBONE ?=
-RUNS ?= runs
-TENSORBOARD ?=
-CLASSES ?= 5 4
-EXTERNAL ?=
-LAST_BLOCK ?=
-TTA ?=
-AUGMENT_FROZEN ?=
-SOURCE ?=
-PREPARE ?=
-ENGINE ?= keras
-SEEDS ?= 0 1 2
-GRID ?= auto
-WORKERS ?=
-ADDRESS ?=
-NAME ?=
-MODEL ?=
-BENCH ?=
-TRAINED_ON ?=
-FOLDER ?= screening
-PORT ?= 8000
-ROLE ?= clinician
+DATA ?= auto# a prepared data set under data/; auto: the paper's where it is there, else drawn or sampled images
+PROTOCOL ?= both# paper, clean or both
+PROFILE ?= auto# quick, short, full, or long for canine-rbc-focal; auto: quick on CPUs, full on GPUs
+MODELS ?= all# all, or names of rows, parted by commas
+SEED ?= 0# of the initial weights and the order of images
+EPOCHS ?= # instead of the profile's
+DEVICES ?= 1# that train a network together, or all
+WEIGHTS ?= none# of the backbones: none or imagenet; of chexnet-cbam also a file with CheXNet's
+BACKBONE ?= # a saved Keras feature extractor, instead of the profile's
+RUNS ?= runs# folder of the run folders
+TENSORBOARD ?= # 1: log to RUN/tensorboard while training
+CLASSES ?= 5 4# of multiscale-attention: five grades, four, or both
+EXTERNAL ?= # of multiscale-attention: a further prepared data set to test on
+LAST_BLOCK ?= # of blood-cells: name of the layer from which on a backbone is fine-tuned
+TTA ?= # of blood-cells: 1: test-time augmentation too, under corruptions; eight times as long
+AUGMENT_FROZEN ?= # of blood-cells: 1: train heads on augmented images, not on embeddings
+SOURCE ?= # of data-%: the zip or folder of the images, or kaggle
+PREPARE ?= # of data-%: options of the preparation
+ENGINE ?= keras# of smote-transfer: what computes embeddings, keras or onnx
+SEEDS ?= 0 1 2# of canine-rbc-focal: of Table 1; the first for the rest
+GRID ?= auto# of canine-rbc-focal: what runs the trials, sequential, processes, ray or auto
+WORKERS ?= # of canine-rbc-focal: processes, or workers of a local Ray
+ADDRESS ?= # of canine-rbc-focal: of an existing Ray cluster
+NAME ?= # of account: the name to log in by
+MODEL ?= # of serve: a .keras file, instead of the demonstration
+BENCH ?= # of bench: names of comparisons, instead of all
+TRAINED_ON ?= # of serve: the data set that the model was trained on
+FOLDER ?= screening# of serve and account: the records
+PORT ?= 8000# of serve
+ROLE ?= clinician# of account: clinician or admin
 OPTIONS = --data $(DATA) --protocol $(PROTOCOL) --profile $(PROFILE) --models $(MODELS) --seed $(SEED) \
 	$(if $(EPOCHS),--epochs $(EPOCHS)) --devices $(DEVICES) --runs $(RUNS) $(if $(TENSORBOARD),--tensorboard)
 # What one experiment has besides: named after its folder under experiments/.
@@ -59,19 +60,21 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 .DEFAULT_GOAL := help
 .PHONY: help install audit results reproduce-canine-rbc report-canine-rbc data-chula-rbc serve account test test-slow sweep lint bench reference clean clean-runs
 
-help: ## list the targets
+help: ## list the targets and the variables
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 28
+	@echo; echo 'Variables, as in make reproduce-blood-cells DATA=blood_cells PROFILE=short:'
+	@sed -nE 's/^([A-Z_]+) \?= ?([^#]*)# (.*)/\1=\2\t\3/p' $(MAKEFILE_LIST) | expand -t 28
 
 install: $(VENV)/.installed ## build .venv from the lock (TensorFlow for the GPU where an NVIDIA driver answers)
 
 $(VENV)/.installed: setup.cfg requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "drcls needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet -c requirements.lock -e '.[$(ACCELERATOR),export,explain,app,dicom]'
+	$(BIN)/pip install --quiet -c requirements.lock -e '.[$(ACCELERATOR),app,dicom]'
 	touch $@
 
 $(VENV)/.developing: $(VENV)/.installed
-	$(BIN)/pip install --quiet -c requirements.lock -e '.[$(ACCELERATOR),export,explain,app,dicom,check,kaggle,dev]'
+	$(BIN)/pip install --quiet -c requirements.lock -e '.[$(ACCELERATOR),app,dicom,check,kaggle,dev]'
 	touch $@
 
 # Reading what is committed needs no TensorFlow and no Keras.

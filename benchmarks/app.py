@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks.comparison import Comparison
 from data_prep.phantoms.fundus import write_fundus
-from data_prep.phantoms.retina import CLASSES
+from data_prep.phantoms.retina_lesions import CLASSES
 from drcls.app.accounts import add_account, add_token
 from drcls.app.db import connect, create_folder
 from drcls.app.verification import verify

@@ -9,8 +9,9 @@ which the CheXNet-CBAM paper used and which `--source kaggle` downloads; also th
 
 from pathlib import PurePosixPath
 
+from data_prep.command import main
 from data_prep.labels import DR_CLASSES, DR_GRADES, match_labels, read_label_table
-from data_prep.prepare import DataSet, LabelledFile, main
+from data_prep.prepare import DataSet, LabelledFile
 from data_prep.sources import PreparationError, shorten
 
 FILTERED, ORIGINAL = "gaussian_filtered_images", "train_images"

@@ -18,11 +18,11 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-from data_prep import prepare
+from data_prep import command
 from data_prep.arrays import ArrayFile
 from data_prep.labels import match_labels
 from data_prep.outlier_injection import DUPLICATE, blend, plan_injections
-from data_prep.prepare import DataSet, LabelledFile, build_parser
+from data_prep.prepare import DataSet, LabelledFile
 from data_prep.sources import PreparationError, Source, UnreadableFileError, shorten
 from data_prep.verify import FORMAT_OF_SUFFIX, decode_verified
 from drcls.data.image_files import ImageFileError, read_header
@@ -176,14 +176,14 @@ BLOOD_CELLS = DataSet(
 
 
 def main(arguments=None):
-    """Run the command line; see `data_prep.prepare.main` for the exit status."""
-    parser = build_parser(BLOOD_CELLS)
+    """Run the command line; see `data_prep.command.main` for the exit status."""
+    parser = command.build_parser(BLOOD_CELLS)
     parser.set_defaults(size=PAPER_SIZE)
     parser.add_argument(
         "--inject-outliers", type=int, metavar="N", default=0, help="store N cells once more under a picture"
     )
     parser.add_argument("--seed", type=int, default=0, help="of what is injected (default: 0)")
-    return prepare.main(BLOOD_CELLS, arguments, parser, open_source)
+    return command.main(BLOOD_CELLS, arguments, parser, open_source)
 
 
 def open_source(path, args):

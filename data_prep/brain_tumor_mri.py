@@ -10,8 +10,9 @@ are not named: slices of one patient may lie in both parts even where no file do
 
 from pathlib import PurePosixPath
 
+from data_prep.command import main
 from data_prep.labels import match_labels
-from data_prep.prepare import DataSet, LabelledFile, main
+from data_prep.prepare import DataSet, LabelledFile
 from data_prep.sources import PreparationError
 
 CLASSES = ["glioma", "meningioma", "notumor", "pituitary"]

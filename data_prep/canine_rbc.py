@@ -21,10 +21,11 @@ import sys
 from pathlib import Path
 
 from data_prep.cell_source import CENTRES, PAPER_DIAMETER, CellsOfSmears, CutCells
-from data_prep.prepare import DataSet, prepare, summary
+from data_prep.prepare import DataSet, prepare
 from data_prep.smears import CLASSES, has_smears, read_description
 from data_prep.sources import PreparationError, Source
 from data_prep.stages_figure import draw_stages
+from data_prep.summary import summary
 from data_prep.target import holds_preparation
 
 MIN_SIZE = 64  # below, different cells look alike to the hash that finds near-identical images

@@ -11,8 +11,9 @@ and is what `--source kaggle` downloads.
 
 from pathlib import PurePosixPath
 
+from data_prep.command import main
 from data_prep.labels import DR_CLASSES, DR_GRADES, match_labels, read_label_table, read_text
-from data_prep.prepare import DataSet, LabelledFile, main
+from data_prep.prepare import DataSet, LabelledFile
 from data_prep.sources import PreparationError, shorten
 
 SPLITS = ("train", "valid", "test")

@@ -9,8 +9,9 @@ which `--source kaggle` downloads.
 
 from pathlib import PurePosixPath
 
+from data_prep.command import main
 from data_prep.labels import DR_CLASSES, DR_GRADES, match_labels, read_label_table
-from data_prep.prepare import DataSet, LabelledFile, main
+from data_prep.prepare import DataSet, LabelledFile
 from data_prep.sources import PreparationError, shorten
 
 FOLDERS = ("images", "train")

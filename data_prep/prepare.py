@@ -8,11 +8,9 @@ one that was killed goes on where it stopped. At the end it writes
     dataset.json   classes, counts, source, options, duplicates; written last, its presence means "finished"
 """
 
-import argparse
 import hashlib
 import json
 import os
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -25,12 +23,20 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from data_prep.description import (
+    check_counts,
+    count_by_class,
+    count_groups,
+    describe_duplicates,
+    describe_sample,
+)
 from data_prep.journal import Journal, check_same_task
-from data_prep.sources import PreparationError, Source, UnreadableFileError, download, shorten
+from data_prep.sources import PreparationError, UnreadableFileError, shorten
 from data_prep.target import check_target, discard
 from data_prep.verify import RejectedImageError, decode_verified
-from drcls.data.duplicates import conflicting, find_duplicates, perceptual_hash, turned_pairs, unite_groups
-from drcls.data.image_ops import CROPS, FILTERS, check_options, prepare_image
+from drcls.data.duplicates import perceptual_hash, turned_pairs, unite_groups
+from drcls.data.image_ops import check_options, prepare_image
+from drcls.data.manifest import COLUMNS
 from drcls.files import encode_png, write_csv, write_json
 
 # File systems allow 255 for a name; an ending and a temporary name need some of them.
@@ -40,7 +46,6 @@ THREADS = (os.cpu_count() or 1) + 1
 BATCH = 8  # images that a thread prepares before it hands over
 # Preparation options of images that are only resized.
 PLAIN = {"crop": "none", "size": 224, "filter": "none", "clahe": False}
-COLUMNS = ["path", "label", "group", "sha256", "phash", "width", "height", "source_split"]
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ class DataSet:
         list_files: function, Source -> (list of LabelledFile, dict of notes for dataset.json).
         expected_counts: images per class in the publication that is reproduced, or None.
         counts_source: which table these stand in.
-        kaggle: keyword arguments of `sources.download`, or None where Kaggle does not have it.
+        kaggle: keyword arguments of `kaggle.download`, or None where Kaggle does not have it.
         expected_splits: the same counts by the distributor's split, {split: {class name: count}}, or None.
         phantom: whether the images are drawn, not real.
         sample: what the images are, where they are a small sample of real ones; "" for a whole set.
@@ -336,44 +341,38 @@ def _finish(data_set, files, done, folder, info):
     frame = frame.sort_values("path", ignore_index=True)
     turned, _ = turned_pairs(list(frame["phash"]))
     frame["group"] = unite_groups(list(frame["group"]), list(frame["sha256"]), list(frame["phash"]), turned)
-    counts = _count(data_set, frame["label"])
+    counts = count_by_class(data_set, frame["label"])
     splits = {
-        name: _count(data_set, labels) for name, labels in frame.groupby("source_split")["label"] if name
+        name: count_by_class(data_set, labels)
+        for name, labels in frame.groupby("source_split")["label"]
+        if name
     }
     info = {
         **info,
         "title": data_set.title,
         "classes": data_set.classes,
         "counts": counts,
-        **_count_groups(kept),
+        **count_groups(kept),
         **({"source_splits": splits} if splits else {}),
-        **({"counts_check": _check_counts(data_set, counts, splits)} if data_set.expected_counts else {}),
+        **({"counts_check": check_counts(data_set, counts, splits)} if data_set.expected_counts else {}),
         "licence": data_set.licence,
         "phantom": data_set.phantom,
         "ordered": data_set.ordered,
         "grey": int(frame["grey"].sum()),
         "rejected": len(rejected),
         "drcls_version": version("drcls"),
-        "duplicates": _describe_duplicates(frame, turned),
+        "duplicates": describe_duplicates(frame, turned),
     }
     injected = frame.loc[frame["injected"] != "", ["path", "injected"]].set_axis(["path", "kind"], axis=1)
     if len(injected):
         info["injected"] = injected["kind"].value_counts().sort_index().to_dict()
         write_csv(folder / "injected.csv", injected)
     if data_set.sample:
-        info["sample"] = _describe_sample(data_set, len(frame) - len(injected))
+        info["sample"] = describe_sample(data_set, len(frame) - len(injected))
     write_csv(folder / "manifest.csv", frame[COLUMNS])
     write_csv(folder / "rejected.csv", pd.DataFrame(sorted(rejected), columns=["path", "reason"]))
     write_json(folder / "dataset.json", info)
     return info
-
-
-def _describe_sample(data_set, number):
-    """Say what a sample is and what its figures are good for; reports repeat this as it is."""
-    return (
-        f"A sample of real images: {number} {data_set.sample}. Licence: {data_set.licence}. Figures from so few "
-        "images show how the software behaves. They are not comparable with the paper's."
-    )
 
 
 def _check_classes(data_set, kept, rejected):
@@ -386,215 +385,3 @@ def _check_classes(data_set, kept, rejected):
         raise PreparationError(
             f"no image of the classes {empty} can be used; rejected {reasons if rejected else 'none'}"
         )
-
-
-def _count(data_set, labels):
-    return {name: int((labels == name).sum()) for name in data_set.classes}
-
-
-def _count_groups(kept):
-    """Count the groups that the source names, before copies join them, and the images that are of none."""
-    named = [file.group for file in kept if file.group]
-    return {"groups": {"named": len(set(named)), "images_without": len(kept) - len(named)}} if named else {}
-
-
-def _check_counts(data_set, counts, splits):
-    """Compare the images per class, and per split where the data set knows it, with the publication's."""
-    check = {
-        "source": data_set.counts_source,
-        "expected": data_set.expected_counts,
-        "differences": _differences(counts, data_set.expected_counts),
-    }
-    if data_set.expected_splits:
-        check["split_differences"] = {
-            split: _differences(splits.get(split, dict.fromkeys(counts, 0)), expected)
-            for split, expected in data_set.expected_splits.items()
-        }
-    return check
-
-
-def _differences(counts, expected):
-    return {name: counts[name] - expected[name] for name in counts if counts[name] != expected[name]}
-
-
-def _describe_duplicates(frame, turned):
-    """Count the clusters of identical and of near-identical images and list those whose labels differ.
-
-    Where the distributor split the data, also count the clusters that this split tears apart.
-    """
-    labels, paths, splits = (list(frame[name]) for name in ("label", "path", "source_split"))
-    identical, near = find_duplicates(list(frame["sha256"]), list(frame["phash"]))
-
-    def listed(clusters):
-        return [{paths[row]: labels[row] for row in rows} for rows in conflicting(clusters, labels)]
-
-    described = {
-        "identical_groups": len(identical),
-        "identical_files": sum(map(len, identical)),
-        "conflicting_groups": len(conflicting(identical, labels)),
-        "near_groups": len(near),
-        "near_files": sum(map(len, near)),
-        "near_conflicting_groups": len(conflicting(near, labels)),
-        "turned_pairs": len(turned),
-        "turned_conflicting_pairs": len(conflicting(turned.tolist(), labels)),
-        "conflicts": {"identical": listed(identical), "near": listed(near)},
-    }
-    if len(set(splits)) > 1:
-        described["straddling"] = {
-            "identical": _describe_straddling(identical, splits),
-            "near": _describe_straddling(near, splits),
-        }
-    return described
-
-
-def _describe_straddling(clusters, splits):
-    """Count the clusters with images in several of the distributor's parts, and these images by part."""
-    torn = conflicting(clusters, splits)
-    images = Counter(splits[row] for rows in torn for row in rows)
-    return {"groups": len(torn), "images": dict(sorted(images.items()))}
-
-
-def summary(info, folder):
-    """Say in a few lines what was prepared."""
-    lines = [*_counted(info, folder), *_copies(info["duplicates"])]
-    if "injected" in info:
-        kinds = ", ".join(f"{count} x {kind}" for kind, count in info["injected"].items())
-        lines.append(f"injected: {kinds}, listed in {folder / 'injected.csv'}")
-    if info["rejected"]:
-        reasons = Counter(pd.read_csv(folder / "rejected.csv")["reason"])
-        lines += [f"rejected: {info['rejected']} files, listed in {folder / 'rejected.csv'}"]
-        lines += [f"  {count:>5}  {reason}" for reason, count in reasons.most_common(10)]
-    else:
-        lines += ["rejected: none"]
-    return "\n".join(lines)
-
-
-def _counted(info, folder):
-    """The images of each class, beside those that its source states, and what the folders meant."""
-    check = info.get("counts_check", {})
-    lines = [f"{info['title']} in {folder}: {sum(info['counts'].values())} images"]
-    for name, count in info["counts"].items():
-        remark = (
-            f"  ({check['expected'][name]} in {check['source']})"
-            if name in check.get("differences", {})
-            else ""
-        )
-        lines.append(f"  {name:<15}{count:>7}{remark}")
-    lacking = [name for name, count in info["counts"].items() if not count]
-    if lacking:
-        lines.append(f"no image of {', '.join(lacking)}: fit to be evaluated, not to train with")
-    if info.get("ordered"):
-        lines.append(f"grades, from least to most: {', '.join(info['classes'])}")
-    for split, counts in info.get("source_splits", {}).items():
-        lines.append(
-            f"  in {split}: {_describe_split(counts, check.get('split_differences', {}).get(split, {}))}"
-        )
-    if "columns" in info:
-        uses = ", ".join(f"{use} {column!r}" for use, column in info["columns"].items())
-        lines.append(f"columns of the table: {uses}")
-    if "groups" in info:
-        lines.append(_describe_groups(info["groups"], sum(info["counts"].values())))
-    if info.get("group_folders"):
-        lines.append("groups: the folders inside the class folders (--group-folders)")
-    if info.get("folders_without_meaning"):
-        lines.append(
-            f"folders inside the class folders, not used as groups, {shorten(info['folders_without_meaning'])}; if "
-            "they are patients or the like, a split tears them apart unless you give --group-folders"
-        )
-    if info.get("grey"):
-        lines.append(f"grey, stored with three equal channels: {info['grey']}")
-    if "ungradable_dropped" in info:
-        lines.append(f"  ungradable, dropped: {info['ungradable_dropped']}")
-    return lines
-
-
-def _describe_groups(groups, num_images):
-    """Say how many groups the source knows, by which a wrong column or a patient with two ids is seen."""
-    alone = groups["images_without"]
-    line = f"{num_images} images in {groups['named'] + alone} groups"
-    return f"{line}; images of no named group, each a group of its own: {alone}" if alone else line
-
-
-def _copies(doubles):
-    """Identical, near-identical and turned images, and how many lie across the parts that the source came in."""
-    lines = [
-        f"identical: {doubles['identical_groups']} groups, {doubles['identical_files']} files, "
-        f"{doubles['conflicting_groups']} groups with conflicting labels",
-        f"near-identical: {doubles['near_groups']} groups, {doubles['near_files']} files, "
-        f"{doubles['near_conflicting_groups']} groups with conflicting labels (listed in dataset.json)",
-        f"turned or mirrored copies: {doubles['turned_pairs']} pairs, {doubles['turned_conflicting_pairs']} with "
-        "conflicting labels",
-    ]
-    for kind, torn in doubles.get("straddling", {}).items():
-        images = ", ".join(f"{count} in {split}" for split, count in torn["images"].items()) or "none"
-        lines.append(f"across the distributed split, {kind}: {torn['groups']} groups; images: {images}")
-    return lines
-
-
-def _describe_split(counts, differences):
-    parts = []
-    for name, count in counts.items():
-        remark = f" (of {count - differences[name]})" if name in differences else ""
-        parts.append(f"{name} {count}{remark}")
-    return ", ".join(parts)
-
-
-def build_parser(data_set):
-    """Return the command line that all real data sets share."""
-    parser = argparse.ArgumentParser(
-        prog=f"python -m data_prep.{data_set.name}", description=f"Prepare {data_set.title}."
-    )
-    parser.add_argument("--source", required=True, help="a zip, a folder, or 'kaggle'")
-    parser.add_argument("--output", type=Path, default=Path("data") / data_set.name)
-    parser.add_argument("--size", type=int, default=224, help="side in pixels (default: 224)")
-    parser.add_argument("--crop", choices=CROPS, default="none", help="before resizing (default: none)")
-    parser.add_argument("--filter", choices=FILTERS, default="none", help="after resizing (default: none)")
-    parser.add_argument("--clahe", action="store_true", help="equalise contrast locally, last")
-    parser.add_argument(
-        "--workers", type=int, default=THREADS, help="threads (default: one more than the cores)"
-    )
-    parser.add_argument("--allow-rejected", action="store_true", help="exit 0 although files were rejected")
-    parser.add_argument(
-        "--force", action="store_true", help="prepare afresh where an earlier preparation lies"
-    )
-    return parser
-
-
-def main(data_set, arguments=None, parser=None, open_source=lambda path, _: Source(path)):
-    """Run the command line of a data set.
-
-    Args:
-        data_set: `DataSet`.
-        arguments: list of str; None for those of the process.
-        parser: what `build_parser` returned, with options of the data set's own.
-        open_source: function (path, parsed arguments) -> what `prepare` reads from, a context manager.
-
-    Returns:
-        Exit status: 0 done, 1 some files were rejected, 2 nothing could be prepared, 130 interrupted.
-    """
-    parser = parser or build_parser(data_set)
-    args = parser.parse_args(arguments)
-    if args.size < 8 or args.workers < 1:
-        parser.error(f"--size {args.size} --workers {args.workers}: at least 8 and 1 expected")
-    options = {"crop": args.crop, "size": args.size, "filter": args.filter, "clahe": args.clahe}
-    try:
-        with open_source(_locate(data_set, args), args) as source:
-            info = prepare(data_set, source, args.output, options, args.workers, args.force)
-    except (PreparationError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\ninterrupted; the same command goes on where it stopped ({args.output})", file=sys.stderr)
-        return 130
-    print(summary(info, args.output))
-    return 1 if info["rejected"] and not args.allow_rejected else 0
-
-
-def _locate(data_set, args):
-    if args.source != "kaggle":
-        return Path(args.source)
-    if data_set.kaggle is None:
-        raise PreparationError(
-            f"{data_set.title} is not on Kaggle in its own layout; give --source its zip or folder"
-        )
-    return download(args.output.parent / "downloads" / data_set.name, **data_set.kaggle)

@@ -1,11 +1,10 @@
-"""Where a data set comes from: a folder, a zip, or Kaggle, each seen as a flat list of named files.
+"""Where a data set comes from: a folder or a zip, each seen as a flat list of named files.
 
 Nothing is unpacked: files are read out of the archive when they are needed, so a hostile name in an archive
 never becomes a path on disk.
 """
 
 import hashlib
-import importlib
 import io
 import os
 import re
@@ -14,6 +13,8 @@ import zipfile
 import zlib
 from collections import Counter
 from pathlib import Path, PurePosixPath
+
+from data_prep.joined_file import JoinedFile
 
 LISTED = 20
 # No photograph needs more; what claims more is refused before it is unpacked.
@@ -44,47 +45,6 @@ def shorten(items):
     items = [str(item) for item in items]
     more = f", ... and {len(items) - LISTED} more" if len(items) > LISTED else ""
     return f"{len(items)}: {', '.join(items[:LISTED])}{more}"
-
-
-class JoinedFile(io.RawIOBase):
-    """Several files read as one: an archive that was distributed as `x.zip.001`, `x.zip.002`, ..."""
-
-    def __init__(self, paths):
-        self._files = [path.open("rb") for path in paths]
-        self._sizes = [path.stat().st_size for path in paths]
-        self._position = 0
-
-    def readable(self):
-        return True
-
-    def seekable(self):
-        return True
-
-    def tell(self):
-        return self._position
-
-    def seek(self, offset, whence=io.SEEK_SET):
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: sum(self._sizes)}[whence]
-        if base + offset < 0:
-            raise OSError(f"cannot seek to {base + offset}, before the start")
-        self._position = base + offset
-        return self._position
-
-    def readinto(self, buffer):
-        start = 0
-        for file, size in zip(self._files, self._sizes, strict=True):
-            if self._position < start + size:
-                file.seek(self._position - start)
-                count = file.readinto(memoryview(buffer)[: start + size - self._position])
-                self._position += count
-                return count
-            start += size
-        return 0
-
-    def close(self):
-        for file in self._files:
-            file.close()
-        super().close()
 
 
 class _FolderFile:
@@ -346,67 +306,3 @@ def _is_unsafe(name):
 
 def _is_hidden(name):
     return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
-
-
-def kaggle_client():
-    """Return Kaggle's own client, logged in with the user's own credentials.
-
-    Raises:
-        PreparationError: The package or the credentials are missing.
-    """
-    try:
-        api = importlib.import_module("kaggle.api.kaggle_api_extended").KaggleApi()
-    except ImportError as error:
-        raise PreparationError(
-            "the kaggle package is not installed: pip install '.[kaggle]' in the checkout, or download by hand and "
-            f"give --source the zip ({error})"
-        ) from error
-    # The client ends the process where it finds no credentials.
-    except (OSError, SystemExit) as error:
-        raise PreparationError(_no_credentials(error)) from error
-    try:
-        api.authenticate()
-    except (OSError, ValueError, SystemExit) as error:
-        raise PreparationError(_no_credentials(error)) from error
-    return api
-
-
-def _no_credentials(error):
-    return (
-        "no Kaggle credentials: create a token on https://www.kaggle.com/settings and save it as "
-        f"~/.kaggle/kaggle.json, or set KAGGLE_USERNAME and KAGGLE_KEY ({error})"
-    )
-
-
-def download(folder, dataset=None, competition=None, files=()):
-    """Download from Kaggle what is not in `folder` yet.
-
-    Args:
-        folder: where the archives go; they stay there, so a second preparation downloads nothing.
-        dataset: name of a Kaggle data set, "OWNER/NAME"; downloaded as one zip.
-        competition: name of a Kaggle competition, whose rules the user must have accepted on its page.
-        files: names of the files of the competition that are wanted.
-
-    Returns:
-        The folder.
-
-    Raises:
-        PreparationError: No client, no credentials, or Kaggle refused.
-    """
-    marker = Path(folder) / ".complete"
-    if marker.exists():
-        return Path(folder)
-    api = kaggle_client()
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    try:
-        if dataset:
-            api.dataset_download_files(dataset, path=str(folder), quiet=False)
-        for name in files:
-            api.competition_download_file(competition, name, path=str(folder), quiet=False)
-    except Exception as error:  # noqa: BLE001 - the client's HTTP errors vary by release
-        raise PreparationError(
-            f"Kaggle did not give {dataset or competition} ({type(error).__name__}: {error}); accept its "
-            "terms on https://www.kaggle.com, or download by hand and give --source the zip"
-        ) from error
-    marker.touch()
-    return Path(folder)

@@ -12,7 +12,7 @@ from drcls.data import Batches, ImageCache, load_manifest
 from drcls.files import write_json
 from drcls.grid import Trial, run_trials
 from drcls.train import train
-from tests.train_squares import tiny_model
+from tests.train.train_squares import tiny_model
 
 
 def square(config, folder):

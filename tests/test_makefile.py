@@ -1,10 +1,14 @@
 """What `make` would run, and what it says where something is missing; nothing is installed."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from drcls.data.manifest import MODULE_OF_DATA_SET
+from experiments.results.claims import EXPERIMENTS
 
 ROOT = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
@@ -35,8 +39,29 @@ def test_data_sets_are_called_by_their_names(planned):
         in planned("data-ddr", "SOURCE=a.zip", "PREPARE=--size 64").stdout
     )
     assert "-m data_prep.canine_rbc --source smears" in planned("data-chula-rbc", "SOURCE=smears").stdout
-    listed = (ROOT / "Makefile").read_text().split("DATA_SETS = ")[1].splitlines()[0].split()
-    assert all((ROOT / "data_prep" / f"{name}.py").is_file() for name in listed)
+
+
+def listed(name):
+    """The words of a list in the Makefile."""
+    return (ROOT / "Makefile").read_text().split(f"\n{name} = ")[1].splitlines()[0].split()
+
+
+def test_data_sets_and_papers_are_those_of_the_code():
+    modules = dict.fromkeys(MODULE_OF_DATA_SET.values())
+    assert listed("DATA_SETS") == [name for name in modules if not name.startswith("phantoms.")]
+    assert all((ROOT / "data_prep" / f"{name}.py").is_file() for name in listed("DATA_SETS"))
+    assert listed("EXPERIMENTS") == list(EXPERIMENTS)
+
+
+def test_help_explains_every_variable_and_none_has_a_blank_at_its_end():
+    answer = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    variables = re.findall(
+        r"^([A-Z_]+) \?= ?([^#\n]*)(?:# (.+))?$", (ROOT / "Makefile").read_text(), re.MULTILINE
+    )
+    assert len(variables) > 30
+    for name, value, comment in variables:
+        assert comment and re.search(rf"^{name}={value} +{re.escape(comment)}$", answer, re.MULTILINE), name
+        assert value == value.rstrip(), name
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from drcls.data.duplicates import conflicting, find_duplicates, perceptual_hash, unite_groups
+from data_prep.description import describe_duplicates
+from drcls.data.duplicates import perceptual_hash, turned_pairs, unite_groups
 from drcls.files import encode_png, read_json, write_json
 
 # The images and tables of a phantom (`planted.csv` in earlier versions), and what trainings keep beside them.
@@ -131,7 +132,6 @@ class Phantom:
             injected = manifest[["path"]].assign(kind=plan["kind"])
             injected[injected["kind"] != ""].to_csv(folder / "injected.csv", index=False)
         (folder / "rejected.csv").write_text("path,reason\n")
-        identical, near = find_duplicates(digests, hashes)
         described = {
             "name": self.name,
             "title": self.title,
@@ -143,13 +143,7 @@ class Phantom:
             "preparation": options,
             "phantom": True,
             "drcls_version": version("drcls"),
-            "duplicates": {
-                "identical_groups": len(identical),
-                "identical_files": sum(map(len, identical)),
-                "conflicting_groups": len(conflicting(identical, labels)),
-                "near_groups": len(near),
-                "near_files": sum(map(len, near)),
-            },
+            "duplicates": describe_duplicates(manifest, turned_pairs(hashes)[0]),
             "injected": self.count_injected(plan),
         }
         write_json(folder / "dataset.json", described)
@@ -262,4 +256,5 @@ def run_command(phantom, description, arguments=None):
     except KeyboardInterrupt:
         parser.exit(130, f"interrupted; {args.output} is as it was\n")
     info = read_json(folder / "dataset.json")
-    print(f"{folder}: {info['counts']}, duplicates {info['duplicates']}")
+    numbers = {name: value for name, value in info["duplicates"].items() if isinstance(value, int)}
+    print(f"{folder}: {info['counts']}, duplicates {numbers}")

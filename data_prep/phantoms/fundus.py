@@ -12,9 +12,11 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from data_prep.phantoms.eye import CAMERAS, Eye
 from data_prep.phantoms.folder import Phantom, run_command
 from data_prep.phantoms.plan import cut_into_patients, share_out, shuffle, spread
-from data_prep.phantoms.retina import CAMERAS, CLASSES, MIN_SIZE, Eye, draw_fundus
+from data_prep.phantoms.retina import MIN_SIZE, draw_fundus
+from data_prep.phantoms.retina_lesions import CLASSES
 
 __all__ = ["draw_fundus", "write_fundus"]
 

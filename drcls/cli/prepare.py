@@ -115,6 +115,6 @@ def run(options):
 
 
 def describe(result):
-    from data_prep.prepare import summary
+    from data_prep.summary import summary
 
     return summary(result, Path(result["folder"]))

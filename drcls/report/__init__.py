@@ -1,21 +1,17 @@
 """From run folders and reported numbers to tables, figures and one page; nothing is trained here."""
 
+from drcls.report.bar_chart import bar_chart
 from drcls.report.curves import roc_and_precision_recall
 from drcls.report.embedding_map import embedding_map
 from drcls.report.explainer_grid import explainer_grid
-from drcls.report.figures import (
-    bar_chart,
-    class_distribution,
-    confusion_matrices,
-    example_grid,
-    grad_cam_grid,
-    pick_hits_and_misses,
-    training_curves,
-)
+from drcls.report.figures import class_distribution, confusion_matrices, example_grid, training_curves
+from drcls.report.grad_cam_grid import grad_cam_grid, pick_hits_and_misses
+from drcls.report.intervals import intervals_table, reported_intervals_table
 from drcls.report.lines import Lines, line_chart
+from drcls.report.markdown import to_markdown
 from drcls.report.outliers import outlier_figure
 from drcls.report.page import Figure, Section, Table, run_facts, write_report
-from drcls.report.paired import p_over_seeds, right_by_image
+from drcls.report.paired import p_over_seeds, paired_difference, right_by_image
 from drcls.report.reliability import reliability_diagram
 from drcls.report.robustness_curves import robustness_curves
 from drcls.report.run_set import (
@@ -33,12 +29,9 @@ from drcls.report.tables import (
     SPREAD,
     Measure,
     class_table,
-    intervals_table,
     model_order,
-    reported_intervals_table,
     results_table,
     runs_table,
-    to_markdown,
 )
 from drcls.report.text import (
     difference,
@@ -97,6 +90,7 @@ __all__ = [
     "mean_sd",
     "p_over_seeds",
     "p_value",
+    "paired_difference",
     "reported_intervals_table",
     "right_by_image",
     "synthetic_label",

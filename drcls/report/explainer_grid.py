@@ -3,7 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
-from drcls.report.figures import finish, say_all_zero
+from drcls.report.figures import finish
+from drcls.report.grad_cam_grid import say_all_zero
 from drcls.report.run_set import describe
 
 _MAX_WIDTH = 11  # inches, what a page of 1200 pixels holds

@@ -14,63 +14,14 @@ from matplotlib.ticker import MaxNLocator
 
 from drcls.files import atomic_path
 from drcls.report.page import Figure
-from drcls.report.run_set import describe, read_history, seed_spread
-from drcls.report.tables import (
-    HEADS,
-    NOT_REPORTED,
-    NOT_RUN,
-    PROTOCOLS,
-    UNFINISHED,
-    check_one_setting,
-    model_order,
-)
-from drcls.report.text import SYNTHETIC, kind_of_images, synthetic_label
+from drcls.report.run_set import describe, read_history
+from drcls.report.tables import NOT_RUN, UNFINISHED, check_one_setting
+from drcls.report.text import SYNTHETIC, synthetic_label
 
 _DPI = 150
-# Okabe and Ito's palette; grey for the printed figures, which are nobody's measurement here.
-_PRINTED, COLOURS = "#9a9a9a", ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00")
-_ASIDE = "#5d6673"
+COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00")  # Okabe and Ito's palette
+ASIDE = "#5d6673"
 _TRAINING, _VALIDATION = "#0072b2", "#d55e00"
-
-
-def bar_chart(path, runs, published_rows, measures, title, protocols=PROTOCOLS):
-    """Draw every measure of every model: printed, and ours by protocol (Figures 5 and 7 of CheXNet-CBAM).
-
-    Args:
-        path: PNG file to write.
-        runs: runs of one data set and profile; may lack models, which are then marked "not run".
-        published_rows: list of dict, one per model, as for `results_table`.
-        measures: list of `Measure`, one panel each.
-        title: what the chart shows.
-        protocols: the protocols to show.
-
-    Returns:
-        Figure: path, caption and alternative text.
-    """
-    check_one_setting(runs)
-    models = model_order(runs, published_rows)
-    published = {row["model"]: row for row in published_rows}
-    label = kind_of_images(runs)
-    names = ["paper", *(HEADS[protocol] + label for protocol in protocols)]
-    columns = min(2, len(measures))
-    lines = -(-len(measures) // columns)
-    height = 0.22 * (len(names) + 1) * len(models) * lines + 1.4
-    canvas = Canvas(figsize=(5.2 * columns + 1, height), layout="constrained")
-    panels = canvas.subplots(lines, columns, sharey=True, squeeze=False).ravel()
-    for panel, measure in zip(panels, measures, strict=False):
-        printed = [_printed_value(published.get(model), measure) for model in models]
-        series = [[(value, None, "" if value is not None else NOT_REPORTED) for value in printed]]
-        series += [[_measured(runs, model, protocol, measure) for model in models] for protocol in protocols]
-        _bars(panel, models, series, names, measure)
-    for panel in panels[len(measures) :]:
-        panel.remove()
-    handles, labels = panels[0].get_legend_handles_labels()
-    canvas.legend(handles, labels, loc="outside lower center", ncols=len(names), frameon=False)
-    caption = "Error bars are the standard deviation over seeds, where there are several."
-    shown = ", ".join(measure.title for measure in measures)
-    return finish(
-        canvas, path, title, describe(runs), caption, f"Bar chart of {shown} for {', '.join(models)}."
-    )
 
 
 def confusion_matrices(path, runs, models, title):
@@ -99,7 +50,7 @@ def confusion_matrices(path, runs, models, title):
         panel.set_title(model, fontsize=10)
         _class_axes(panel, classes)
         if shown[model] is None:
-            _say(panel, _why_absent(runs, model))
+            say_why_empty(panel, _why_absent(runs, model))
         else:
             image = _matrix(panel, shown[model])
     for panel in panels[len(models) :]:
@@ -113,13 +64,12 @@ def confusion_matrices(path, runs, models, title):
     return finish(canvas, path, title, describe([run for run in shown.values() if run] or runs), caption, alt)
 
 
-def training_curves(path, runs, title):
+def training_curves(path, runs):
     """Draw loss and accuracy over the epochs, training against validation, one line of panels per run.
 
     Args:
         path: PNG file to write.
         runs: runs to draw, in order; unfinished ones are drawn as far as they came.
-        title: what the curves show.
 
     Returns:
         Figure: path, caption and alternative text.
@@ -137,7 +87,7 @@ def training_curves(path, runs, title):
         history = read_history(run)
         for panel, measure, top in ((left, "loss", None), (right, "accuracy", 1)):
             if history is None or measure not in history:
-                _say(panel, f"no {measure} by epoch")
+                say_why_empty(panel, f"no {measure} by epoch")
                 panel.set(xticks=[], yticks=[])
             else:
                 _curve(panel, history, measure, top)
@@ -148,83 +98,7 @@ def training_curves(path, runs, title):
         canvas.legend(handles.values(), handles, loc="outside lower center", ncols=2, frameon=False)
     caption = "Training (solid) and validation (dashed)."
     alt = f"Loss and accuracy by epoch of {', '.join(run['variant'] for run in runs)}."
-    return finish(canvas, path, title, describe(runs), caption, alt)
-
-
-def pick_hits_and_misses(labels, predicted, class_names, seed=0):
-    """Choose one rightly and one wrongly classified image per true class, at random and not by their looks.
-
-    Args:
-        labels: str (N,), true class names.
-        predicted: str (N,), predicted class names.
-        class_names: the classes, in order.
-        seed: seed of the choice.
-
-    Returns:
-        list of int: indices, the hits in order of class and then the misses; a class without one is left out.
-    """
-    labels, predicted = np.asarray(labels), np.asarray(predicted)
-    rng = np.random.default_rng(seed)
-    wanted = [
-        (labels == name) & ((predicted == name) == hit) for hit in (True, False) for name in class_names
-    ]
-    return [int(rng.choice(np.flatnonzero(mask))) for mask in wanted if mask.any()]
-
-
-def grad_cam_grid(path, run, images, overlays, labels, predicted, title, masks=None, evidence=None):
-    """Draw images and their heat maps by class, hits above misses (Figure 9 of CheXNet-CBAM).
-
-    Args:
-        path: PNG file to write.
-        run: the run whose model is explained; names the setting and the order of the classes.
-        images: uint8 (N, H, W, 3), 0..255.
-        overlays: uint8 (N, H, W, 3), 0..255, the same images under their heat maps.
-        labels: str (N,), true class names; the first hit and the first miss of each class are drawn.
-        predicted: str (N,), predicted class names.
-        title: what the grid shows.
-        masks: bool or uint8 (N, H, W), non-zero on lesions, outlined in the image; None where unknown.
-        evidence: bool (N,), False where the heat map is zero everywhere, which the figure says; None: all True.
-
-    Returns:
-        Figure: path, caption and alternative text.
-
-    Raises:
-        ValueError: where the lengths differ or a label is not one of the run's classes.
-    """
-    lengths = [
-        len(images),
-        len(overlays),
-        len(labels),
-        len(predicted),
-        len(images if masks is None else masks),
-    ]
-    unknown = sorted(set(labels) - set(run["class_names"]))
-    if len(set(lengths)) > 1 or unknown:
-        raise ValueError(
-            f"{path}: received {lengths} images, overlays, labels, predictions and masks, "
-            f"and the unknown labels {unknown}; expected equal numbers and labels among {run['class_names']}"
-        )
-    classes = run["class_names"]
-    canvas = Canvas(figsize=(min(2.1, 11 / len(classes)) * len(classes) + 0.6, 10.2), layout="constrained")
-    panels = canvas.subplots(4, len(classes), squeeze=False)
-    for block, hit in ((0, True), (2, False)):
-        panels[block, 0].set_ylabel("hit" if hit else "miss", fontsize=12, fontweight="bold")
-        panels[block + 1, 0].set_ylabel("heat map", fontsize=11)
-        for column, name in enumerate(classes):
-            pair = panels[block : block + 2, column]
-            right = [i for i, label in enumerate(labels) if label == name and (predicted[i] == name) == hit]
-            if right:
-                _explained(pair, right[0], images, overlays, masks)
-                if evidence is not None and not evidence[right[0]]:
-                    say_all_zero(pair[1])
-                pair[0].set_title(f"true {name}\npredicted {predicted[right[0]]}", fontsize=9)
-            else:
-                _empty_pair(pair, f"no {'hit' if hit else 'miss'}\nto show")
-                pair[0].set_title(f"true {name}\n", fontsize=9)
-    caption = f"{run['variant']}. The first right and the first wrong prediction drawn for each true class."
-    caption += "" if masks is None else " Lesions are outlined in the original."
-    alt = f"Test images of {', '.join(classes)} and their Grad-CAM heat maps, hits above misses."
-    return finish(canvas, path, title, describe([run]), caption, alt)
+    return finish(canvas, path, "Training curves", describe(runs), caption, alt)
 
 
 def class_distribution(path, counts, info, title):
@@ -286,7 +160,7 @@ def example_grid(path, images, labels, info, title):
     canvas = Canvas(figsize=(2.1 * columns + 0.4, 2.35 * lines + 0.6), layout="constrained")
     panels = canvas.subplots(lines, columns, squeeze=False).ravel()
     for panel, image, label in zip(panels, images, labels, strict=False):
-        _picture(panel, image)
+        show_picture(panel, image)
         panel.set_title(label, fontsize=9)
     for panel in panels[len(images) :]:
         panel.remove()
@@ -326,55 +200,6 @@ def _read_literally(canvas):
         text.set_parse_math(False)
 
 
-def _printed_value(row, measure):
-    value = (row or {}).get(measure.metric)
-    return value / 100 if value is not None and measure.percent else value
-
-
-def _measured(runs, model, protocol, measure):
-    """Return (mean, standard deviation, "") of a model, or (None, None, why there is none)."""
-    part = [run for run in runs if run["variant"] == model and run["protocol"] == protocol]
-    finished = [run for run in part if run["finished"]]
-    if not finished:
-        return None, None, UNFINISHED if part else NOT_RUN
-    mean, deviation, _ = seed_spread(finished, measure.metric)
-    return (None, None, "undefined") if np.isnan(mean) else (mean, deviation, "")
-
-
-def _bars(panel, models, series, names, measure):
-    """Draw one panel of horizontal bars; what is absent is said in words where its bar would be."""
-    scale = 100 if measure.percent else 1
-    thickness = 0.8 / len(series)
-    for index, (values, name) in enumerate(zip(series, names, strict=True)):
-        places = np.arange(len(models)) + (index - (len(series) - 1) / 2) * thickness
-        widths = [scale * (value or 0) for value, _, _ in values]
-        errors = [scale * (deviation or 0) for _, deviation, _ in values]
-        colour = _PRINTED if index == 0 else COLOURS[(index - 1) % len(COLOURS)]
-        panel.barh(places, widths, thickness * 0.92, label=name, color=colour)
-        several = [i for i, (_, deviation, _) in enumerate(values) if deviation is not None]
-        panel.errorbar(
-            [widths[i] for i in several],
-            places[several],
-            xerr=[errors[i] for i in several],
-            fmt="none",
-            ecolor="black",
-            capsize=2,
-            lw=1,
-        )
-        for place, width, error, (_, _, why) in zip(places, widths, errors, values, strict=True):
-            text = why or (f"{width:.1f}" if measure.percent else f"{width:.3f}")
-            end = max(width, 0) + error + 0.012 * scale
-            panel.text(end, place, text, va="center", fontsize=8, color=_ASIDE if why else "black")
-    panel.set_yticks(range(len(models)), models)
-    panel.set_ylim(len(models) - 0.5, -0.5)
-    panel.set_xlim(
-        min(0, *(scale * (value or 0) for values in series for value, _, _ in values)), 1.16 * scale
-    )
-    panel.set_xticks([0, 0.25 * scale, 0.5 * scale, 0.75 * scale, scale])
-    panel.set_title(measure.title, fontsize=10)
-    plain(panel)
-
-
 def plain(panel):
     panel.spines[["top", "right"]].set_visible(False)
     panel.tick_params(labelsize=9)
@@ -389,10 +214,10 @@ def _why_absent(runs, model):
     return UNFINISHED if any(run["variant"] == model for run in runs) else NOT_RUN
 
 
-def _say(panel, text):
+def say_why_empty(panel, text):
     """Write into a panel why there is nothing to draw."""
     middle = dict(ha="center", va="center", transform=panel.transAxes)
-    panel.text(0.5, 0.5, text, color=_ASIDE, style="italic", **middle)
+    panel.text(0.5, 0.5, text, color=ASIDE, style="italic", **middle)
 
 
 def _class_axes(panel, names):
@@ -439,29 +264,8 @@ def _curve(panel, history, measure, top):
     plain(panel)
 
 
-def _picture(panel, image):
+def show_picture(panel, image):
+    """Draw an image without axes."""
     panel.imshow(image)
     panel.set_xticks([])
     panel.set_yticks([])
-
-
-def _explained(pair, index, images, overlays, masks):
-    """Draw one image above its heat map, with the lesions outlined in the image."""
-    _picture(pair[0], images[index])
-    _picture(pair[1], overlays[index])
-    if masks is not None and np.any(masks[index]):
-        # White below black stays visible on dark and on bright tissue.
-        pair[0].contour(np.asarray(masks[index]) > 0, levels=[0.5], colors="white", linewidths=1.6)
-        pair[0].contour(np.asarray(masks[index]) > 0, levels=[0.5], colors="black", linewidths=0.7)
-
-
-def say_all_zero(panel):
-    """Write below a heat map that it holds no positive evidence, so that it is not taken for a plain image."""
-    panel.set_xlabel("map is all zero", fontsize=8, color=_ASIDE, style="italic")
-
-
-def _empty_pair(pair, why):
-    for panel in pair:
-        panel.set(xticks=[], yticks=[])
-        panel.spines[:].set_visible(False)
-    _say(pair[0], why)

@@ -8,7 +8,7 @@ from drcls.report.figures import COLOURS, data_label, finish, plain
 _COLUMNS = 10
 
 
-def outlier_figure(path, scores, threshold, injected, images, info, title, seed=0):
+def outlier_figure(path, scores, threshold, injected, images, info, title):
     """Draw the scores with the threshold above images drawn from each outcome.
 
     Args:
@@ -19,7 +19,6 @@ def outlier_figure(path, scores, threshold, injected, images, info, title, seed=
         images: uint8 (N, H, W, 3), RGB, memory-mapped or not.
         info: `dataset.json` of the data set.
         title: what the figure shows.
-        seed: of the choice of the images that are shown.
 
     Returns:
         Figure: path, caption and alternative text.
@@ -35,7 +34,7 @@ def outlier_figure(path, scores, threshold, injected, images, info, title, seed=
     canvas = Canvas(figsize=(11, 3.2 + 1.25 * len(outcomes)), layout="constrained")
     above, below = canvas.subfigures(2, height_ratios=[3, 1.25 * len(outcomes)])
     _histogram(above.subplots(), scores, threshold, injected)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     panels = below.subplots(len(outcomes), _COLUMNS, squeeze=False)
     for line, (name, rows) in zip(panels, outcomes.items(), strict=True):
         chosen = rng.permutation(np.flatnonzero(rows))[:_COLUMNS]

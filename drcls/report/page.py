@@ -14,7 +14,8 @@ from markupsafe import Markup, escape
 from PIL import Image
 
 from drcls.files import write_text
-from drcls.report.tables import duration, escape_markdown, to_markdown
+from drcls.report.markdown import escape_markdown, to_markdown
+from drcls.report.tables import duration
 from drcls.report.text import kind_of_images
 
 TEMPLATES = Environment(

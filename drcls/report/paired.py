@@ -1,10 +1,10 @@
-"""Two rows on the same test images: the difference in accuracy, tested over all seeds."""
+"""Two rows on the same test images: their difference with its interval, and a test over all seeds."""
 
 import numpy as np
 import pandas as pd
 from scipy.stats import combine_pvalues
 
-from drcls.metrics import random_signs_exact
+from drcls.metrics import group_bootstrap_difference, random_signs_exact
 
 
 def right_by_image(predictions, predicted="predicted"):
@@ -18,6 +18,30 @@ def right_by_image(predictions, predicted="predicted"):
     """
     frame = predictions.drop_duplicates("path").sort_values("path", kind="stable")
     return (frame["label"] == frame[predicted]).set_axis(pd.MultiIndex.from_frame(frame[["group", "path"]]))
+
+
+def paired_difference(statistic, base, other, class_names, column="predicted"):
+    """Return how much a measure gains from one row to another on the same test images, all seeds together.
+
+    Args:
+        statistic: measure of `drcls.metrics`, a function of the confusion matrix.
+        base: list of DataFrame as from `read_predictions`, one per seed.
+        other: the same of the row that is compared with it, in the same order and with the same rows.
+        class_names: the classes, in order.
+        column: the column that holds the predicted classes.
+
+    Returns:
+        dict: `difference`, other minus base, and `interval`, [low, high], its 95 % bootstrap interval over groups.
+    """
+    base, other = (pd.concat(frames, ignore_index=True) for frames in (base, other))
+    index = {name: i for i, name in enumerate(class_names)}
+    labels, first, second = (
+        values.map(index).to_numpy() for values in (base["label"], base[column], other[column])
+    )
+    groups = base["group"].to_numpy()
+    found = group_bootstrap_difference(statistic, labels, first, second, groups, len(class_names))
+    change, low, high = map(float, found)
+    return {"difference": change, "interval": [low, high]}
 
 
 def p_over_seeds(pairs):

@@ -96,13 +96,12 @@ def read_history(run):
     return frame
 
 
-def seed_spread(runs, metric, class_name=None):
+def seed_spread(runs, metric):
     """Return one measure over the seeds of a variant.
 
     Args:
         runs: finished runs of one variant and protocol, one per seed.
-        metric: key of `classification_metrics`, or of its `per_class` entries where `class_name` is given.
-        class_name: the class to read, None for the overall measure.
+        metric: key of `classification_metrics`.
 
     Returns:
         (mean, standard deviation with n - 1, n); the deviation is None for a single run. All are NaN where
@@ -111,13 +110,19 @@ def seed_spread(runs, metric, class_name=None):
     Raises:
         ValueError: where a run does not hold the measure.
     """
-    values = seed_values(runs, metric, class_name)
+    values = seed_values(runs, metric)
     deviation = float(values.std(ddof=1)) if len(values) > 1 else None
     return float(values.mean()), deviation, len(values)
 
 
 def seed_values(runs, metric, class_name=None):
-    """Return one measure by seed, float (number of runs,), NaN where it is undefined; arguments as `seed_spread`."""
+    """Return one measure by seed, float (number of runs,), NaN where it is undefined.
+
+    Args:
+        runs: as for `seed_spread`.
+        metric: key of `classification_metrics`, or of its `per_class` entries where `class_name` is given.
+        class_name: the class to read, None for the overall measure.
+    """
     return np.array([_value(run, metric, class_name) for run in runs], dtype=float)
 
 

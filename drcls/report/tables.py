@@ -1,19 +1,17 @@
-"""The tables of a report: the paper's numbers beside measured ones, and what the difference is worth.
+"""The tables of a report: the paper's numbers beside measured ones, by model, by class and by run.
 
 Every cell is text. A number that was not measured reads "not run" or "unfinished", one that cannot exist says
 why; no cell is blank. Shares in 0..1 are shown in percent, as papers report them.
 """
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from drcls.metrics import wald_interval, wilson_interval
-from drcls.report.paired import p_over_seeds, right_by_image
-from drcls.report.run_set import read_predictions, seed_values
-from drcls.report.text import interval, kind_of_images, listing, mean_sd, p_value
+from drcls.metrics import wilson_interval
+from drcls.report.run_set import seed_values
+from drcls.report.text import interval, kind_of_images, mean_sd
 
 NOT_RUN = "not run"
 UNFINISHED = "unfinished"
@@ -24,7 +22,7 @@ SPREAD = (
     "± is the standard deviation over seeds. The 95 % interval is what the number of test images leaves open, at the "
     "mean over the seeds."
 )
-_SHORT_HEADS = {"paper": "paper's", "clean": "leak-free"}
+_LISTING = " (paper's / leak-free)"  # the order of the values in a joined column
 _TEST_PART = "95 % interval (Wilson)"
 
 
@@ -43,8 +41,17 @@ class Measure:
     metric: str
     percent: bool = True
 
+    def format(self, values, digits=1):
+        """Write the measure of one seed, or mean ± standard deviation over several, as `mean_sd` does.
 
-def results_table(runs, published_rows, measures, protocols=PROTOCOLS, notes=None):
+        Args:
+            values: one number per seed, in 0..1 where it is a percentage.
+            digits: decimals of a percentage; a bare value has three.
+        """
+        return mean_sd(values, 100, digits) if self.percent else mean_sd(values)
+
+
+def results_table(runs, published_rows, measures, notes=None):
     """Set the reported numbers of every model beside ours by protocol (as Tables 4 and 6 of CheXNet-CBAM).
 
     A model that was run has one row per measure: the mean over the seeds and their standard deviation. The
@@ -55,7 +62,6 @@ def results_table(runs, published_rows, measures, protocols=PROTOCOLS, notes=Non
         runs: runs of one data set and profile, from `read_runs`; may be empty.
         published_rows: list of dict, one per model in the paper's order: `model` and the reported numbers.
         measures: list of `Measure`.
-        protocols: the protocols to show, one column each.
         notes: dict from model to a remark of ours, added to the note that the runs hold.
 
     Returns:
@@ -70,10 +76,10 @@ def results_table(runs, published_rows, measures, protocols=PROTOCOLS, notes=Non
     rows = []
     for model in model_order(runs, published_rows):
         reported = published.get(model, {})
-        ours = {protocol: _of(runs, model, protocol) for protocol in protocols}
+        ours = {protocol: _of(runs, model, protocol) for protocol in PROTOCOLS}
         shared = {
-            "leaked" + _listing(protocols): _join(ours, _leaked),
-            "seeds" + _listing(protocols): _join(ours, _seeds),
+            "leaked" + _LISTING: _join(ours, _leaked),
+            "seeds" + _LISTING: _join(ours, _seeds),
             "note": _note([run for part in ours.values() for run in part], (notes or {}).get(model)),
         }
         if any(ours.values()):
@@ -83,7 +89,7 @@ def results_table(runs, published_rows, measures, protocols=PROTOCOLS, notes=Non
     return pd.DataFrame(rows)
 
 
-def class_table(runs, published_rows, model, measures, protocols=PROTOCOLS):
+def class_table(runs, published_rows, model, measures):
     """Set the reported numbers of one model's classes beside ours (as Tables 5 and 7 of CheXNet-CBAM).
 
     Args:
@@ -91,7 +97,6 @@ def class_table(runs, published_rows, model, measures, protocols=PROTOCOLS):
         published_rows: list of dict, one per class: `class` and the reported numbers.
         model: the variant to show.
         measures: list of `Measure`; their `metric` is a key of the `per_class` entries.
-        protocols: the protocols to show, one column each.
 
     Returns:
         pandas.DataFrame of text: class in the order of the data set, measure, paper, one column per protocol, the
@@ -103,76 +108,19 @@ def class_table(runs, published_rows, model, measures, protocols=PROTOCOLS):
     """
     check_one_setting(runs)
     published = {row["class"]: row for row in published_rows}
-    ours = {protocol: _of(runs, model, protocol) for protocol in protocols}
+    ours = {protocol: _of(runs, model, protocol) for protocol in PROTOCOLS}
     measured = [
         name for part in ours.values() for run in part if run["finished"] for name in run["class_names"]
     ]
     rows = []
     for name in dict.fromkeys([*measured, *published]):
         shared = {
-            "leaked" + _listing(protocols): _join(ours, lambda part, name=name: _leaked(part, name)),
-            "test images" + _listing(protocols): _join(ours, lambda part, name=name: _support(part, name)),
-            "seeds" + _listing(protocols): _join(ours, _seeds),
+            "leaked" + _LISTING: _join(ours, lambda part, name=name: _leaked(part, name)),
+            "test images" + _LISTING: _join(ours, lambda part, name=name: _support(part, name)),
+            "seeds" + _LISTING: _join(ours, _seeds),
         }
         found = _measure_rows(ours, published.get(name, {}), measures, runs, name)
         rows += [{"class": name} | row | shared for row in found]
-    return pd.DataFrame(rows)
-
-
-def reported_intervals_table(published_rows, num_test):
-    """Check reported intervals by their own formula (Tables 8 and 9 of CheXNet-CBAM).
-
-    Args:
-        published_rows: list of dict, one per model: `model`, `accuracy` in percent, `interval` [low, high].
-        num_test: how many test images the paper's protocol gives.
-
-    Returns:
-        pandas.DataFrame of text: model, the reported accuracy and interval, what Eq. 25 (Wald) gives at that many
-        test images, and the number of test images that the reported width implies.
-    """
-    rows = []
-    for row in published_rows:
-        accuracy, (low, high) = row["accuracy"] / 100, row["interval"]
-        half = (high - low) / 200
-        implied = f"{1.96**2 * accuracy * (1 - accuracy) / half**2:.0f}" if half else "none: it has no width"
-        rows.append(
-            {
-                "model": row["model"],
-                "reported accuracy (%)": f"{row['accuracy']:.2f}",
-                "reported 95 % interval": f"{low:.2f} to {high:.2f}",
-                f"Eq. 25 at N = {num_test:,}": interval(wald_interval(accuracy, num_test), digits=2),
-                "N that the reported interval implies": implied,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def intervals_table(runs, reference):
-    """List the accuracy of every run with its intervals, compared with a reference model.
-
-    The intervals come from the run: Wald, Wilson, and the bootstrap over groups, which alone counts copies of one
-    image as one. The difference to the reference model is tested on the same test images, seed by seed and over
-    all seeds (`p_over_seeds`), where the images of a group count together.
-
-    Args:
-        runs: runs of one data set, profile and protocol.
-        reference: the model that the others are compared with.
-
-    Returns:
-        pandas.DataFrame of text, one row per model and seed, and one for all seeds where there are several.
-
-    Raises:
-        ValueError: where the runs mix data sets, profiles or protocols.
-    """
-    check_one_setting(runs, "protocol")
-    by_seed = {run["seed"]: run for run in runs if run["variant"] == reference}
-    rows = []
-    for model in model_order(runs, []):
-        seeds = [run for run in runs if run["variant"] == model]
-        rows += [{"model": model} | _interval_row(run, by_seed.get(run["seed"]), reference) for run in seeds]
-        finished = [run for run in seeds if run["finished"]]
-        if len(finished) > 1:
-            rows.append({"model": model} | _interval_row_of_seeds(finished, by_seed, reference))
     return pd.DataFrame(rows)
 
 
@@ -207,24 +155,6 @@ def duration(seconds):
     return (
         f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
     )
-
-
-def to_markdown(frame):
-    """Write a DataFrame of text as a Markdown table, without its index.
-
-    Names are escaped, so that a pipe or an angle bracket in a class name neither breaks the table nor
-    becomes HTML.
-    """
-    lines = [[str(cell) for cell in row] for row in [frame.columns, *frame.itertuples(index=False)]]
-    lines.insert(1, ["---"] * len(frame.columns))
-    escaped = [[cell if cell == "---" else escape_markdown(cell) for cell in line] for line in lines]
-    return "".join(f"| {' | '.join(line)} |\n" for line in escaped)
-
-
-def escape_markdown(text):
-    """Escape what Markdown would read as markup in a table cell or a line of text."""
-    text = re.sub(r"([\\`*|<\[\]])|(?<!\w)_|_(?!\w)", lambda match: "\\" + match.group(), text)
-    return " ".join(text.split())
 
 
 def check_one_setting(runs, *more):
@@ -293,11 +223,6 @@ def _head(protocol, runs):
     return HEADS[protocol] + kind_of_images(runs)
 
 
-def _listing(protocols):
-    """Name the order of the values in a joined column, as in " (paper's / leak-free)"."""
-    return f" ({' / '.join(_SHORT_HEADS[protocol] for protocol in protocols)})"
-
-
 def _join(ours, text):
     texts = [text(part) for part in ours.values()]
     return NOT_RUN if set(texts) == {NOT_RUN} else " / ".join(texts)
@@ -322,8 +247,7 @@ def _cell(part, measure, class_name=None):
     """Return mean ± standard deviation over the finished seeds, or the bare number of a single one."""
     if state := _state(part):
         return state
-    scale, digits = (100, 2) if measure.percent else (1, 3)
-    return mean_sd(seed_values(_finished(part), measure.metric, class_name), scale, digits)
+    return measure.format(seed_values(_finished(part), measure.metric, class_name), 2)
 
 
 def _wilson(part, measure, class_name=None):
@@ -376,45 +300,3 @@ def _note(part, remark):
     if unfinished:
         remarks.append(f"unfinished: {', '.join(unfinished)}")
     return "; ".join(dict.fromkeys(text for text in remarks if text)) or "-"
-
-
-def _interval_row(run, reference_run, reference):
-    """Return one run's accuracy, its intervals, and the paired difference to the reference of the same seed."""
-    heads = _interval_heads(reference)
-    if not run["finished"]:
-        return dict.fromkeys(heads, UNFINISHED) | {"seed": str(run["seed"])}
-    bounds = run["intervals"]["accuracy"]
-    cells = [str(run["seed"]), f"{run['num_test']:,}", f"{100 * run['metrics']['accuracy']:.2f}"]
-    cells += [interval(bounds[kind]) for kind in ("wald", "wilson", "bootstrap")]
-    return dict(zip(heads, (*cells, *_compare([run], {run["seed"]: reference_run}, reference)), strict=True))
-
-
-def _interval_row_of_seeds(seeds, by_seed, reference):
-    """Return the mean accuracy of several seeds and their paired difference to the reference."""
-    numbers = sorted({run["num_test"] for run in seeds})
-    cells = ["all", " to ".join(f"{number:,}" for number in dict.fromkeys([numbers[0], numbers[-1]]))]
-    cells += [mean_sd([run["metrics"]["accuracy"] for run in seeds], 100, 2)]
-    cells += ["by seed"] * 3
-    return dict(zip(_interval_heads(reference), (*cells, *_compare(seeds, by_seed, reference)), strict=True))
-
-
-def _interval_heads(reference):
-    compared = (f"difference to {reference} (points)", "paired exact p")
-    return ("seed", "N", "accuracy (%)", "Wald", "Wilson", "bootstrap over groups", *compared)
-
-
-def _compare(seeds, by_seed, reference):
-    """Return the difference in accuracy to the reference in points, and the p-value of all given seeds, as text."""
-    if seeds[0]["variant"] == reference:
-        return "reference", "reference"
-    pairs = [(by_seed.get(run["seed"]), run) for run in seeds]
-    both = [(one, run) for one, run in pairs if one is not None and one["finished"]]
-    if not both:
-        return (f"reference {NOT_RUN if pairs[0][0] is None else UNFINISHED}",) * 2
-    pairs, partial = both, len(both) < len(pairs)
-    right = [tuple(right_by_image(read_predictions(run)) for run in pair) for pair in pairs]
-    if not all(one.index.equals(other.index) for one, other in right):
-        return ("different test images",) * 2
-    differences = [run["metrics"]["accuracy"] - one["metrics"]["accuracy"] for one, run in pairs]
-    of_seeds = f", seed{'s' * (len(pairs) > 1)} {listing(run['seed'] for _, run in pairs)}" if partial else ""
-    return mean_sd(differences, 100, 2, "+") + of_seeds, p_value(p_over_seeds(right))

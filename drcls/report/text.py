@@ -40,12 +40,12 @@ def interval(bounds, scale=100, digits=1, sign=""):
     return f"{low} to {high}"
 
 
-def interval_over_seeds(differences, scale=1, digits=1):
+def interval_over_seeds(differences, scale=1):
     """Write the 95 % t interval of a mean difference over seeds; one seed has none, nor have seeds that do not differ.
 
     Args:
         differences: one number per seed.
-        scale, digits: as for `mean_sd`.
+        scale: as for `mean_sd`.
 
     >>> interval_over_seeds([1.0, 2.0, 3.0])
     '-0.5 to +4.5'
@@ -56,7 +56,7 @@ def interval_over_seeds(differences, scale=1, digits=1):
     if np.ptp(differences) == 0:
         return "no spread"
     bounds = stats.t.interval(0.95, len(differences) - 1, differences.mean(), stats.sem(differences))
-    return interval(bounds, 1, digits, "+")
+    return interval(bounds, 1, sign="+")
 
 
 def difference(found, scale=100, digits=1):

@@ -4,7 +4,7 @@ import numpy as np
 
 from drcls.report.run_set import select_runs
 from drcls.report.tables import mean_wilson
-from drcls.report.text import interval, listing, mean_sd
+from drcls.report.text import interval, listing
 
 
 def verdict(runs, reported, variant, measures, expected=()):
@@ -55,9 +55,7 @@ def _of_protocol(subject, runs, variant, measures):
 
 def _spread(runs, measure):
     values = [run["metrics"].get(measure.metric) for run in runs]
-    if measure.percent:
-        return f"{measure.title.removesuffix(' (%)')} {mean_sd(values, 100, 1)} %"
-    return f"{measure.title} {mean_sd(values)}"
+    return f"{measure.title.removesuffix(' (%)')} {measure.format(values)}{' %' if measure.percent else ''}"
 
 
 def _leaked(runs):

@@ -234,9 +234,9 @@ def fit_transfer(config, cache, parts, folder, callbacks):
     target = folder / config["variant"]
     if config["frozen_on_images"]:
         model = attach_head(backbone, head)
-        return fit(model, config, cache, parts, target, callbacks)
+        return fit_network(model, config, cache, parts, target, callbacks)
     embeddings = Features(cached_embeddings(cache, backbone, Path(config["backbone"]).stem), cache.paths)
-    probabilities, note = fit(head, config, embeddings, parts, target, callbacks)
+    probabilities, note = fit_network(head, config, embeddings, parts, target, callbacks)
     save_model(attach_head(backbone, head), target / "model.keras")
     return probabilities, f"{note}, on embeddings"
 
@@ -257,14 +257,14 @@ def fit_fine_tuned(config, cache, parts, folder, callbacks):
         which = "all layers"
     else:
         which = f"from layer {unfreeze_last_block(backbone, config['backbone'], config['last_block'])[0]} on"
-    probabilities, note = fit(model, config, cache, parts, folder / config["variant"], callbacks)
+    probabilities, note = fit_network(model, config, cache, parts, folder / config["variant"], callbacks)
     return probabilities, f"{note}, {which}"
 
 
 def fit_own(config, cache, parts, folder, callbacks):
     """Section 6.2: one of the paper's own networks from random weights."""
     model = OWN[config["network"]](config["image_size"], parts["train"].classes)
-    probabilities, note = fit(model, config, cache, parts, folder / config["variant"], callbacks)
+    probabilities, note = fit_network(model, config, cache, parts, folder / config["variant"], callbacks)
     return probabilities, f"{note}; {model.count_params():,} weights"
 
 
@@ -279,7 +279,7 @@ def load_backbone(config):
     return backbone
 
 
-def fit(model, config, cache, parts, folder, callbacks):
+def fit_network(model, config, cache, parts, folder, callbacks):
     """Lion and class weights inverse to counts; returns probabilities of the test part and a note."""
     loss = WeightedCategoricalCrossentropy(class_weights(parts["train"].counts()).tolist())
     strong = config["strong_augmentation"]

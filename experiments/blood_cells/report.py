@@ -12,7 +12,6 @@ from drcls.data.image_ops import read_image, resize
 from drcls.files import read_json
 from drcls.metrics import mean_corruption_error
 from drcls.report import (
-    HEADS,
     PROTOCOLS,
     SPREAD,
     Measure,
@@ -20,14 +19,12 @@ from drcls.report import (
     Table,
     class_distribution,
     confusion_matrices,
-    intervals_table,
     kind_of_images,
     outlier_figure,
     read_history,
     results_table,
     select_runs,
     synthetic_label,
-    training_curves,
     verdict,
     write_report,
 )
@@ -40,6 +37,7 @@ from experiments.blood_cells.corruptions_report import (
 from experiments.blood_cells.splits import read_searched
 from experiments.common.closing import closing_sections
 from experiments.common.reported import runs_to_report
+from experiments.common.sections import interval_tables, training_figure
 
 PUBLISHED = Path(__file__).with_name("published.json")
 MEASURES = [
@@ -250,18 +248,14 @@ def results_section(runs, published):
             f"{SPREAD}",
         ),
     ]
-    for protocol in PROTOCOLS:
-        chosen = select_runs(runs, protocol=protocol)
-        references = [
-            run["variant"] for run in chosen if run["variant"].endswith("+fine_tuned") and run["finished"]
-        ]
-        if references:
-            caption = (
-                f"{synthetic_label(runs)}Accuracy, its intervals, and the paired difference to {references[0]}, "
-                f"{HEADS[protocol]}."
-            )
-            parts.append(Table(intervals_table(chosen, references[0]), caption))
+    parts += interval_tables(runs, first_fine_tuned)
     return Section("Networks (sections 3 and 6, Table 2)", parts)
+
+
+def first_fine_tuned(runs):
+    """The first finished row with a fine-tuned last block, None where there is none."""
+    finished = select_runs(runs, finished=True)
+    return next((run["variant"] for run in finished if run["variant"].endswith("+fine_tuned")), None)
 
 
 def reported_sets(table):
@@ -317,9 +311,5 @@ def figures_section(folder, runs):
             path = folder / "figures" / f"confusion-{protocol}.png"
             title = f"Figure 1 and its like, {protocol} protocol"
             parts.append(confusion_matrices(path, chosen, names, title))
-    first = min((run["seed"] for run in runs), default=0)
-    shown = select_runs(runs, seed=first, protocol="clean") or select_runs(runs, seed=first)
-    trained = [run for run in shown if (run["folder"] / "history.csv").is_file()]
-    if trained:
-        parts.append(training_curves(folder / "figures" / "training.png", trained, "Training curves"))
+    parts += training_figure(folder, select_runs(runs, protocol="clean") or runs)
     return Section("Confusion matrices (Figure 1) and training", parts or ["Not run."])

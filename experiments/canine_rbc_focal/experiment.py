@@ -35,7 +35,7 @@ from drcls.environment import devices
 from drcls.files import read_json, write_json
 from drcls.grid import ENGINES, Trial, run_trials
 from experiments.canine_rbc_focal.report import write_canine_rbc_focal_report
-from experiments.canine_rbc_focal.trial import STRATEGIES, train_trial
+from experiments.canine_rbc_focal.trial import STRATEGIES, TINY_NETWORKS, train_trial
 from experiments.common.controls import CONTROLS, control
 from experiments.common.data import acquire
 from experiments.common.options import make_parser, resolve_options
@@ -60,13 +60,12 @@ CONFIG = {
     "learning_rate": 1e-3,
     "weights": "none",
 }
-TINY_NETWORKS = ["tiny_densenet", "tiny_resnet"]
 PROFILES = {
     "quick": {
         "image_size": 48,
         "epochs": 6,
         "num_folds": 2,
-        "backbones": TINY_NETWORKS,
+        "backbones": list(TINY_NETWORKS),
         "policy": "float32",
         "majority_shares": (0.50, 0.80, 0.95),
     },
@@ -74,7 +73,7 @@ PROFILES = {
         "image_size": 48,
         "epochs": 12,
         "num_folds": 5,
-        "backbones": TINY_NETWORKS,
+        "backbones": list(TINY_NETWORKS),
         "policy": "float32",
     },
     # Whether the paper's number of epochs shows what 12 do not: four methods of Table 1 with one network.

@@ -9,13 +9,13 @@ from drcls.data import imbalance_ratio
 from drcls.files import write_json
 from drcls.report import (
     HEADS,
+    PROTOCOLS,
     Lines,
     Section,
     Table,
     describe,
     line_chart,
     listing,
-    mean_sd,
     read_history,
     read_predictions,
     select_runs,
@@ -23,7 +23,6 @@ from drcls.report import (
 )
 from experiments.canine_rbc_focal.runs import (
     MEASURES,
-    PROTOCOLS,
     PUBLISHED_NETWORK,
     networks_of,
 )
@@ -215,8 +214,7 @@ def imbalance_cells(row):
     }
     for measure in MEASURES:
         cells[f"{measure.title}, paper"] = f"{row['reported'][measure.metric]:.2f}"
-        scale, digits = (100, 1) if measure.percent else (1, 3)
-        cells[f"{measure.title}, ours"] = mean_sd([row["measured"][measure.metric]], scale, digits)
+        cells[f"{measure.title}, ours"] = measure.format([row["measured"][measure.metric]])
     return cells
 
 

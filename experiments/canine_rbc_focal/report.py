@@ -14,6 +14,7 @@ from drcls.data.image_ops import read_image
 from drcls.files import read_json, write_json
 from drcls.report import (
     HEADS,
+    PROTOCOLS,
     Figure,
     Lines,
     Section,
@@ -35,7 +36,6 @@ from drcls.runs import read_record
 from experiments.canine_rbc_focal.imbalance import alpha_section, imbalance_section
 from experiments.canine_rbc_focal.runs import (
     MEASURES,
-    PROTOCOLS,
     PUBLISHED_NETWORK,
     format_cell,
     methods_of,

@@ -1,8 +1,7 @@
 """The rows of the focal-loss study as its report asks for them: networks, methods, alphas."""
 
-from drcls.report import Measure, mean_sd, seed_values, select_runs
+from drcls.report import Measure, seed_values, select_runs
 
-PROTOCOLS = ("paper", "clean")
 # The published network that each of ours is compared with.
 PUBLISHED_NETWORK = {
     "DenseNet121": "DenseNet-121",
@@ -26,7 +25,7 @@ def format_cell(runs, variant, protocol, measure):
     part = select_runs(runs, variant=variant, protocol=protocol, finished=True)
     if not part:
         return "not tested" if protocol == "clean" else "not run"
-    return mean_sd(seed_values(part, measure.metric), *((100, 1) if measure.percent else (1, 3)))
+    return measure.format(seed_values(part, measure.metric))
 
 
 def format_range(values):

@@ -3,13 +3,15 @@
 import pandas as pd
 
 from drcls.files import write_json
-from drcls.metrics import group_bootstrap_difference, macro_f1
+from drcls.metrics import macro_f1
 from drcls.report import (
+    PROTOCOLS,
     Section,
     Table,
     difference,
     p_over_seeds,
     p_value,
+    paired_difference,
     read_predictions,
     right_by_image,
     seed_spread,
@@ -17,7 +19,6 @@ from drcls.report import (
     synthetic_label,
 )
 from experiments.canine_rbc_focal.runs import (
-    PROTOCOLS,
     format_range,
     methods_of,
     networks_of,
@@ -131,19 +132,14 @@ def compare(runs, network, method, protocol):
         if without["seed"] == run["seed"]
     ]
     names = select(runs, network, method, protocol)[0]["class_names"]
-    index = {name: i for i, name in enumerate(names)}
-    base, other = (pd.concat([pair[i] for pair in pairs], ignore_index=True) for i in (0, 1))
-    labels, pred_a, pred_b = (
-        column.map(index).to_numpy() for column in (base["label"], base["predicted"], other["predicted"])
-    )
-    found = group_bootstrap_difference(macro_f1, labels, pred_a, pred_b, base["group"].to_numpy(), len(names))
-    change, low, high = map(float, found)
+    base, other, _ = zip(*pairs, strict=True)
+    found = paired_difference(macro_f1, base, other, names)
     pairs = [(right_by_image(a), right_by_image(b), seed) for a, b, seed in pairs]
     return {
         "protocol": protocol,
         "network": network,
         "method": method,
-        "macro_f1": {"difference": change, "interval": [low, high]},
+        "macro_f1": found,
         "p_by_seed": [p_over_seeds([(a, b)]) for a, b, _ in pairs],
         "p_value": p_over_seeds([(a, b) for a, b, _ in pairs]),
         "p_unit": "group",

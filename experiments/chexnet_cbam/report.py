@@ -18,22 +18,19 @@ from drcls.report import (
     Section,
     Table,
     bar_chart,
-    class_distribution,
     class_table,
     confusion_matrices,
     example_grid,
-    intervals_table,
     reported_intervals_table,
     results_table,
     select_runs,
-    synthetic_label,
-    training_curves,
     verdict,
     write_report,
 )
 from experiments.common.closing import closing_sections
 from experiments.common.grad_cam import explain_run, pointing_row
 from experiments.common.reported import runs_to_report
+from experiments.common.sections import class_chart, interval_tables, training_figure
 
 NETWORK = "CheXNet_CBAM"
 PUBLISHED = Path(__file__).with_name("published.json")
@@ -108,7 +105,7 @@ def write_chexnet_cbam_report(run_set, manifest, data, profile):
         classes_section(runs, tables),
         statistics_section(runs, tables, published["datasets"]["ddr" if data == "ddr" else "aptos2019"]),
         matrices_section(folder, runs, tables),
-        training_section(folder, runs),
+        Section("Training", training_figure(folder, runs) or ["No network was trained."]),
         grad_cam_section(runs, manifest),
         *closing_sections(DEVIATIONS, published["notes"], runs),
     ]
@@ -133,9 +130,7 @@ def data_section(folder, manifest, tables, data):
         "Data (section 2.1, Tables 1 and 2, Figure 2)",
         [
             Table(frame, f"{tables['counts']['caption']}; reported, and as prepared here."),
-            class_distribution(
-                folder / "figures" / "classes.png", {"all": counts}, manifest.info, "Images per class"
-            ),
+            class_chart(folder, manifest),
             example_grid(
                 folder / "figures" / "examples.png", images, labels, manifest.info, "One image of each class"
             ),
@@ -208,15 +203,7 @@ def statistics_section(runs, tables, sizes):
         "standard deviation over the seeds. Wald's and Wilson's intervals take copies of an image for images; the "
         "bootstrap over groups does not.",
     ]
-    for protocol in PROTOCOLS:
-        chosen = select_runs(runs, protocol=protocol)
-        if chosen:
-            frame = intervals_table(chosen, most_complete(chosen))
-            parts.append(
-                Table(
-                    frame, f"{synthetic_label(runs)}{HEADS[protocol].capitalize()}: accuracy and intervals."
-                )
-            )
+    parts += interval_tables(runs, most_complete)
     return Section("Statistical analysis (section 3.3, Tables 8 and 9)", parts)
 
 
@@ -232,17 +219,6 @@ def matrices_section(folder, runs, tables):
                 confusion_matrices(path, chosen, models, f"Confusion matrices, {protocol} protocol")
             )
     return Section("Confusion matrices (Figures 6 and 8)", figures)
-
-
-def training_section(folder, runs):
-    trained = [run for run in runs if (run["folder"] / "history.csv").is_file()]
-    if not trained:
-        return Section("Training", ["No network was trained."])
-    first = min(run["seed"] for run in trained)
-    chosen = select_runs(trained, seed=first)
-    return Section(
-        "Training", [training_curves(folder / "figures" / "training.png", chosen, "Training curves")]
-    )
 
 
 def grad_cam_section(runs, manifest):

@@ -9,26 +9,23 @@ import pandas as pd
 
 from drcls.files import read_json
 from drcls.report import (
-    HEADS,
     PROTOCOLS,
     SPREAD,
     Measure,
     Section,
     Table,
-    class_distribution,
     class_table,
     confusion_matrices,
-    intervals_table,
     results_table,
     roc_and_precision_recall,
     select_runs,
     synthetic_label,
-    training_curves,
     verdict,
     write_report,
 )
 from experiments.common.closing import closing_sections
 from experiments.common.reported import runs_to_report
+from experiments.common.sections import class_chart, interval_tables, training_figure
 from experiments.multiscale_attention.explainers import explainers_section
 
 PUBLISHED = Path(__file__).with_name("published.json")
@@ -78,7 +75,7 @@ def write_multiscale_attention_report(run_set, manifest, data, profile):
     folder = run_set / f"report-{data}-{profile}"
     by_classes = {"5": select_runs(runs, data=data), "4": select_runs(runs, data=f"{data}_4_classes")}
     by_classes = {number: chosen for number, chosen in by_classes.items() if chosen}
-    sections = [data_section(folder, manifest)]
+    sections = [Section("Data", [class_chart(folder, manifest)])]
     for number, chosen in by_classes.items():
         sections += [
             results_section(chosen, published["tables"][f"{number} classes"]["rows"], number),
@@ -104,14 +101,6 @@ def write_multiscale_attention_report(run_set, manifest, data, profile):
     ]
 
 
-def data_section(folder, manifest):
-    counts = manifest.counts_by_class()
-    chart = class_distribution(
-        folder / "figures" / "classes.png", {"all": counts}, manifest.info, "Images per class"
-    )
-    return Section("Data", [chart])
-
-
 def results_section(runs, printed, number):
     """The poster's summary, our ablations, and the classes of the poster's network."""
     parts = [
@@ -122,16 +111,8 @@ def results_section(runs, printed, number):
             class_table(runs, [], NETWORK, CLASS_MEASURES),
             f"{synthetic_label(runs)}Classes of {NETWORK}. {SPREAD}",
         ),
+        *interval_tables(runs, lambda _: NETWORK),
     ]
-    for protocol in PROTOCOLS:
-        chosen = select_runs(runs, protocol=protocol)
-        if chosen:
-            frame = intervals_table(chosen, NETWORK)
-            caption = (
-                f"{synthetic_label(runs)}Accuracy, its intervals, and the paired difference to {NETWORK}, "
-                f"{HEADS[protocol]}."
-            )
-            parts.append(Table(frame, caption))
     return Section(f"Results with {number} classes", parts)
 
 
@@ -139,10 +120,7 @@ def curves_section(folder, runs, number):
     """Training, ROC and precision-recall curves, confusion matrices."""
     figures = folder / "figures"
     first = min(run["seed"] for run in runs)
-    trained = [run for run in select_runs(runs, seed=first) if (run["folder"] / "history.csv").is_file()]
-    parts = []
-    if trained:
-        parts.append(training_curves(figures / f"training-{number}.png", trained, "Training curves"))
+    parts = training_figure(folder, runs, f"training-{number}")
     for protocol in PROTOCOLS:
         chosen = select_runs(runs, protocol=protocol)
         models = list(dict.fromkeys(run["variant"] for run in chosen))
@@ -188,8 +166,7 @@ def external_measures(measured):
     shown = {}
     for measure in EXTERNAL_MEASURES:
         value = measured["metrics"][measure.metric]
-        scale, digits = (100, 2) if measure.percent else (1, 3)
-        shown[measure.title] = "undefined" if value is None else f"{scale * value:.{digits}f}"
+        shown[measure.title] = measure.format([value], 2)
     referred = measured.get("referred_auroc")
     return shown | {"AUROC, moderate or worse": "not measured" if referred is None else f"{referred:.3f}"}
 

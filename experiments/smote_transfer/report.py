@@ -10,7 +10,6 @@ import pandas as pd
 from drcls.files import read_json, write_json
 from drcls.metrics import (
     accuracy,
-    group_bootstrap_difference,
     macro_f1,
     macro_recall,
     macro_specificity,
@@ -24,14 +23,13 @@ from drcls.report import (
     Measure,
     Section,
     Table,
-    class_distribution,
     confusion_matrices,
     difference,
     embedding_map,
     intervals_table,
-    mean_sd,
     p_over_seeds,
     p_value,
+    paired_difference,
     results_table,
     right_by_image,
     select_runs,
@@ -41,6 +39,7 @@ from drcls.report import (
 )
 from experiments.common.closing import closing_sections
 from experiments.common.reported import runs_to_report
+from experiments.common.sections import class_chart
 
 PUBLISHED = Path(__file__).with_name("published.json")
 MEASURES = [
@@ -87,12 +86,8 @@ def write_smote_transfer_report(run_set, manifest, data, profile):
     reported = reported_gains(published)
     ordered = manifest.ordered
     measures = [MEASURES[0], KAPPA, *MEASURES[1:]] if ordered else MEASURES
-    counts = manifest.counts_by_class()
-    chart = class_distribution(
-        folder / "figures" / "classes.png", {"all": counts}, manifest.info, "Images per class"
-    )
     sections = [
-        Section("Data", [chart]),
+        Section("Data", [class_chart(folder, manifest)]),
         results_section(runs, measures),
         # The printed gains are those on retinopathy.
         gain_section(folder, runs, reported if ordered else {}, ordered),
@@ -214,18 +209,11 @@ def gain(pairs, learner, compared):
     """
     class_names = pairs[0][0]["class_names"]
     frames = [[read_learners(run) for run in pair] for pair in pairs]
-    without, with_smote = (pd.concat(side, ignore_index=True) for side in zip(*frames, strict=True))
-    index = {name: i for i, name in enumerate(class_names)}
-    labels, pred_a, pred_b = (
-        column.map(index).to_numpy() for column in (without["label"], without[learner], with_smote[learner])
-    )
-    differences = {}
-    for statistic in compared:
-        found = group_bootstrap_difference(
-            statistic, labels, pred_a, pred_b, without["group"].to_numpy(), len(class_names)
-        )
-        change, low, high = map(float, found)
-        differences[statistic.__name__] = {"difference": change, "interval": [low, high]}
+    without, with_smote = zip(*frames, strict=True)
+    differences = {
+        statistic.__name__: paired_difference(statistic, without, with_smote, class_names, learner)
+        for statistic in compared
+    }
     right = [tuple(right_by_image(frame, learner) for frame in pair) for pair in frames]
     seeds = [pair[0]["seed"] for pair in pairs]
     return {"differences": differences, "p_value": p_over_seeds(right), "p_unit": "group", "seeds": seeds}
@@ -265,7 +253,7 @@ def learners_section(runs, measures):
             row = {"protocol": protocol, "embedding and resampling": variant, "learner": learner}
             for measure in measures:
                 values = [seed[learner]["metrics"][measure.metric] for seed in found]
-                row[measure.title] = mean_sd(values, *((100, 1) if measure.percent else (1, 3)))
+                row[measure.title] = measure.format(values)
             low, high = found[0][learner]["intervals"]["accuracy"]["bootstrap"]
             row["accuracy's interval, lowest seed"] = f"{100 * low:.1f} to {100 * high:.1f}"
             rows.append(row)

@@ -5,14 +5,12 @@ import re
 
 import cv2
 import keras
-import numpy as np
 import pytest
 
 pytest.importorskip("flask", reason="the extra `app` is not installed")
 pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")
 
-from data_prep.phantoms.fundus import draw_fundus
-from data_prep.phantoms.retina import CLASSES, Eye
+from data_prep.phantoms.retina_lesions import CLASSES
 from data_prep.prepare import DataSet, LabelledFile, prepare
 from data_prep.sources import Source
 from drcls.app import create_app
@@ -23,20 +21,11 @@ from drcls.app.explanations import Explainer
 from drcls.app.inference import Grader
 from drcls.data import load_manifest
 from drcls.layers import ClassProbabilities
+from tests.data.photographs import draw, encode
 
 PASSWORD = "a long enough password"
 PREPARATION = {"crop": "border", "size": 48, "filter": "gaussian", "clahe": False}
 NUM_SOURCES = 15
-
-
-def draw(seed, size=160):
-    """Draw a photograph: uint8 (size, size, 3)."""
-    rng = np.random.default_rng(seed)
-    return draw_fundus(seed % 5, rng, size, Eye("left", 0.5, seed, seed % 3))[0]
-
-
-def encode(image, suffix=".png"):
-    return cv2.imencode(suffix, image[..., ::-1])[1].tobytes()
 
 
 def build_model(class_names):

@@ -29,7 +29,7 @@ def grey(seed):
 
 
 def dicom(seed):
-    from tests.app.test_dicom import dicom
+    from tests.data.dicom_files import dicom
 
     image = draw(seed, 64)
     return (

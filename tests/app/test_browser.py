@@ -5,7 +5,6 @@ Screenshots are kept where DRCLS_SCREENSHOTS names a folder.
 
 import base64
 import os
-import shutil
 import threading
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 
 from drcls.app.verification import verify
 from tests.app.conftest import PASSWORD, draw, encode
+from tests.chromium import start_chromium
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 waitress = pytest.importorskip("waitress", reason="the extra `app` is not installed")
@@ -23,31 +23,11 @@ from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import Select, WebDriverWait  # noqa: E402
 
 WIDE, NARROW = (1200, 900), (375, 800)
-FLAGS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-]
 
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory):
-    binary = shutil.which("chromium") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if not binary or not driver:
-        pytest.skip("no chromium and chromedriver on this machine")
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    for flag in [*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"]:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    browser = start_chromium(tmp_path_factory.mktemp("chromium"))
     yield browser
     browser.quit()
 

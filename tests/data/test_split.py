@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from data_prep.aptos2019 import APTOS2019
 from data_prep.brain_tumor_mri import BRAIN_TUMOR_MRI
+from data_prep.command import main
 from data_prep.phantoms.fundus import plan_images
-from data_prep.prepare import main
 from drcls.data import audit_leakage, deduplicate, folds, load_manifest, split
 from drcls.data.split import STRATEGIES
 from tests.data.tables import APTOS_COUNTS, table

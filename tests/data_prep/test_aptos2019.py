@@ -6,9 +6,9 @@ import re
 import pandas as pd
 import pytest
 
-from data_prep import prepare
+from data_prep import command
 from data_prep.aptos2019 import APTOS2019
-from data_prep.prepare import main
+from data_prep.command import main
 from tests.data_prep.imitations import aptos_files, encode, picture, write_folder, write_zip
 
 
@@ -71,7 +71,7 @@ def test_kaggle_asks_for_the_copy_that_the_paper_used(tmp_path, monkeypatch):
         write_zip(folder / "copy.zip", aptos_files(5))
         return folder
 
-    monkeypatch.setattr(prepare, "download", download)
+    monkeypatch.setattr(command, "download", download)
     assert run("kaggle", tmp_path / "out") == 0
     assert asked == {"dataset": "sovitrath/diabetic-retinopathy-224x224-gaussian-filtered"}
 

@@ -5,9 +5,9 @@ import json
 import pandas as pd
 import pytest
 
-from data_prep import prepare
+from data_prep import command
 from data_prep.brain_tumor_mri import BRAIN_TUMOR_MRI, SPLIT_COUNTS
-from data_prep.prepare import main
+from data_prep.command import main
 from tests.data_prep.imitations import encode, picture, write_folder, write_zip
 
 
@@ -117,7 +117,7 @@ def test_kaggle_asks_for_the_distributed_set(tmp_path, monkeypatch):
         asked.update(what)
         return write_folder(folder, brain_files())
 
-    monkeypatch.setattr(prepare, "download", download)
+    monkeypatch.setattr(command, "download", download)
     assert run("kaggle", tmp_path / "out") == 0
     assert asked == {"dataset": "masoudnickparvar/brain-tumor-mri-dataset"}
 

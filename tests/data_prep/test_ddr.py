@@ -5,8 +5,8 @@ import json
 import pandas as pd
 import pytest
 
+from data_prep.command import main
 from data_prep.ddr import DDR
-from data_prep.prepare import main
 from tests.data_prep.imitations import encode, picture, write_folder, write_zip
 
 GRADES = {"train": [0, 1, 2, 3, 4, 5], "valid": [0, 5], "test": [2, 4, 0]}

@@ -5,8 +5,8 @@ import json
 import pandas as pd
 import pytest
 
+from data_prep.command import main
 from data_prep.eyepacs2015 import EYEPACS2015
-from data_prep.prepare import main
 from tests.data_prep.imitations import encode, picture, write_folder, write_zip
 
 

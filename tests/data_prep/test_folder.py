@@ -10,8 +10,8 @@ from PIL import Image
 
 from data_prep.folder import prepare_folder
 from data_prep.labels import check_classes
-from data_prep.prepare import summary
 from data_prep.sources import PreparationError
+from data_prep.summary import summary
 from drcls.data.image_ops import read_image
 from drcls.data.manifest import load_manifest
 from tests.data_prep.imitations import encode, picture, write_folder, write_zip

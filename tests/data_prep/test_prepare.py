@@ -16,7 +16,8 @@ import pytest
 from data_prep import prepare as module
 from data_prep import sources
 from data_prep.aptos2019 import APTOS2019
-from data_prep.prepare import LabelledFile, main, with_distinct_ids
+from data_prep.command import main
+from data_prep.prepare import LabelledFile, with_distinct_ids
 from data_prep.sources import PreparationError
 from drcls.data.image_ops import prepare_image, read_image
 from tests.data_prep.imitations import aptos_files, bad_files, encode, picture, write_folder, write_zip
@@ -26,10 +27,10 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 # 40 ms an image, so that the kill comes in the middle.
 SLOW_PREPARATION = """
 import sys, time
-from data_prep import aptos2019, prepare
+from data_prep import aptos2019, command, prepare
 decode = prepare.decode_verified
 prepare.decode_verified = lambda *arguments: (time.sleep(0.04), decode(*arguments))[1]
-prepare.main(aptos2019.APTOS2019, sys.argv[1:])
+command.main(aptos2019.APTOS2019, sys.argv[1:])
 """
 
 

@@ -1,17 +1,13 @@
-"""data_prep.sources: folders, zips and Kaggle, seen alike; hostile and damaged archives refused."""
+"""data_prep.sources: folders and zips, seen alike; hostile and damaged archives refused."""
 
-import importlib
 import os
-import sys
 import tracemalloc
-import types
 import zipfile
 
 import pytest
 
 from data_prep import sources
 from data_prep.sources import (
-    JoinedFile,
     PreparationError,
     Source,
     UnreadableFileError,
@@ -88,21 +84,6 @@ def test_zip_in_parts_is_read_as_one(tmp_path):
         (tmp_path / f"train.zip.{number:03d}").write_bytes(data[start : start + 50])
     assert number > 3
     assert contents(tmp_path) == FILES
-
-
-def test_joined_file_seeks_and_reads_across_its_parts(tmp_path):
-    paths = [tmp_path / name for name in "abc"]
-    for path, data in zip(paths, (b"01", b"234", b"56789"), strict=True):
-        path.write_bytes(data)
-    with JoinedFile(paths) as joined:
-        assert joined.read() == b"0123456789"
-        joined.seek(-6, 2)
-        assert joined.tell() == 4
-        assert joined.read(1) + joined.read(3) == b"4567"
-        joined.seek(100)
-        assert joined.read(1) == b""
-        with pytest.raises(OSError, match="before the start"):
-            joined.seek(-1)
 
 
 @pytest.mark.parametrize("name", ["../evil.png", "a/../../evil.png", "/etc/evil.png", "C:/evil.png"])
@@ -204,73 +185,6 @@ def test_repeated_name_in_a_zip_is_refused(tmp_path):
 def test_missing_source_is_one_clear_error(tmp_path):
     with pytest.raises(PreparationError, match="nowhere.zip does not exist"):
         Source(tmp_path / "nowhere.zip")
-
-
-class FakeClient:
-    """Stands in for Kaggle's client: notes what is asked and writes a zip."""
-
-    calls = []
-    failure = None
-
-    def authenticate(self):
-        if isinstance(self.failure, SystemExit):
-            raise self.failure
-
-    def dataset_download_files(self, dataset, path, quiet):
-        if self.failure:
-            raise self.failure
-        self.calls.append(dataset)
-        write_zip(f"{path}/{dataset.split('/')[1]}.zip", FILES)
-
-    def competition_download_file(self, competition, file_name, path, quiet):
-        self.calls.append((competition, file_name))
-        write_zip(f"{path}/{file_name}", {f"{file_name}.txt": b""})
-
-
-@pytest.fixture
-def client(monkeypatch):
-    module = types.ModuleType("kaggle.api.kaggle_api_extended")
-    module.KaggleApi = FakeClient
-    monkeypatch.setattr(FakeClient, "calls", [])
-    monkeypatch.setattr(FakeClient, "failure", None)
-    monkeypatch.setitem(sys.modules, "kaggle.api.kaggle_api_extended", module)
-    return FakeClient
-
-
-def test_kaggle_data_set_is_downloaded_once(tmp_path, client):
-    for _ in range(2):
-        folder = sources.download(tmp_path / "downloads", dataset="owner/name")
-        assert contents(folder) == FILES
-    assert client.calls == ["owner/name"]
-
-
-def test_kaggle_competition_gives_the_wanted_files(tmp_path, client):
-    folder = sources.download(tmp_path / "downloads", competition="eyes", files=("a.zip", "b.zip"))
-    assert client.calls == [("eyes", "a.zip"), ("eyes", "b.zip")]
-    assert set(contents(folder)) == {"a.zip.txt", "b.zip.txt"}
-
-
-def test_missing_credentials_are_one_clear_error(tmp_path, client, monkeypatch):
-    monkeypatch.setattr(client, "failure", SystemExit(1))
-    with pytest.raises(PreparationError, match="no Kaggle credentials.*kaggle.json"):
-        sources.download(tmp_path, dataset="owner/name")
-
-
-def test_refused_download_is_one_clear_error_and_is_tried_again(tmp_path, client, monkeypatch):
-    monkeypatch.setattr(client, "failure", RuntimeError("403 Forbidden"))
-    with pytest.raises(PreparationError, match="owner/name.*403 Forbidden.*accept its"):
-        sources.download(tmp_path, dataset="owner/name")
-    monkeypatch.setattr(client, "failure", None)
-    assert contents(sources.download(tmp_path, dataset="owner/name")) == FILES
-
-
-def test_missing_client_is_one_clear_error(tmp_path, monkeypatch):
-    def missing(name):
-        raise ModuleNotFoundError(f"No module named {name!r}")
-
-    monkeypatch.setattr(importlib, "import_module", missing)
-    with pytest.raises(PreparationError, match=r"pip install '\.\[kaggle\]'"):
-        sources.download(tmp_path, dataset="owner/name")
 
 
 def zip_with_link(path, name, target):

@@ -4,8 +4,8 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from data_prep.prepare import summary
 from data_prep.sources import PreparationError
+from data_prep.summary import summary
 from data_prep.table import ImageFinder, prepare_table
 from drcls.data.manifest import load_manifest
 from tests.data_prep.imitations import encode, picture, write_folder, write_zip

@@ -95,7 +95,7 @@ def torch_encoder(layer, channels):
         "linear2.bias": np.asarray(layer.projection.bias),
     }
     missing = peer.load_state_dict({k: torch.tensor(v) for k, v in state.items()}, strict=False).missing_keys
-    assert all(key.startswith("norm") for key in missing)
+    assert set(missing) == {f"{norm}.{part}" for norm in ("norm1", "norm2") for part in ("weight", "bias")}
 
     def run(tokens, ignored=None):
         ignored = None if ignored is None else torch.tensor(ignored)

@@ -1,8 +1,5 @@
 """The head of Table 1, fine-tuning of the last block, and the paper's three own networks."""
 
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -18,6 +15,7 @@ from drcls.models import (
     unfreeze_last_block,
 )
 from drcls.models.fine_tuning import LAST_BLOCK
+from tests.models.fresh_process import predicted_in_a_fresh_process
 from tests.trained_head import with_a_trained_head
 
 CLASSES = list("abcdefgh")
@@ -75,22 +73,12 @@ def test_attached_the_head_keeps_its_weights_and_its_names():
 
 
 def test_saved_models_need_no_custom_objects(tmp_path):
-    """One fresh process for all four networks: importing Keras takes longer than the test."""
-    np.save(tmp_path / "images.npy", IMAGES)
     models = {build.__name__: with_a_trained_head(build(32, CLASSES)) for build in OWN}
     models["attached"] = attach_head(extractor(), build_dense_head(6, CLASSES))
+    check = f"assert model.layers[-1].class_names == {CLASSES}"
+    predicted = predicted_in_a_fresh_process(models, IMAGES, tmp_path, check)
     for name, model in models.items():
-        model.save(tmp_path / f"{name}.keras")
-    code = (
-        "import drcls, keras, numpy as np\n"
-        f"for name in {list(models)}:\n"
-        "    model = keras.models.load_model(f'{name}.keras')\n"
-        f"    assert model.layers[-1].class_names == {CLASSES}\n"
-        "    np.save(f'{name}.npy', model(np.load('images.npy')))\n"
-    )
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
-    for name, model in models.items():
-        np.testing.assert_allclose(np.load(tmp_path / f"{name}.npy"), model(IMAGES), atol=1e-5)
+        np.testing.assert_allclose(predicted[name], model(IMAGES), atol=1e-5)
 
 
 def test_only_the_last_block_learns_and_no_batch_norm_moves():

@@ -113,14 +113,14 @@ def test_two_steps_of_training_change_every_part(backbone):
     model.compile("adam", "categorical_crossentropy", jit_compile=False)
     for _ in range(2):  # the scores start at zero, so the first step reaches only them
         model.train_on_batch(IMAGES, np.eye(3, dtype="float32")[[0, 1, 2, 0]])
-    names = [weight.path for weight in model.weights]
-    unchanged = [
-        name
-        for name, old, new in zip(names, before, model.get_weights(), strict=True)
+    unchanged = {
+        weight.path
+        for weight, old, new in zip(model.weights, before, model.get_weights(), strict=True)
         if np.array_equal(old, new)
-    ]
-    # The bias of the keys cannot matter: softmax ignores what all keys share.
-    assert all("key/bias" in name for name in unchanged), unchanged
+    }
+    # The bias of the keys cannot matter, but for rounding: softmax ignores what all keys share.
+    [negligible] = [weight.path for weight in model.weights if weight.path.endswith("key/bias")]
+    assert len(before) > 20 and unchanged <= {negligible}
 
 
 def test_embedding_is_the_average_of_the_feature_map(backbone):

@@ -81,13 +81,14 @@ def test_one_step_of_training_changes_every_part(small):
     before = [np.array(weight) for weight in small.get_weights()]
     small.compile("adam", BalancedSoftmaxCrossentropy([5, 2, 1], from_logits=False), jit_compile=False)
     small.train_on_batch(IMAGES, np.eye(3, dtype="float32")[[0, 1, 2, 0]])
-    unchanged = [
+    unchanged = {
         weight.path
         for weight, old, new in zip(small.weights, before, small.get_weights(), strict=True)
         if np.array_equal(old, new)
-    ]
-    # The bias of the keys cannot matter, and a hidden unit that ReLU silences learns nothing in this step.
-    assert all("key/bias" in path or "squeeze" in path for path in unchanged), unchanged
+    }
+    # The bias of the keys cannot matter, but for rounding: softmax ignores what all keys share.
+    negligible = {weight.path for weight in small.weights if weight.path.endswith("key/bias")}
+    assert len(negligible) == 3 and unchanged <= negligible
 
 
 def test_the_loss_holds_the_penalty_of_the_wavelets(small):

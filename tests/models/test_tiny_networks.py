@@ -1,13 +1,11 @@
 """The tiny relatives of DenseNet and ResNet: their wiring, their size, their saved files."""
 
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
 
 from drcls.models import build_tiny_densenet, build_tiny_resnet
+from tests.models.fresh_process import predicted_in_a_fresh_process
 from tests.trained_head import with_a_trained_head
 
 CLASSES = ["normal", "codocyte", "hypochromia"]
@@ -43,20 +41,14 @@ def test_a_residual_block_adds_to_what_it_received():
 
 
 def test_saved_models_need_no_custom_objects(tmp_path):
-    np.save(tmp_path / "images.npy", IMAGES)
     models = {build.__name__: with_a_trained_head(build(32, CLASSES)) for build in TINY_NETWORKS}
-    for name, model in models.items():
-        model.save(tmp_path / f"{name}.keras")
-    code = (
-        "import drcls, keras, numpy as np\n"
-        f"for name in {list(models)}:\n"
-        "    model = keras.models.load_model(f'{name}.keras')\n"
-        f"    assert model.layers[-1].class_names == {CLASSES}\n"
-        "    assert model.get_layer(model.layers[-1].explain_layer).output.shape[1:3] == (2, 2)\n"
-        "    np.save(f'{name}.npy', model(np.load('images.npy')))\n"
+    predicted = predicted_in_a_fresh_process(
+        models,
+        IMAGES,
+        tmp_path,
+        f"assert model.layers[-1].class_names == {CLASSES}",
+        "assert model.get_layer(model.layers[-1].explain_layer).output.shape[1:3] == (2, 2)",
     )
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
     for name, model in models.items():
-        found = np.load(tmp_path / f"{name}.npy")
-        np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
-        np.testing.assert_allclose(found, model(IMAGES), atol=1e-6)
+        np.testing.assert_allclose(predicted[name].sum(axis=1), 1, atol=1e-6)
+        np.testing.assert_allclose(predicted[name], model(IMAGES), atol=1e-6)

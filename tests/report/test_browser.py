@@ -1,7 +1,5 @@
 """Report pages in a real browser: nothing cut at 1200 pixels, and at 375 whatever is hidden is announced."""
 
-import shutil
-
 import pandas as pd
 import pytest
 
@@ -15,20 +13,8 @@ from drcls.report import (
     verdict,
     write_report,
 )
+from tests.chromium import start_chromium
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-
-FLAGS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-)
 MEASURES = [Measure("accuracy (%)", "accuracy"), Measure("quadratic kappa", "quadratic_kappa", percent=False)]
 OVERFLOWING = """
 return [...document.querySelectorAll('.scroll')].map(box => [
@@ -43,14 +29,7 @@ return [first.left, box.getBoundingClientRect().left]"""
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    binary, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
-    if not binary or not driver:
-        pytest.skip("no chromium and chromedriver on this machine")
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(flag)
-    browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    browser = start_chromium(tmp_path_factory.mktemp("chromium"))
     yield browser
     browser.quit()
 

@@ -1,60 +1,17 @@
-import cv2
 import numpy as np
 import pytest
 from matplotlib.figure import Figure as Canvas
 from matplotlib.text import Text
 
 from drcls.report import (
-    Measure,
-    bar_chart,
     class_distribution,
     confusion_matrices,
     example_grid,
-    grad_cam_grid,
-    pick_hits_and_misses,
     read_runs,
     roc_and_precision_recall,
-    select_runs,
     training_curves,
 )
-
-REPORTED = [{"model": "Best", "accuracy": 96.12}, {"model": "Never_run", "accuracy": 50.0}]
-MEASURES = [Measure("accuracy (%)", "accuracy"), Measure("kappa", "quadratic_kappa", percent=False)]
-
-
-def words(canvas):
-    """Return all text on a canvas."""
-    return [artist.get_text() for artist in canvas.findobj(Text) if artist.get_text()]
-
-
-def check(figure, canvas, *expected):
-    """Check that the PNG opens, has 150 dpi, leaves no temporary file, and shows the expected text."""
-    image = cv2.imread(str(figure.path))
-    # The canvas may round its size to whole pixels.
-    assert image.shape[1::-1] == pytest.approx(150 * canvas.get_size_inches(), abs=1)
-    assert image.std() > 5
-    assert not list(figure.path.parent.glob(".*"))
-    assert figure.alt
-    for text in expected:
-        assert text in words(canvas), f"{text!r} not in {words(canvas)}"
-
-
-def test_bars_show_reported_measured_and_missing(fabricate, tmp_path, drawn):
-    for seed, accuracy in enumerate((0.6, 0.8)):
-        fabricate("Best", seed=seed, metrics={"accuracy": accuracy, "quadratic_kappa": 0.4567})
-    fabricate("Half", finished=False)
-    runs = read_runs(tmp_path / "runs")
-    figure = bar_chart(tmp_path / "new" / "bars.png", runs, REPORTED, MEASURES, "Models")
-    title = "Models\nfake\xa0· clean protocol\xa0· quick profile\xa0· seeds 0, 1"
-    check(figure, drawn[0], title, "96.1", "70.0", "0.457", "not run", "unfinished", "not reported")
-    assert "ours, leak-free" in words(drawn[0])
-
-
-def test_phantom_is_in_title_legend_and_caption(fabricate, tmp_path, drawn):
-    fabricate("Best", data="phantom-fundus")
-    figure = bar_chart(tmp_path / "bars.png", read_runs(tmp_path / "runs"), REPORTED, MEASURES, "Models")
-    assert "SYNTHETIC DATA" in figure.caption and "SYNTHETIC DATA" in drawn[0].get_suptitle()
-    assert "ours, leak-free (synthetic)" in words(drawn[0])
+from tests.report.drawings import check, words
 
 
 def test_confusion_matrices_of_all_models(fabricate, tmp_path, drawn):
@@ -85,60 +42,14 @@ def test_training_curves_draw_what_history_holds(fabricate, tmp_path, drawn):
     fabricate("Best")
     (fabricate("Trees") / "history.csv").unlink()
     fabricate("Half", finished=False)
-    figure = training_curves(tmp_path / "c.png", read_runs(tmp_path / "runs"), "Curves")
+    figure = training_curves(tmp_path / "c.png", read_runs(tmp_path / "runs"))
     check(figure, drawn[0], "training", "validation", "no loss by epoch", "no accuracy by epoch")
     lines = drawn[0].axes[0].get_lines()
     assert lines[0].get_ydata() == pytest.approx([1.6, 1.4, 1.2, 1.0, 0.8, 0.6])
     assert lines[1].get_ydata()[-1] == pytest.approx(1.1)
     assert drawn[0].axes[2].get_title("left") == "Half (clean protocol, seed 0), unfinished"
     with pytest.raises(ValueError, match="at least one run"):
-        training_curves(tmp_path / "c.png", [], "Curves")
-
-
-def test_hits_and_misses_are_drawn_by_chance_and_by_seed():
-    labels = np.array(["a", "a", "b", "b", "a"] * 20)
-    predicted = np.array(["a", "b", "b", "b", "a"] * 20)
-    picked = pick_hits_and_misses(labels, predicted, ["a", "b"], seed=1)
-    assert [(labels[i], predicted[i]) for i in picked] == [("a", "a"), ("b", "b"), ("a", "b")]
-    assert picked == pick_hits_and_misses(labels, predicted, ["a", "b"], seed=1)
-    assert len({tuple(pick_hits_and_misses(labels, predicted, ["a", "b"], seed)) for seed in range(9)}) > 1
-
-
-def test_grad_cam_grid_sorts_hits_and_misses_by_class(fabricate, tmp_path, drawn):
-    fabricate("Best")
-    (run,) = read_runs(tmp_path / "runs")
-    images = np.zeros((3, 16, 16, 3), "uint8")
-    images[1, :8] = 200
-    masks = np.zeros((3, 16, 16), bool)
-    masks[0, 4:9, 4:9] = True
-    names = ["Mild", "Severe", "Mild"], ["Mild", "Mild", "Severe"]
-    figure = grad_cam_grid(tmp_path / "g.png", run, images, 255 - images, *names, "Maps", masks)
-    check(figure, drawn[0], "hit", "miss", "true Mild\npredicted Mild", "true Severe\npredicted Mild")
-    check(figure, drawn[0], "true Mild\npredicted Severe", "no hit\nto show", "no miss\nto show")
-    panels = np.array(drawn[0].axes).reshape(4, 5)
-    assert np.array_equal(panels[2, 3].images[0].get_array(), images[1])
-    assert np.array_equal(panels[3, 3].images[0].get_array(), 255 - images[1])
-    assert len(panels[0, 1].collections) == 2 and not panels[2, 3].collections
-
-
-def test_a_heat_map_of_zeros_is_said_to_be_one(fabricate, tmp_path, drawn):
-    fabricate("Best")
-    (run,) = read_runs(tmp_path / "runs")
-    images = np.zeros((2, 8, 8, 3), "uint8")
-    names = ["Mild", "Severe"], ["Mild", "Severe"]
-    grad_cam_grid(tmp_path / "g.png", run, images, images, *names, "Maps", evidence=[True, False])
-    panels = np.array(drawn[0].axes).reshape(4, 5)
-    assert (panels[1, 1].get_xlabel(), panels[1, 3].get_xlabel()) == ("", "map is all zero")
-
-
-def test_grad_cam_grid_refuses_what_does_not_belong_together(fabricate, tmp_path):
-    fabricate("Best")
-    (run,) = read_runs(tmp_path / "runs")
-    images = np.zeros((2, 8, 8, 3), "uint8")
-    with pytest.raises(ValueError, match="unknown labels \\['Cat'\\]"):
-        grad_cam_grid(tmp_path / "g.png", run, images, images, ["Cat", "Mild"], ["Mild"] * 2, "Maps")
-    with pytest.raises(ValueError, match="received \\[2, 1, 2, 2, 2\\]"):
-        grad_cam_grid(tmp_path / "g.png", run, images, images[:1], ["Mild"] * 2, ["Mild"] * 2, "Maps")
+        training_curves(tmp_path / "c.png", [])
 
 
 def test_class_distribution_and_examples_name_the_data(tmp_path, drawn):
@@ -185,7 +96,7 @@ def test_names_are_drawn_literally(fabricate, tmp_path, drawn, monkeypatch):
     confusion_matrices(tmp_path / "matrix.png", [run], ["$V_$"], "Confusion $t_$")
     class_distribution(tmp_path / "counts.png", counts, info, "Counts")
     example_grid(tmp_path / "grid.png", [np.zeros((4, 4, 3), np.uint8)] * 5, ODD_NAMES, info, "Examples")
-    training_curves(tmp_path / "history.png", [run], "Curves")
+    training_curves(tmp_path / "history.png", [run])
     roc_and_precision_recall(tmp_path / "roc.png", run, "ROC")
     for canvas in drawn:
         texts = [text for text in canvas.findobj(Text) if text.get_text()]
@@ -194,12 +105,3 @@ def test_names_are_drawn_literally(fabricate, tmp_path, drawn, monkeypatch):
         assert set(ODD_NAMES) <= set(words(canvas))
     legend = " ".join(words(drawn[4]))
     assert all(f"{name}: AUROC" in legend and f"{name}: AP" in legend for name in ODD_NAMES)
-
-
-def test_nothing_goes_through_pyplot(fabricate, tmp_path):
-    import sys
-
-    fabricate("Best")
-    bar_chart(tmp_path / "b.png", select_runs(read_runs(tmp_path / "runs"), seed=0), REPORTED, MEASURES, "x")
-    pyplot = sys.modules.get("matplotlib.pyplot")
-    assert pyplot is None or not pyplot.get_fignums()

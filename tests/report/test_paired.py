@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from drcls.report import p_over_seeds, right_by_image
+from drcls.metrics import accuracy, group_bootstrap_difference
+from drcls.report import p_over_seeds, paired_difference, right_by_image
 
 
 def right(bits, first=0):
@@ -52,6 +53,24 @@ def test_answers_are_indexed_by_group_and_each_image_once():
     )
     found = right_by_image(frame)
     assert found.to_dict() == {("1", "a.png"): False, ("2", "b.png"): True}
+
+
+def test_a_difference_is_taken_over_all_seeds_together():
+    def seed(group, labels, soft, hard):
+        return pd.DataFrame(
+            {"group": list(group), "label": list(labels), "soft": list(soft), "hard": list(hard)}
+        )
+
+    base = [seed("1122", "abab", "abab", "bbbb"), seed("3344", "abab", "abab", "aaaa")]
+    other = [seed("1122", "abab", "abab", "abbb"), seed("3344", "abab", "abab", "abab")]
+    # Right without: 2 and 2 of 4. With: 3 and 4 of 4. That is 3 of 8 more.
+    found = paired_difference(accuracy, base, other, ["a", "b"], "hard")
+    assert found["difference"] == pytest.approx(3 / 8)
+    bits = (np.array(list(text), int) for text in ("01010101", "11110000", "01110101"))
+    _, *bounds = group_bootstrap_difference(accuracy, *bits, list("11223344"), 2)
+    assert found["interval"] == pytest.approx(bounds)
+    nothing = paired_difference(accuracy, base, other, ["a", "b"], "soft")
+    assert nothing == {"difference": 0, "interval": [0, 0]}
 
 
 def test_seeds_that_disagree_on_one_test_part_cancel():

@@ -21,6 +21,7 @@ from experiments.results.tables import (
     gains_table,
     table,
 )
+from tests.experiments.results.texts import texts
 
 
 @pytest.mark.parametrize(
@@ -208,12 +209,6 @@ def test_no_kappa_of_unordered_classes_is_kept_of_an_older_run():
 
 
 def test_no_committed_result_names_a_folder_of_a_machine():
-    def texts(content):
-        if isinstance(content, dict | list):
-            values = content.values() if isinstance(content, dict) else content
-            return [text for value in values for text in texts(value)]
-        return [content] if isinstance(content, str) else []
-
     for path in RESULTS.rglob("*.json"):
         named = [text for text in texts(read_json(path)) if any(p.startswith("/") for p in text.split())]
         assert not named, f"{path.name}: {named[:3]}"

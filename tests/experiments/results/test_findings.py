@@ -11,6 +11,7 @@ from drcls.files import read_json
 from drcls.report import p_over_seeds
 from experiments.results.collect import RESULTS
 from experiments.results.predictions import load
+from tests.experiments.results.texts import texts
 
 FILES = sorted(
     path
@@ -18,13 +19,6 @@ FILES = sorted(
     for path in RESULTS.glob(f"*/{name}-*.json")
 )
 NUMBER = re.compile(r"(< ?)?[-+]?\d*\.?\d+( |$)")
-
-
-def texts(content):
-    if isinstance(content, dict | list):
-        values = content.values() if isinstance(content, dict) else content
-        return [text for value in values for text in texts(value)]
-    return [content] if isinstance(content, str) else []
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.small_data import write_squares
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def trained(backend, data, run, num_devices):
@@ -20,7 +20,7 @@ def trained(backend, data, run, num_devices):
         "KERAS_BACKEND": backend,
         "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
     }
-    command = [sys.executable, "-m", "tests.two_devices", str(data), str(run), str(num_devices)]
+    command = [sys.executable, "-m", "tests.train.two_devices", str(data), str(run), str(num_devices)]
     process = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stderr
     history = pd.read_csv(run / "history.csv")

@@ -1,6 +1,6 @@
 """Trains a tiny network on coloured squares in a process of its own, which may kill itself on the way.
 
-python tests/train_squares.py DATA RUN EPOCHS [EPOCH_TO_DIE_IN]
+python -m tests.train.train_squares DATA RUN EPOCHS [EPOCH_TO_DIE_IN]
 """
 
 import os

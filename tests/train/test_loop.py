@@ -16,9 +16,9 @@ import pytest
 from drcls.data import Batches, ImageCache
 from drcls.train import Checkpoint, StopOnNonFiniteLoss, averaged_weights, train, trained_seconds
 from tests.small_data import write_squares
-from tests.train_squares import tiny_model
+from tests.train.train_squares import tiny_model
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def squares(tmp_path_factory):
 
 
 def in_a_process(manifest, run, epochs, *die_in, backend):
-    command = [sys.executable, "-m", "tests.train_squares", str(manifest.root), str(run), str(epochs)]
+    command = [sys.executable, "-m", "tests.train.train_squares", str(manifest.root), str(run), str(epochs)]
     command += map(str, die_in)
     environment = os.environ | {"KERAS_BACKEND": backend}
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)

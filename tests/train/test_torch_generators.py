@@ -10,7 +10,7 @@ from drcls.data import Batches, ImageCache
 from drcls.train import train
 from drcls.train.torch_generators import generator_states, set_generator_states
 from tests.small_data import write_squares
-from tests.train_squares import tiny_model
+from tests.train.train_squares import tiny_model
 
 
 @pytest.fixture

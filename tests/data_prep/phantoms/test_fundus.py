@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from data_prep.phantoms import fundus
+from data_prep.phantoms.eye import Eye
 from data_prep.phantoms.fundus import MIN_IMAGES, class_counts, main, plan_images, write_fundus
-from data_prep.phantoms.retina import CLASSES, Eye, draw_fundus
+from data_prep.phantoms.retina import draw_fundus
+from data_prep.phantoms.retina_lesions import CLASSES
 from drcls.data import load_manifest
 
 NUM_IMAGES = 120
@@ -197,6 +199,8 @@ def test_injected_duplicates_are_found_again_and_no_others(manifest):
     assert (sizes > 1).sum() == found["identical_groups"] == manifest.info["injected"]["copies"] == 4
     assert sizes[sizes > 1].sum() == found["identical_files"] == 8
     assert (labels > 1).sum() == found["conflicting_groups"] == 1
+    [torn] = found["conflicts"]["identical"]
+    assert len(torn) == len(set(torn.values())) == 2
     assert found["near_groups"] == 0
     assert frame.groupby("sha256")["group"].nunique().max() == 1
 

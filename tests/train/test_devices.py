@@ -9,7 +9,7 @@ from drcls.data import Batches, ImageCache
 from drcls.train import check_devices, train, use_devices
 from drcls.train.devices import EqualShares, num_devices
 from tests.small_data import write_squares
-from tests.train_squares import tiny_model
+from tests.train.train_squares import tiny_model
 
 
 @pytest.fixture

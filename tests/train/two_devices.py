@@ -1,6 +1,7 @@
-"""Trains a small network on one device or on two virtual ones, in a process of its own.
+r"""Trains a small network on one device or on two virtual ones, in a process of its own.
 
-KERAS_BACKEND=jax XLA_FLAGS=--xla_force_host_platform_device_count=2 python -m tests.two_devices DATA RUN NUM_DEVICES
+KERAS_BACKEND=jax XLA_FLAGS=--xla_force_host_platform_device_count=2 \
+    python -m tests.train.two_devices DATA RUN NUM_DEVICES
 """
 
 import sys
