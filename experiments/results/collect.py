@@ -16,7 +16,6 @@ import numpy as np
 
 from drcls.files import read_json, write_json, write_text
 from drcls.predictions import read_predictions
-from drcls.runs import read_record
 from experiments.results import decisions
 from experiments.results.claims import EXPERIMENTS
 from experiments.results.ledger import LEDGER, counts_sentence, counts_table, entries, ledger_page
@@ -52,16 +51,16 @@ def collect(run_set):
         )
     for metrics in finished:
         folder = metrics.parent
-        content = with_order(read_record(metrics), metrics) | {
+        content = with_order(read_json(metrics), metrics) | {
             "env": environment_without_folders(folder / "env.json"),
-            "config": read_record(folder / "config.json"),
+            "config": read_json(folder / "config.json"),
             "split_sha256": hashlib.sha256((folder / "split.csv").read_bytes()).hexdigest(),
         }
         if (folder / "predictions.csv").is_file():
             content["right"] = which_are_right(folder / "predictions.csv")
         if (folder / "learners.json").is_file():
             content["learners"] = {
-                name: summary(measured) for name, measured in read_record(folder / "learners.json").items()
+                name: summary(measured) for name, measured in read_json(folder / "learners.json").items()
             }
         for extra in (
             folder / "explainers.json",
@@ -69,7 +68,7 @@ def collect(run_set):
             *sorted(folder.glob("external-*.json")),
         ):
             if extra.is_file():
-                content[extra.stem] = read_record(extra)
+                content[extra.stem] = read_json(extra)
         content["history"] = history(folder)
         content = content if content["ordered"] else without_kappa(content)
         target = RESULTS / run_set.name / folder.parent.name / f"{folder.name}.json"
@@ -110,7 +109,7 @@ def without_kappa(measured):
 
 def environment_without_folders(path):
     """Read `env.json`; runs made before commands were recorded without folders are shortened here."""
-    env = read_record(path)
+    env = read_json(path)
     shown = [
         Path(text).name if Path(text).is_absolute() else text for text in env.get("command", "").split(" ")
     ]
@@ -121,7 +120,7 @@ def collect_findings(run_set):
     """Copy what a report works out from several runs: gains, spreads, sweeps."""
     for file in sorted(Path(run_set).glob("report-*/*.json")):
         data, profile = file.parent.name.removeprefix("report-").rsplit("-", 1)
-        content = {"data": data, "profile": profile} | read_record(file)
+        content = {"data": data, "profile": profile} | read_json(file)
         target = RESULTS / Path(run_set).name / f"{file.stem}-{data}-{profile}.json"
         if "gains" in content and target.is_file():
             content = with_other_gains(content, read_json(target))
@@ -139,7 +138,7 @@ def collect_outliers(run_set):
     """Copy how well injected outliers were found, for each split."""
     for file in sorted(Path(run_set).glob("*/outliers.json")):
         _, protocol, profile, seed = file.parent.name.rsplit("-", 3)
-        content = read_record(file) | {
+        content = read_json(file) | {
             "protocol": protocol,
             "profile": profile,
             "seed": int(seed.removeprefix("s")),
