@@ -51,8 +51,8 @@ def collect(run_set):
         )
     for metrics in finished:
         folder = metrics.parent
-        content = with_order(read_json(metrics), metrics) | {
-            "env": environment_without_folders(folder / "env.json"),
+        content = read_json(metrics) | {
+            "env": read_json(folder / "env.json"),
             "config": read_json(folder / "config.json"),
             "split_sha256": hashlib.sha256((folder / "split.csv").read_bytes()).hexdigest(),
         }
@@ -70,50 +70,11 @@ def collect(run_set):
             if extra.is_file():
                 content[extra.stem] = read_json(extra)
         content["history"] = history(folder)
-        content = content if content["ordered"] else without_kappa(content)
         target = RESULTS / run_set.name / folder.parent.name / f"{folder.name}.json"
         write_json(target, content)
         if (folder / "leaked.csv").is_file():
             read_run(folder).save(target.with_suffix(".npz"))
         print(target.relative_to(ROOT))
-
-
-def with_order(run, metrics):
-    """Return a run that says whether its classes are ordered; an older run's prepared data set is asked.
-
-    Args:
-        run: dict, the content of `metrics.json`.
-        metrics: Path of that file, for the message.
-
-    Raises:
-        SystemExit: neither of them says it.
-    """
-    described = ROOT / "data" / run["data"] / "dataset.json"
-    known = run if "ordered" in run or not described.is_file() else read_json(described)
-    if "ordered" not in known:
-        raise SystemExit(
-            f"{metrics} does not say whether the classes are ordered, and {described} does not either; add "
-            '"ordered": true to one of them where the classes are grades, from least to most, else false'
-        )
-    return run | {"ordered": known["ordered"]}
-
-
-def without_kappa(measured):
-    """Leave the quadratic kappa out, also of learners and decisions: older runs hold one of unordered classes."""
-    if not isinstance(measured, dict):
-        return measured
-    kept = {name: without_kappa(value) for name, value in measured.items() if name != "quadratic_kappa"}
-    # Of the measures themselves it is told that there is none.
-    return kept | {"quadratic_kappa": None} if "expected_calibration_error" in kept else kept
-
-
-def environment_without_folders(path):
-    """Read `env.json`; runs made before commands were recorded without folders are shortened here."""
-    env = read_json(path)
-    shown = [
-        Path(text).name if Path(text).is_absolute() else text for text in env.get("command", "").split(" ")
-    ]
-    return env | {"command": " ".join(shown)}
 
 
 def collect_findings(run_set):

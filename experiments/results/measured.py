@@ -38,7 +38,7 @@ def all_runs(results=RESULTS):
     runs = []
     for path in sorted(Path(results).glob("*/*/*.json")):
         run = read_json(path)
-        if not run.get("phantom", True):
+        if not run["phantom"]:
             runs.append(run | {"file": path.relative_to(results).as_posix(), "experiment": path.parts[-3]})
     return tuple(runs)
 

@@ -92,11 +92,11 @@ class Measured:
     @property
     def commands(self):
         """The recorded commands, each once."""
-        return list(dict.fromkeys(run["env"].get("command", "not recorded") for run in self.runs))
+        return list(dict.fromkeys(run["env"]["command"] for run in self.runs))
 
     @property
     def machines(self):
-        return ", ".join(sorted({str(run["env"].get("device", "not recorded")) for run in self.runs}))
+        return ", ".join(sorted({run["env"]["device"] for run in self.runs}))
 
 
 def claim_rows(runs):

@@ -100,15 +100,15 @@ def named_seeds(runs):
 
     A row that averages the probabilities of several seeds names these.
     """
-    if members := runs[0].get("config", {}).get("members"):
+    if members := runs[0]["config"].get("members"):
         return f"mean of {', '.join(map(str, members))}"
-    splits = {run.get("split_sha256") for run in runs}
+    splits = {run["split_sha256"] for run in runs}
     return ", ".join(str(run["seed"]) for run in runs) + (" (one split)" if len(splits) < len(runs) else "")
 
 
 def bounds(runs):
     """Return " (63.1 to 71.9)": the outermost bounds of the seeds' 95 % intervals of accuracy, "" without any."""
-    intervals = [shown_interval(run.get("intervals", {}).get("accuracy", {}))[1] for run in runs]
+    intervals = [shown_interval(run["intervals"]["accuracy"])[1] for run in runs]
     if not intervals or None in intervals:
         return ""
     low, high = min(low for low, _ in intervals), max(high for _, high in intervals)
