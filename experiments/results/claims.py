@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from drcls.files import read_json
+from drcls.report import select_runs
+from experiments.results.runs import committed_runs
 
 # The order of the papers in the README.
 EXPERIMENTS = ("chexnet_cbam", "multiscale_attention", "smote_transfer", "canine_rbc_focal", "blood_cells")
@@ -164,6 +165,11 @@ def runs_of(results, claim, protocol):
         claim: `Claim`.
         protocol: str, paper or clean.
     """
-    folders = f"{claim.experiment}/{claim.data}-{protocol}-{claim.profile}-s*"
-    paths = sorted(results.glob(f"{folders}/{claim.variant}.json"))
-    return [read_json(path) | {"file": path.relative_to(results).as_posix()} for path in paths]
+    return select_runs(
+        committed_runs(results),
+        experiment=claim.experiment,
+        data=claim.data,
+        protocol=protocol,
+        profile=claim.profile,
+        variant=claim.variant,
+    )

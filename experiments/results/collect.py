@@ -19,9 +19,9 @@ from drcls.predictions import read_predictions
 from experiments.results import decisions
 from experiments.results.claims import EXPERIMENTS
 from experiments.results.ledger import LEDGER, counts_sentence, counts_table, entries, ledger_page
-from experiments.results.measured import RESULTS
 from experiments.results.parts import PARTS, parts_table
 from experiments.results.predictions import history, read_run
+from experiments.results.runs import RESULTS
 from experiments.results.tables import (
     all_results,
     augmentations_table,

@@ -19,7 +19,8 @@ from drcls.check_tables import Document, check
 from drcls.check_tables.page import as_text
 from drcls.files import read_json, write_text
 from experiments.results.claims import EXPERIMENTS
-from experiments.results.measured import RESULTS, all_runs, say
+from experiments.results.measured import say
+from experiments.results.runs import RESULTS, real_runs
 
 LEDGER = RESULTS / "ledger.md"
 VERDICTS = ("confirmed", "refuted", "consistent", "open", "not testable here")
@@ -66,10 +67,10 @@ def entries(name, document=None, runs=None):
     Args:
         name: str, one of EXPERIMENTS.
         document: Document of the paper; None reads its `published.json`.
-        runs: sequence of dict, the results to decide by; None reads the committed ones.
+        runs: sequence of dict, the results to decide by; None takes the committed ones of real data.
     """
     document = document or read_paper(name)
-    runs = all_runs() if runs is None else runs
+    runs = real_runs() if runs is None else runs
     found = {}
     for finding in check(document):
         # The optional second opinion must not make the ledger depend on what is installed.

@@ -21,9 +21,9 @@ from drcls.metrics import wilson_interval
 from drcls.report import mean_sd
 from drcls.report.page import TEMPLATES
 from experiments.results import ledger
-from experiments.results.claims import CLAIMS, EXPERIMENTS
+from experiments.results.claims import CLAIMS, EXPERIMENTS, runs_of
 from experiments.results.figures import FOLDER
-from experiments.results.measured import RESULTS, all_runs, find
+from experiments.results.runs import RESULTS
 from experiments.results.tables import named_seeds
 
 ROOT = RESULTS.parents[1]
@@ -53,7 +53,7 @@ class Measured:
     Args:
         anchor: where on the page the files and commands behind the numbers are listed.
         protocol: str, paper or clean.
-        runs: list of dict, from `all_runs`, one per seed.
+        runs: list of dict, from `runs_of`, one per seed.
     """
 
     anchor: str
@@ -99,11 +99,8 @@ class Measured:
         return ", ".join(sorted({run["env"]["device"] for run in self.runs}))
 
 
-def claim_rows(runs):
+def claim_rows():
     """Return the rows of the overview: each claim, and what was measured under both protocols.
-
-    Args:
-        runs: sequence of dict, from `all_runs`.
 
     Returns:
         list of dict: `claim`, and `paper` and `clean`, a `Measured` or None where it was not run.
@@ -112,14 +109,7 @@ def claim_rows(runs):
     for number, claim in enumerate(CLAIMS, 1):
         row = {"claim": claim}
         for protocol in PROTOCOLS:
-            found = find(
-                runs,
-                experiment=claim.experiment,
-                data=claim.data,
-                profile=claim.profile,
-                variant=claim.variant,
-                protocol=protocol,
-            )
+            found = runs_of(RESULTS, claim, protocol)
             row[protocol] = Measured(f"files-{number}-{protocol}", protocol, found) if found else None
         rows.append(row)
     return rows
@@ -139,11 +129,10 @@ def figures():
 
 def render():
     """Return the page as HTML."""
-    runs = all_runs()
-    verdicts = {name: ledger.entries(name, runs=runs) for name in EXPERIMENTS}
+    verdicts = {name: ledger.entries(name) for name in EXPERIMENTS}
     everything = [entry for entries in verdicts.values() for entry in entries]
     return _TEMPLATES.get_template("results.html").render(
-        rows=claim_rows(runs),
+        rows=claim_rows(),
         protocols=PROTOCOLS,
         about=ABOUT,
         papers={name: ledger.read_paper(name).content for name in EXPERIMENTS},
