@@ -135,7 +135,7 @@ def tables():
         pages[RESULTS.parent / name / "README.md"] = {"results": claims_table(RESULTS, name)}
     for name in PARTS:
         pages[RESULTS.parent / name / "README.md"]["parts"] = parts_table(RESULTS, name)
-    for name in decisions.PROTOCOLS:
+    for name in decisions.PROTOCOLS_SHOWN:
         pages[RESULTS.parent / name / "README.md"]["decisions"] = decisions.decisions_table(RESULTS, name)
     pages[RESULTS.parent / "smote_transfer" / "README.md"]["gains"] = gains_table(
         RESULTS, with_phantoms=False
