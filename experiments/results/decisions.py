@@ -8,7 +8,8 @@ trained anew.
 
 from drcls.report import mean_sd
 from experiments.results.claims import CLAIMS, runs_of
-from experiments.results.tables import markdown, named_seeds
+from experiments.results.markdown import markdown
+from experiments.results.tables import named_seeds
 
 # Experiment: the protocols whose training parts have rare classes.
 PROTOCOLS_SHOWN = {"chexnet_cbam": ("clean",), "multiscale_attention": ("clean", "paper")}

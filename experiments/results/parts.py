@@ -7,8 +7,8 @@ import numpy as np
 from drcls.metrics import group_bootstrap_difference
 from drcls.metrics.confusion import accuracy, confusion_matrix, macro_f1
 from drcls.report import difference, interval_over_seeds
+from experiments.results.markdown import markdown
 from experiments.results.predictions import load
-from experiments.results.tables import markdown
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from drcls.metrics import shown_interval
 from drcls.report import mean_sd, select_runs
 from experiments.blood_cells.corruption_gains import gain_rows
 from experiments.results.claims import CLAIMS, EXPERIMENTS, runs_of
+from experiments.results.markdown import markdown
 from experiments.results.runs import committed_runs, seeds_of
 from experiments.smote_transfer.report import gain_cells
 
@@ -36,15 +37,6 @@ def findings_table(results):
             }
         )
     return markdown(rows)
-
-
-def markdown(rows):
-    """Return a Markdown table of rows, dict from a column's head to its text; without rows, words that say so."""
-    if not rows:
-        return "None measured yet.\n"
-    heads = list(dict.fromkeys(head for row in rows for head in row))
-    lines = [heads, ["---"] * len(heads), *([row.get(head, "no grades") for head in heads] for row in rows)]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def leaked(runs):
