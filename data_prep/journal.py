@@ -4,7 +4,7 @@ import json
 import re
 import threading
 
-from data_prep.sources import PreparationError, without_contents
+from data_prep.sources import PreparationError
 from drcls.files import write_text
 
 
@@ -57,9 +57,6 @@ class Journal:
 def check_same_task(folder, found, wanted):
     """Refuse to mix two preparations in one folder.
 
-    What an earlier version prepared, done or half done, is the same preparation where names and sizes of the source
-    are the same: of the contents it recorded nothing. It knew no groups by folders either.
-
     Args:
         folder: Path of the output.
         found: content of its `dataset.json`.
@@ -69,7 +66,7 @@ def check_same_task(folder, found, wanted):
         PreparationError: They differ; the message says in what.
     """
     _check_is_object(found, folder / "dataset.json")
-    differing = [key for key in wanted if not _agree(key, found.get(key), wanted[key])]
+    differing = [key for key in wanted if found.get(key) != wanted[key]]
     if differing:
         was = _shown({key: found.get(key) for key in differing})
         now = _shown({key: wanted[key] for key in differing})
@@ -82,12 +79,6 @@ def check_same_task(folder, found, wanted):
             f"{folder} was prepared with {was}, asked for is {now}{changed}; choose another output folder, or --force "
             "to prepare it afresh"
         )
-
-
-def _agree(key, found, wanted):
-    if key == "group_folders":
-        return bool(found) == wanted
-    return found == wanted or (key == "source_fingerprint" and found == without_contents(wanted))
 
 
 def _shown(options):

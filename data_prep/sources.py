@@ -7,7 +7,6 @@ never becomes a path on disk.
 import hashlib
 import io
 import os
-import re
 import stat
 import zipfile
 import zlib
@@ -238,11 +237,6 @@ class Source:
                 f"{parts[0]} holds names that other files of {self.path} have too, {shorten(twice)}"
             )
         self._files |= files
-
-
-def without_contents(fingerprint):
-    """Return a fingerprint as earlier versions made it: names and sizes alone, and the options of a source, if any."""
-    return re.sub(r"\+[0-9a-f]{64}", "", fingerprint)
 
 
 def _walk(root):

@@ -25,26 +25,7 @@ RUN_FILES = (
     "metrics.json",
 )
 RUN_KEYS = {"variant", "data", "protocol"}  # of every run's config.json
-
-
 FILE_KEYS = ("backbone", "weights")  # of a configuration that may name a file of weights
-# What earlier versions of drcls called some keys of their run folders, and the networks that rows are named by.
-FORMER_NAMES = {
-    "averaged": "tta",
-    "planted": "injected",
-    "num_planted": "num_injected",
-    "planted_duplicates": "injected_duplicates",
-}
-FORMER_NETWORKS = {"miniature_DenseNet": "tiny_densenet", "miniature_ResNet": "tiny_resnet"}
-
-
-def read_record(path):
-    """Read the JSON of a run folder; what an earlier version called otherwise gets today's name (`FORMER_NAMES`).
-
-    A backbone file that was recorded with its folder is known by its name. Names that a user gave stay as they are:
-    those of data sets, and all in runs on own images (profile "own"), which are younger than the former names.
-    """
-    return _with_current_names(read_json(path))
 
 
 def with_file_digests(config):
@@ -85,12 +66,12 @@ def is_current(folder, config):
     folder = Path(folder)
     if not (folder / "config.json").is_file():
         return False
-    found, wanted = read_record(folder / "config.json"), json.loads(json.dumps(config))
+    found, wanted = read_json(folder / "config.json"), json.loads(json.dumps(config))
     if not isinstance(found, dict):
         raise ValueError(
             f"{folder / 'config.json'} holds a {type(found).__name__}, expected a JSON object; train anew with --force"
         )
-    different = sorted(key for key in wanted if not _agree(key, found, wanted))
+    different = sorted(key for key in wanted if found.get(key) != wanted[key])
     if different and not is_finished(folder) and not (folder / "checkpoint" / "state.json").is_file():
         return False
     if different:
@@ -153,33 +134,3 @@ def write_split(folder, parts):
         part.frame[["path", "label", "group", "sha256"]].assign(part=name) for name, part in parts.items()
     ]
     write_csv(Path(folder) / "split.csv", pd.concat(rows, ignore_index=True))
-
-
-def _agree(key, found, wanted):
-    """Whether two configurations agree in a key; earlier versions recorded files by path or stem, without digests."""
-    if key.endswith("_sha256"):
-        return found.get(key, wanted[key]) == wanted[key]
-    if key in FILE_KEYS and found.get(key) and wanted[key]:
-        return Path(str(found[key])).stem == Path(wanted[key]).stem
-    return found.get(key) == wanted[key]
-
-
-def _with_current_names(content):
-    if isinstance(content, list):
-        return [_with_current_names(item) for item in content]
-    if isinstance(content, str):  # a row is named by its parts, network+method
-        return "+".join(FORMER_NETWORKS.get(part, part) for part in content.split("+"))
-    if not isinstance(content, dict):
-        return content
-    named = dict(content) if content.get("profile") == "own" else _renamed(content)
-    if isinstance(named.get("backbone"), str) and Path(named["backbone"]).is_absolute():
-        named["backbone"] = Path(named["backbone"]).name
-    return named | {"profile": "full"} if named.get("profile") == "paper" else named
-
-
-def _renamed(content):
-    names = FORMER_NAMES | FORMER_NETWORKS  # figures may be listed by network
-    return {
-        names.get(key, key): value if key == "data" else _with_current_names(value)
-        for key, value in content.items()
-    }

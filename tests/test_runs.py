@@ -1,4 +1,4 @@
-"""drcls.runs: run folders, whose they are, whether they are finished, and the names that earlier versions wrote."""
+"""drcls.runs: run folders, whose they are, and whether they are finished."""
 
 import hashlib
 
@@ -11,7 +11,6 @@ from drcls.runs import (
     check_run_folder,
     is_current,
     is_finished,
-    read_record,
     save_model,
     with_file_digests,
     write_split,
@@ -62,22 +61,6 @@ def test_a_model_is_saved_whole(tmp_path):
     np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
 
 
-def test_names_of_earlier_versions_are_read_as_those_of_today(tmp_path):
-    write_json(
-        tmp_path / "config.json",
-        {"variant": "miniature_ResNet+focal_0.25", "profile": "paper", "protocol": "paper", "seeds": [0]},
-    )
-    expected = {"variant": "tiny_resnet+focal_0.25", "profile": "full", "protocol": "paper", "seeds": [0]}
-    assert read_record(tmp_path / "config.json") == expected
-    write_json(tmp_path / "networks.json", {"miniature_DenseNet": ["miniature_ResNet"]})
-    assert read_record(tmp_path / "networks.json") == {"tiny_densenet": ["tiny_resnet"]}
-    write_json(tmp_path / "outliers.json", {"detection": {"num_planted": 3}, "planted_duplicates": 1})
-    assert read_record(tmp_path / "outliers.json") == {
-        "detection": {"num_injected": 3},
-        "injected_duplicates": 1,
-    }
-
-
 @pytest.fixture
 def backbone(tmp_path):
     path = tmp_path / "weights" / "squeezenet.keras"
@@ -98,15 +81,6 @@ def test_a_backbone_file_is_recorded_by_its_name_and_digest(backbone):
         assert with_file_digests(known) == known
 
 
-@pytest.mark.parametrize("earlier", ["/home/ann/squeezenet.keras", "data/squeezenet.keras", "squeezenet"])
-def test_a_run_that_recorded_its_backbone_file_otherwise_is_the_same_run(tmp_path, backbone, earlier):
-    config = with_file_digests({"seed": 0, "backbone": str(backbone)})
-    run = tmp_path / "run"
-    write_json(run / "config.json", {"seed": 0, "backbone": earlier})
-    write_json(run / "metrics.json", {})
-    assert is_current(run, config)
-
-
 def test_another_backbone_file_is_another_run(tmp_path, backbone):
     run = tmp_path / "run"
     write_json(run / "config.json", with_file_digests({"backbone": str(backbone)}))
@@ -116,25 +90,3 @@ def test_another_backbone_file_is_another_run(tmp_path, backbone):
         is_current(run, with_file_digests({"backbone": str(backbone)}))
     with pytest.raises(ValueError, match=r"\(backbone: squeezenet.keras there, ResNet50 now\)"):
         is_current(run, {"backbone": "ResNet50"})
-
-
-@pytest.mark.parametrize(
-    ("given", "read"),
-    [("/home/ann/squeezenet.keras", "squeezenet.keras"), ("data/net.keras", "data/net.keras"), (None, None)],
-)
-def test_a_backbone_file_is_read_without_the_folders_of_a_machine(tmp_path, given, read):
-    write_json(tmp_path / "config.json", {"variant": "row", "backbone": given})
-    assert read_record(tmp_path / "config.json") == {"variant": "row", "backbone": read}
-
-
-def test_names_that_a_user_gave_are_not_taken_for_those_of_an_earlier_version(tmp_path):
-    config = {"variant": "averaged", "data": "planted", "profile": "own", "class_names": ["averaged", "x"]}
-    write_json(tmp_path / "config.json", config)
-    assert read_record(tmp_path / "config.json") == config
-    write_json(tmp_path / "metrics.json", {})
-    assert is_current(tmp_path, config)
-    own = {"variant": "miniature_ResNet", "data": "planted", "profile": "own", "counts": {"planted": 3}}
-    paper = {"variant": "averaged+focal", "data": "miniature_ResNet", "profile": "full"}
-    for content in (own, paper):
-        write_json(tmp_path / "other.json", content)
-        assert read_record(tmp_path / "other.json") == content

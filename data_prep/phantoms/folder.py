@@ -17,11 +17,11 @@ from data_prep.description import describe_duplicates
 from drcls.data.duplicates import perceptual_hash, turned_pairs, unite_groups
 from drcls.files import encode_png, read_json, write_json
 
-# The images and tables of a phantom (`planted.csv` in earlier versions), and what trainings keep beside them.
+# The images and tables of a phantom, and what trainings keep beside them.
 NUMBERED = "[0-9]" * 5
 OWN_FILES = (
     *(f"{name}/{NUMBERED}.png" for name in ("images", "masks")),
-    *("dataset.json", "manifest.csv", "rejected.csv", "injected.csv", "planted.csv"),
+    *("dataset.json", "manifest.csv", "rejected.csv", "injected.csv"),
     *(
         f"{name}/*.{ending}"
         for name in ("cache", "embeddings")
@@ -93,8 +93,7 @@ class Phantom:
         check_least(options, {"num_images": self.min_images, "size": self.min_size, "seed": 0})
         numbers = range(num_images)
         files = [f"{kind}/{number:05d}.png" for kind in ("images", "masks") for number in numbers]
-        finished = is_finished(folder, self.name, options, ["manifest.csv", *files], force)
-        if finished and "ordered" in read_json(folder / "dataset.json"):  # which earlier versions left out
+        if is_finished(folder, self.name, options, ["manifest.csv", *files], force):
             return folder
         plan = self.plan(num_images, seed)
         with replaced_when_whole(folder, OWN_FILES) as partial:

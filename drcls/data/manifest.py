@@ -217,8 +217,6 @@ def _read_description(path):
     for name, kind in KINDS.items():
         if not isinstance(info.get(name, kind()), kind):
             raise ValueError(f"{path} must have {KIND_NAMES[kind]} under {name!r}; it has {info[name]!r}")
-    if "planted" in info:  # as earlier versions called it
-        info["injected"] = info.pop("planted")
     return info
 
 

@@ -112,8 +112,6 @@ def read_injected(manifest):
     """
     path = manifest.root / "injected.csv"
     if not path.is_file():
-        path = manifest.root / "planted.csv"  # as earlier versions called it
-    if not path.is_file():
         return None
     kinds = pd.read_csv(path, dtype=str, keep_default_na=False).set_index("path")["kind"]
     return manifest.frame["path"].map(kinds).fillna("").to_numpy(str)

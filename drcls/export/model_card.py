@@ -105,7 +105,7 @@ def files_beside(folder, name, source_sha256):
         source_sha256: str, of the model that is exported (`describe`), or None where it is not known.
 
     Returns:
-        dict, name -> SHA-256 of each other file that is still there; None in cards of before.
+        dict, name -> SHA-256 of each other file that is still there.
 
     Raises:
         ValueError: where they are of another model: the one card of a folder cannot be about two.

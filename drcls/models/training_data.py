@@ -65,16 +65,16 @@ def card_of(file):
     if not path.is_file():
         return None
     files, card = files_of_card(path)
-    if file.name not in files or files[file.name] not in (None, digest(file)):
+    if file.name not in files or files[file.name] != digest(file):
         return None
     return card
 
 
 def files_of_card(path):
-    """Return the files that a model card is about, name -> SHA-256, None in cards of before; and its content."""
+    """Return the files that a model card is about, name -> SHA-256, and its content."""
     card = _read_object(path)
-    files = card.get("files") or {card.get("file"): None}
-    if not isinstance(files, dict) or None in files:
+    files = card.get("files")
+    if not isinstance(files, dict) or not files:
         raise ValueError(f"{path} names no file that it is about; expected the card that drcls export wrote")
     return files, card
 

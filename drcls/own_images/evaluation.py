@@ -25,8 +25,7 @@ PAGE_FILES = (  # of `drcls.own_images.page`
     "figures/roc.png",
     "figures/reliability.png",
 )
-CONFIG_KEYS = {"model", "data", "part", "seed"}
-DIGESTS = {"model_sha256", "data_sha256"}  # evaluations of before have none
+CONFIG_KEYS = {"model", "model_sha256", "data", "data_sha256", "part", "seed"}
 
 
 def evaluate_classifier(run_or_model, data, part=None, folder=None, positive=None, seed=0):
@@ -299,7 +298,7 @@ def _is_same(key, described, config):
     if key == "part":
         return described[key] == config[key]
     is_same_path = Path(described[key]).resolve() == Path(config[key]).resolve()
-    return is_same_path or described.get(f"{key}_sha256") == config[f"{key}_sha256"]
+    return is_same_path or described[f"{key}_sha256"] == config[f"{key}_sha256"]
 
 
 def _default_folder(path, part):
@@ -328,7 +327,7 @@ def _holds_an_evaluation(folder):
 
 
 def _is_evaluation(described):
-    return isinstance(described, dict) and described.keys() - DIGESTS == CONFIG_KEYS
+    return isinstance(described, dict) and described.keys() == CONFIG_KEYS
 
 
 def _identity(run, path, manifest, seed):

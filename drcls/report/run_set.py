@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from drcls import predictions
+from drcls.files import read_json
 from drcls.report.text import synthetic_label
-from drcls.runs import is_finished, read_record
+from drcls.runs import is_finished
 
 _REQUIRED = {
     "variant": str,
@@ -231,7 +232,7 @@ def _name_from_path(folder):
 
 def _read_object(path):
     """Read a JSON object; {} where there is no such file."""
-    content = read_record(path) if path.is_file() else {}
+    content = read_json(path) if path.is_file() else {}
     if not isinstance(content, dict):
         raise ValueError(f"{path}: holds a {type(content).__name__}, expected a JSON object")
     return content

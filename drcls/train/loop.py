@@ -202,13 +202,12 @@ class Checkpoint(keras.callbacks.Callback):
             return 0
         path = self.folder / "state.json"
         found = read_json(path)
-        if not isinstance(found, dict) or not {*self.state, "random_states"} <= set(found):
-            raise self._damaged(
-                path, f"holds {sorted(found)}, expected {sorted({*self.state, 'random_states'})}"
-            )
+        expected = {*self.state, "training", "random_states", "torch_generators"}
+        if not isinstance(found, dict) or not expected <= set(found):
+            raise self._damaged(path, f"holds {sorted(found)}, expected {sorted(expected)}")
         self.state = found
         self.began -= found.get("seconds", 0)
-        check_same_training(path, self.state.get("training") or {}, self.training)
+        check_same_training(path, self.state["training"], self.training)
         self.history = self._read_history()
         self._load(model, self.state["last"])
         states, values = _random_states(model), self.state["random_states"]
@@ -217,8 +216,7 @@ class Checkpoint(keras.callbacks.Callback):
         for state, value in zip(states, values, strict=True):
             state.assign(np.array(value))
         try:
-            # Checkpoints of older versions and of other backends hold none.
-            set_generator_states(self.state.get("torch_generators", {}))
+            set_generator_states(self.state["torch_generators"])
         except ValueError as error:
             raise self._damaged(path, f"is damaged at torch_generators: {error}") from error
         return self.state["epoch"]

@@ -29,7 +29,7 @@ def check_same_training(path, found, wanted):
 
     Args:
         path: of the file that describes the checkpoint, for the error.
-        found: dict of `describe_training`, as the checkpoint holds it; {} where an earlier version wrote none.
+        found: dict of `describe_training`, as the checkpoint holds it.
         wanted: dict of `describe_training`, or None: nothing is compared.
 
     Raises:
@@ -37,9 +37,9 @@ def check_same_training(path, found, wanted):
     """
     if wanted is None:
         return
-    different = [name for name in wanted if name in found and found[name] != wanted[name]]
+    different = [name for name in wanted if found.get(name) != wanted[name]]
     if different:
-        told = "; ".join(f"{name}: {found[name]} there, {wanted[name]} now" for name in different)
+        told = "; ".join(f"{name}: {found.get(name)} there, {wanted[name]} now" for name in different)
         raise ValueError(
             f"{path} is of another training ({told}); expected the same settings to go on with. Use another folder, "
             f"or remove {path.parent.parent} (--force does) to train anew"

@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from drcls.files import write_json
+from drcls.files import read_json, write_json
 from drcls.metrics import mean_corruption_error
 from drcls.models.saved import load_saved_model
 from drcls.robustness import dihedral_tta, measure_robustness
-from drcls.runs import read_record
 from experiments.blood_cells.corruption_gains import packed
 
 BATCH_SIZE = 64
@@ -25,7 +24,7 @@ def measure_corrupted(folder, cache, part, config, num_images, tta, force=False)
         force: bool, measure anew.
     """
     target = folder / "robustness.json"
-    found = read_record(target) if target.is_file() and not force else {}
+    found = read_json(target) if target.is_file() and not force else {}
     if found and ("tta" in found or not tta):
         return
     model = load_saved_model(folder)

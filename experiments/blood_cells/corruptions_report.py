@@ -3,16 +3,16 @@
 import numpy as np
 import pandas as pd
 
+from drcls.files import read_json
 from drcls.metrics import mean_corruption_error
 from drcls.report import Section, Table, mean_sd, robustness_curves, select_runs, synthetic_label
-from drcls.runs import read_record
 from experiments.blood_cells.corruption_gains import gain_rows
 
 
 def read_robustness(run):
     """Return what was measured under corruptions, or None."""
     file = run["folder"] / "robustness.json"
-    return read_record(file) if file.is_file() else None
+    return read_json(file) if file.is_file() else None
 
 
 def robustness_section(folder, runs):

@@ -28,7 +28,6 @@ from drcls.report import (
     verdict,
     write_report,
 )
-from drcls.runs import read_record
 from experiments.blood_cells.corruptions_report import (
     augmentation_section,
     read_robustness,
@@ -173,7 +172,7 @@ def outlier_section(folder, runs, manifest):
     """What was removed as duplicate or outlier, and how well that fits what was injected."""
     rows, parts = [], []
     for (protocol, seed), place in searches(runs).items():
-        found = read_record(place / "outliers.json")
+        found = read_json(place / "outliers.json")
         detection = found.get("detection", {})
         rows.append(
             {

@@ -9,7 +9,6 @@ import pandas as pd
 from drcls.data import deduplicate, find_outliers, read_injected, score_detection, split
 from drcls.data.split import stratified_split_indices
 from drcls.files import write_csv, write_json
-from drcls.runs import FORMER_NAMES
 
 
 def make_parts(manifest, cache, protocol, fractions, seed, folder):
@@ -108,5 +107,4 @@ def _write_down(manifest, kept, searched, found, parts, protocol, folder):
 def read_searched(folder):
     """Read `outliers.csv`: path, label, score, injected (a kind, "" for genuine, "unknown")."""
     texts = {"path": str, "label": str, "injected": str}
-    frame = pd.read_csv(Path(folder) / "outliers.csv", dtype=texts, keep_default_na=False)
-    return frame.rename(columns=FORMER_NAMES)
+    return pd.read_csv(Path(folder) / "outliers.csv", dtype=texts, keep_default_na=False)

@@ -32,7 +32,6 @@ from drcls.report import (
     verdict,
     write_report,
 )
-from drcls.runs import read_record
 from experiments.canine_rbc_focal.imbalance import alpha_section, imbalance_section
 from experiments.canine_rbc_focal.runs import (
     MEASURES,
@@ -114,7 +113,7 @@ def choices_in(folder, data, profile):
         protocol: list(folder.glob(f"{data}-{protocol}-{profile}-s*/choice.json")) for protocol in PROTOCOLS
     }
     return {
-        protocol: read_record(min(paths, key=lambda path: int(path.parent.name.rpartition("-s")[2])))
+        protocol: read_json(min(paths, key=lambda path: int(path.parent.name.rpartition("-s")[2])))
         for protocol, paths in found.items()
         if paths
     }

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from drcls.files import read_json, write_json
-from experiments.results.measured import RESULTS
+from experiments.results.runs import RESULTS
 
 
 def count_classes(folder, results=RESULTS):

@@ -16,13 +16,12 @@ import numpy as np
 
 from drcls.files import read_json, write_json, write_text
 from drcls.predictions import read_predictions
-from drcls.runs import read_record
 from experiments.results import decisions
 from experiments.results.claims import EXPERIMENTS
 from experiments.results.ledger import LEDGER, counts_sentence, counts_table, entries, ledger_page
-from experiments.results.measured import RESULTS
 from experiments.results.parts import PARTS, parts_table
 from experiments.results.predictions import history, read_run
+from experiments.results.runs import RESULTS
 from experiments.results.tables import (
     all_results,
     augmentations_table,
@@ -52,16 +51,16 @@ def collect(run_set):
         )
     for metrics in finished:
         folder = metrics.parent
-        content = with_order(read_record(metrics), metrics) | {
-            "env": environment_without_folders(folder / "env.json"),
-            "config": read_record(folder / "config.json"),
+        content = read_json(metrics) | {
+            "env": read_json(folder / "env.json"),
+            "config": read_json(folder / "config.json"),
             "split_sha256": hashlib.sha256((folder / "split.csv").read_bytes()).hexdigest(),
         }
         if (folder / "predictions.csv").is_file():
             content["right"] = which_are_right(folder / "predictions.csv")
         if (folder / "learners.json").is_file():
             content["learners"] = {
-                name: summary(measured) for name, measured in read_record(folder / "learners.json").items()
+                name: summary(measured) for name, measured in read_json(folder / "learners.json").items()
             }
         for extra in (
             folder / "explainers.json",
@@ -69,9 +68,8 @@ def collect(run_set):
             *sorted(folder.glob("external-*.json")),
         ):
             if extra.is_file():
-                content[extra.stem] = read_record(extra)
+                content[extra.stem] = read_json(extra)
         content["history"] = history(folder)
-        content = content if content["ordered"] else without_kappa(content)
         target = RESULTS / run_set.name / folder.parent.name / f"{folder.name}.json"
         write_json(target, content)
         if (folder / "leaked.csv").is_file():
@@ -79,49 +77,11 @@ def collect(run_set):
         print(target.relative_to(ROOT))
 
 
-def with_order(run, metrics):
-    """Return a run that says whether its classes are ordered; an older run's prepared data set is asked.
-
-    Args:
-        run: dict, the content of `metrics.json`.
-        metrics: Path of that file, for the message.
-
-    Raises:
-        SystemExit: neither of them says it.
-    """
-    described = ROOT / "data" / run["data"] / "dataset.json"
-    known = run if "ordered" in run or not described.is_file() else read_json(described)
-    if "ordered" not in known:
-        raise SystemExit(
-            f"{metrics} does not say whether the classes are ordered, and {described} does not either; add "
-            '"ordered": true to one of them where the classes are grades, from least to most, else false'
-        )
-    return run | {"ordered": known["ordered"]}
-
-
-def without_kappa(measured):
-    """Leave the quadratic kappa out, also of learners and decisions: older runs hold one of unordered classes."""
-    if not isinstance(measured, dict):
-        return measured
-    kept = {name: without_kappa(value) for name, value in measured.items() if name != "quadratic_kappa"}
-    # Of the measures themselves it is told that there is none.
-    return kept | {"quadratic_kappa": None} if "expected_calibration_error" in kept else kept
-
-
-def environment_without_folders(path):
-    """Read `env.json`; runs made before commands were recorded without folders are shortened here."""
-    env = read_record(path)
-    shown = [
-        Path(text).name if Path(text).is_absolute() else text for text in env.get("command", "").split(" ")
-    ]
-    return env | {"command": " ".join(shown)}
-
-
 def collect_findings(run_set):
     """Copy what a report works out from several runs: gains, spreads, sweeps."""
     for file in sorted(Path(run_set).glob("report-*/*.json")):
         data, profile = file.parent.name.removeprefix("report-").rsplit("-", 1)
-        content = {"data": data, "profile": profile} | read_record(file)
+        content = {"data": data, "profile": profile} | read_json(file)
         target = RESULTS / Path(run_set).name / f"{file.stem}-{data}-{profile}.json"
         if "gains" in content and target.is_file():
             content = with_other_gains(content, read_json(target))
@@ -139,7 +99,7 @@ def collect_outliers(run_set):
     """Copy how well injected outliers were found, for each split."""
     for file in sorted(Path(run_set).glob("*/outliers.json")):
         _, protocol, profile, seed = file.parent.name.rsplit("-", 3)
-        content = read_record(file) | {
+        content = read_json(file) | {
             "protocol": protocol,
             "profile": profile,
             "seed": int(seed.removeprefix("s")),
@@ -175,7 +135,7 @@ def tables():
         pages[RESULTS.parent / name / "README.md"] = {"results": claims_table(RESULTS, name)}
     for name in PARTS:
         pages[RESULTS.parent / name / "README.md"]["parts"] = parts_table(RESULTS, name)
-    for name in decisions.PROTOCOLS:
+    for name in decisions.PROTOCOLS_SHOWN:
         pages[RESULTS.parent / name / "README.md"]["decisions"] = decisions.decisions_table(RESULTS, name)
     pages[RESULTS.parent / "smote_transfer" / "README.md"]["gains"] = gains_table(
         RESULTS, with_phantoms=False

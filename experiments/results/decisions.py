@@ -8,10 +8,11 @@ trained anew.
 
 from drcls.report import mean_sd
 from experiments.results.claims import CLAIMS, runs_of
-from experiments.results.tables import markdown, named_seeds
+from experiments.results.markdown import markdown
+from experiments.results.tables import named_seeds
 
 # Experiment: the protocols whose training parts have rare classes.
-PROTOCOLS = {"chexnet_cbam": ("clean",), "multiscale_attention": ("clean", "paper")}
+PROTOCOLS_SHOWN = {"chexnet_cbam": ("clean",), "multiscale_attention": ("clean", "paper")}
 NAMES = {"clean": "clean", "paper": "the paper's"}
 MEASURES = ("accuracy", "macro_recall", "macro_f1")
 
@@ -21,10 +22,10 @@ def decisions_table(results, experiment):
 
     Args:
         results: Path of the folder with the committed files.
-        experiment: str, a key of `PROTOCOLS`.
+        experiment: str, a key of `PROTOCOLS_SHOWN`.
     """
     rows = []
-    for protocol in PROTOCOLS[experiment]:
+    for protocol in PROTOCOLS_SHOWN[experiment]:
         for claim in CLAIMS:
             runs = runs_of(results, claim, protocol) if claim.experiment == experiment else []
             runs = [run for run in runs if run.get("prior_corrected") and run.get("training")]

@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from drcls.files import read_json, write_json
+from drcls.report import select_runs
 from experiments.blood_cells import figures as blood_cells
 from experiments.canine_rbc_focal import figures as canine_rbc_focal
 from experiments.chexnet_cbam import figures as chexnet_cbam
 from experiments.multiscale_attention import figures as multiscale_attention
-from experiments.results.measured import RESULTS, all_runs, find
+from experiments.results.runs import RESULTS, real_runs
 from experiments.smote_transfer import figures as smote_transfer
 
 FOLDER = RESULTS / "figures"
@@ -23,11 +24,11 @@ class Source:
 
     Args:
         paper: str, name of the experiment.
-        runs: sequence of dict, from `all_runs`.
+        runs: list of dict, from `real_runs`.
     """
 
     paper: str
-    runs: tuple
+    runs: list
     files: list[str] = field(default_factory=list)
     numbers: dict = field(default_factory=dict)
 
@@ -45,7 +46,7 @@ class Source:
 
     def found(self, **wanted):
         """Return the runs of short profile whose fields equal those given, by seed."""
-        runs = find(self.runs, experiment=self.paper, profile="short", **wanted)
+        runs = select_runs(self.runs, experiment=self.paper, profile="short", **wanted)
         self.files += [run["file"] for run in runs]
         return sorted(runs, key=lambda run: run["seed"])
 
@@ -78,7 +79,7 @@ def draw_all(folder=FOLDER):
     Returns:
         list of dict: name, paper, alt, caption, files and numbers, as in `figures.json`.
     """
-    runs, drawn = all_runs(), []
+    runs, drawn = real_runs(), []
     for paper, functions in FIGURES.items():
         for function in functions:
             source = Source(paper, runs)

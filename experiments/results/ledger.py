@@ -19,12 +19,15 @@ from drcls.check_tables import Document, check
 from drcls.check_tables.page import as_text
 from drcls.files import read_json, write_text
 from experiments.results.claims import EXPERIMENTS
-from experiments.results.measured import RESULTS, all_runs, say
+from experiments.results.markdown import markdown
+from experiments.results.measured import say
+from experiments.results.runs import RESULTS, real_runs
 
 LEDGER = RESULTS / "ledger.md"
 VERDICTS = ("confirmed", "refuted", "consistent", "open", "not testable here")
 KINDS = ("number", "claim", "equation", "figure")
-ARITHMETIC = "consistent (arithmetic only)"
+RULE = "---"  # of Markdown tables, narrow
+NAMES = {"consistent": "consistent (arithmetic only)"}  # of verdicts, in the table of counts
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,10 @@ def entries(name, document=None, runs=None):
     Args:
         name: str, one of EXPERIMENTS.
         document: Document of the paper; None reads its `published.json`.
-        runs: sequence of dict, the results to decide by; None reads the committed ones.
+        runs: sequence of dict, the results to decide by; None takes the committed ones of real data.
     """
     document = document or read_paper(name)
-    runs = all_runs() if runs is None else runs
+    runs = real_runs() if runs is None else runs
     found = {}
     for finding in check(document):
         # The optional second opinion must not make the ledger depend on what is installed.
@@ -220,17 +223,15 @@ def counts_table(ledger):
     Args:
         ledger: dict from a paper's name to its entries.
     """
-    lines = [
-        f"| paper | kind | {' | '.join(ARITHMETIC if v == 'consistent' else v for v in VERDICTS)} | all |",
-        f"|---|---|{'---|' * (len(VERDICTS) + 1)}",
-    ]
     everything = [entry for made in ledger.values() for entry in made]
+    rows = []
     for name, items in {**ledger, "all five": everything}.items():
         for kind, by_verdict in counts(items).items():
             total = sum(by_verdict.values())
             if total:
-                lines.append(f"| {name} | {kind}s | {' | '.join(map(str, by_verdict.values()))} | {total} |")
-    return "\n".join(lines) + "\n"
+                numbers = {NAMES.get(verdict, verdict): str(n) for verdict, n in by_verdict.items()}
+                rows.append({"paper": name, "kind": f"{kind}s"} | numbers | {"all": str(total)})
+    return markdown(rows, RULE)
 
 
 def ledger_page(ledger):
@@ -247,19 +248,16 @@ def ledger_page(ledger):
     for name, made in ledger.items():
         parts.append(f"\n## {name}\n\n{read_paper(name).content['title']}\n")
         for kind in KINDS:
-            rows = [entry for entry in made if entry.kind == kind]
+            rows = [_cells(entry) for entry in made if entry.kind == kind]
             if rows:
-                parts.append(f"\n### {kind.capitalize()}s\n\n{_items(rows)}")
+                parts.append(f"\n### {kind.capitalize()}s\n\n{markdown(rows, RULE)}")
     return "\n".join(parts)
 
 
-def _items(rows):
-    lines = ["| where | what | reported | verdict | by | reason | files |", "|---|---|---|---|---|---|---|"]
-    for row in rows:
-        files = ", ".join(f"[{Path(file).stem}]({_link(file)})" for file in row.files)
-        cells = [row.where, row.what, row.reported, row.verdict, row.decided_by, row.reason, files]
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines) + "\n"
+def _cells(entry):
+    files = ", ".join(f"[{Path(file).stem}]({_link(file)})" for file in entry.files)
+    cells = {name: getattr(entry, name) for name in ("where", "what", "reported", "verdict")}
+    return cells | {"by": entry.decided_by, "reason": entry.reason, "files": files}
 
 
 def _link(file):

@@ -5,7 +5,6 @@ listed, and a run with one that differs decides nothing.
 """
 
 from dataclasses import dataclass
-from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -13,8 +12,9 @@ import numpy as np
 
 from drcls.files import read_json
 from drcls.metrics import shown_interval, two_way_anova
+from drcls.report import select_runs
+from experiments.results.runs import RESULTS, seeds_of
 
-RESULTS = Path(__file__).resolve().parent
 # An interval confirms a figure only if it lies within so many points of it; a wider one leaves it open.
 MARGIN = 0.03
 # Rows without a part are as good as the reported row if every seed's interval ends at most so far below it.
@@ -32,29 +32,9 @@ class Measured:
     files: tuple[str, ...] = ()
 
 
-@cache
-def all_runs(results=RESULTS):
-    """Every committed run of real data, with its file's name."""
-    runs = []
-    for path in sorted(Path(results).glob("*/*/*.json")):
-        run = read_json(path)
-        if not run.get("phantom", True):
-            runs.append(run | {"file": path.relative_to(results).as_posix(), "experiment": path.parts[-3]})
-    return tuple(runs)
-
-
-def find(runs, **wanted):
-    return [run for run in runs if all(run.get(key) == value for key, value in wanted.items())]
-
-
 def profiles_of(runs):
     """The profiles of runs, in the order of their names: rows of two profiles are never averaged."""
     return sorted({run["profile"] for run in runs})
-
-
-def seeds_of(runs):
-    """The seeds of runs as text: "0, 1, 2"."""
-    return ", ".join(str(run["seed"]) for run in runs)
 
 
 def say(document, place, rule, runs):
@@ -83,7 +63,7 @@ def reported_row(document, place, rule, runs):
         else rule["settings"]
     )
     groups = {}
-    for run in find(runs, experiment=rule["experiment"], protocol=rule["protocol"]):
+    for run in select_runs(runs, experiment=rule["experiment"], protocol=rule["protocol"]):
         if run["variant"] in rule["rows"][label]["variants"] and _value(run, row, column) is not None:
             groups.setdefault((run["variant"], run["data"], run["profile"]), []).append(run)
     if not groups:
@@ -162,7 +142,9 @@ def data_counts(document, place, rule, runs):
     reported, name = document.number(place), place.split("/")[-1]
     table = document.tables.get(place.split("/")[2]) if place.startswith("/tables") else None
     if place.endswith("/split/test"):
-        chosen = find(runs, experiment=rule["experiment"], data=rule["data"], protocol=rule["protocol"])
+        chosen = select_runs(
+            runs, experiment=rule["experiment"], data=rule["data"], protocol=rule["protocol"]
+        )
         have, files = {run["num_test"] for run in chosen}, tuple(run["file"] for run in chosen[:1])
         return _counted(reported, have, "test images of our runs", files, rule) if have else None
     path = RESULTS / f"class_counts-{rule['data']}.json"
@@ -192,7 +174,7 @@ def _counted(reported, have, what, files, rule):
 def setting(document, place, rule, runs):
     """How many of our runs of real data have a setting as reported."""
     names, reported = place.split("/")[2:], document.number(place)
-    chosen = find(runs, experiment=rule["experiment"], data=rule["data"], protocol=rule["protocol"])
+    chosen = select_runs(runs, experiment=rule["experiment"], data=rule["data"], protocol=rule["protocol"])
     values = [_lookup(run["config"], names) for run in chosen]
     known = [value for value in values if value is not None]
     if not known:
@@ -216,7 +198,9 @@ def code(document, place, rule, runs):
 
 def classes(document, place, rule, runs):
     """A number of classes against that of our runs on the same data."""
-    have = {len(run["class_names"]) for run in find(runs, experiment=rule["experiment"], data=rule["data"])}
+    have = {
+        len(run["class_names"]) for run in select_runs(runs, experiment=rule["experiment"], data=rule["data"])
+    }
     return _counted(document.number(place), have, "classes in our copy", (), rule) if have else None
 
 
@@ -224,7 +208,7 @@ def reached_without(document, place, rule, runs):
     """Whether a row without the parts that a claim credits reaches the reported figure under the same protocol."""
     reported, _ = document.share(rule["cell"])
     by_variant = {}
-    for run in find(runs, experiment=rule["experiment"], data=rule["data"], protocol=rule["protocol"]):
+    for run in select_runs(runs, experiment=rule["experiment"], data=rule["data"], protocol=rule["protocol"]):
         if run["variant"] in rule["variants"]:
             by_variant.setdefault((run["variant"], run["profile"]), []).append(run)
     if not by_variant:
@@ -248,11 +232,11 @@ def reached_without(document, place, rule, runs):
 
 def contrast(document, place, rule, runs):
     """The difference of two of our rows by seed: evidence, on another network or other data, and no verdict."""
-    chosen = find(runs, experiment=rule["experiment"], data=rule["data"], protocol=rule["protocol"])
+    chosen = select_runs(runs, experiment=rule["experiment"], data=rule["data"], protocol=rule["protocol"])
     before, after = rule["rows"]
     found, files = [], []
     for profile in profiles_of(chosen):
-        pairs = _pairs(find(chosen, profile=profile), before, after)
+        pairs = _pairs(select_runs(chosen, profile=profile), before, after)
         gains = [b["metrics"][rule["measure"]] - a["metrics"][rule["measure"]] for a, b in pairs]
         if gains:
             shown = ", ".join(f"{100 * gain:+.1f}" for gain in gains)
@@ -268,9 +252,9 @@ def contrast(document, place, rule, runs):
 def protocols(document, place, rule, runs):
     """One of our rows under both protocols."""
     found, files = [], []
-    of_row = find(runs, experiment=rule["experiment"], data=rule["data"], variant=rule["variant"])
+    of_row = select_runs(runs, experiment=rule["experiment"], data=rule["data"], variant=rule["variant"])
     for profile, protocol in product(profiles_of(of_row), ("paper", "clean")):
-        chosen = find(of_row, profile=profile, protocol=protocol)
+        chosen = select_runs(of_row, profile=profile, protocol=protocol)
         if chosen:
             values = [run["metrics"][rule["measure"]] for run in chosen]
             leaked = _percent(np.mean([run["leakage"]["overall"] for run in chosen]))
@@ -282,11 +266,11 @@ def protocols(document, place, rule, runs):
 
 def alphas(document, place, rule, runs):
     """Analysis of variance of macro F1 over alpha and seed, one of our networks."""
-    chosen = find(runs, experiment=rule["experiment"], data=rule["data"], protocol=rule["protocol"])
+    chosen = select_runs(runs, experiment=rule["experiment"], data=rule["data"], protocol=rule["protocol"])
     tested = [
         text
         for profile in profiles_of(chosen)
-        if (text := _variance_of_alphas(find(chosen, profile=profile), rule["network"]))
+        if (text := _variance_of_alphas(select_runs(chosen, profile=profile), rule["network"]))
     ]
     if not tested:
         return None
@@ -315,7 +299,9 @@ def robustness(document, place, rule, runs):
     """Accuracy of one of our rows on clean and on corrupted images."""
     chosen = [
         run
-        for run in find(runs, experiment=rule["experiment"], data=rule["data"], variant=rule["variant"])
+        for run in select_runs(
+            runs, experiment=rule["experiment"], data=rule["data"], variant=rule["variant"]
+        )
         if "robustness" in run
     ]
     if not chosen:
@@ -331,14 +317,14 @@ def gain(document, place, rule, runs):
     if not place.startswith("/text"):
         return None
     measures, reported = document.at(place.rsplit("/", 1)[0])["measures"], document.number(place)
-    chosen = find(runs, experiment=rule["experiment"], data=rule["data"])
+    chosen = select_runs(runs, experiment=rule["experiment"], data=rule["data"])
     backbones = sorted(
         {run["variant"].split("+")[0] for run in chosen if "+" in run["variant"]}, reverse=True
     )
     found, files = [], []
     for backbone, (before, after) in product(backbones, rule["contrasts"]):
         for protocol, profile in product(("paper", "clean"), profiles_of(chosen)):
-            compared = find(chosen, protocol=protocol, profile=profile)
+            compared = select_runs(chosen, protocol=protocol, profile=profile)
             pairs = _pairs(compared, f"{backbone}+{before}", f"{backbone}+{after}")
             for measure in measures if pairs else ():
                 gains = [b["metrics"][measure] - a["metrics"][measure] for a, b in pairs]

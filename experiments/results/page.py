@@ -17,14 +17,14 @@ from jinja2 import ChoiceLoader, FileSystemLoader
 from PIL import Image
 
 from drcls.files import read_json, write_text
-from drcls.metrics import wilson_interval
-from drcls.report import mean_sd
+from drcls.report import interval
 from drcls.report.page import TEMPLATES
+from drcls.report.tables import mean_wilson
 from experiments.results import ledger
-from experiments.results.claims import CLAIMS, EXPERIMENTS
+from experiments.results.claims import CLAIMS, EXPERIMENTS, runs_of
 from experiments.results.figures import FOLDER
-from experiments.results.measured import RESULTS, all_runs, find
-from experiments.results.tables import named_seeds
+from experiments.results.runs import RESULTS
+from experiments.results.tables import kappa_of, leaked, named_seeds, spread
 
 ROOT = RESULTS.parents[1]
 PAGE = ROOT / "results.html"
@@ -47,43 +47,33 @@ _TEMPLATES = TEMPLATES.overlay(
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What the runs of one claim gave under one protocol.
+class ClaimRuns:
+    """What the runs of one claim gave under one protocol, as text.
 
     Args:
         anchor: where on the page the files and commands behind the numbers are listed.
-        protocol: str, paper or clean.
-        runs: list of dict, from `all_runs`, one per seed.
+        runs: list of dict, from `runs_of`, one per seed.
     """
 
     anchor: str
-    protocol: str
     runs: list
 
     @property
     def accuracy(self):
-        """Mean and standard deviation over the seeds in percent, as text."""
-        return mean_sd([run["metrics"]["accuracy"] for run in self.runs], 100, 1)
+        return spread(self.runs, "accuracy", 100, 1)
 
     @property
     def interval(self):
-        """Wilson's 95 % interval at the size of one test part and the mean over the seeds, as text."""
         share = np.mean([run["metrics"]["accuracy"] for run in self.runs])
-        number = round(np.mean([run["num_test"] for run in self.runs]))
-        low, high = wilson_interval(round(share * number), number)
-        return f"{100 * low:.1f} to {100 * high:.1f}"
+        return interval(mean_wilson(share, np.mean([run["num_test"] for run in self.runs])))
 
     @property
     def kappa(self):
-        """Quadratic weighted kappa where the classes are ordered, as text."""
-        if not all(run["ordered"] for run in self.runs):
-            return "classes not ordered"
-        return mean_sd([run["metrics"]["quadratic_kappa"] for run in self.runs], 1, 3)
+        return kappa_of(self.runs)
 
     @property
     def leaked(self):
-        """Share of test images that the training part holds too, in percent, as text."""
-        return f"{100 * np.mean([run['leakage']['overall'] for run in self.runs]):.1f} %"
+        return leaked(self.runs)
 
     @property
     def seeds(self):
@@ -92,35 +82,25 @@ class Measured:
     @property
     def commands(self):
         """The recorded commands, each once."""
-        return list(dict.fromkeys(run["env"].get("command", "not recorded") for run in self.runs))
+        return list(dict.fromkeys(run["env"]["command"] for run in self.runs))
 
     @property
     def machines(self):
-        return ", ".join(sorted({str(run["env"].get("device", "not recorded")) for run in self.runs}))
+        return ", ".join(sorted({run["env"]["device"] for run in self.runs}))
 
 
-def claim_rows(runs):
+def claim_rows():
     """Return the rows of the overview: each claim, and what was measured under both protocols.
 
-    Args:
-        runs: sequence of dict, from `all_runs`.
-
     Returns:
-        list of dict: `claim`, and `paper` and `clean`, a `Measured` or None where it was not run.
+        list of dict: `claim`, and `paper` and `clean`, a `ClaimRuns` or None where it was not run.
     """
     rows = []
     for number, claim in enumerate(CLAIMS, 1):
         row = {"claim": claim}
         for protocol in PROTOCOLS:
-            found = find(
-                runs,
-                experiment=claim.experiment,
-                data=claim.data,
-                profile=claim.profile,
-                variant=claim.variant,
-                protocol=protocol,
-            )
-            row[protocol] = Measured(f"files-{number}-{protocol}", protocol, found) if found else None
+            found = runs_of(RESULTS, claim, protocol)
+            row[protocol] = ClaimRuns(f"files-{number}-{protocol}", found) if found else None
         rows.append(row)
     return rows
 
@@ -139,11 +119,10 @@ def figures():
 
 def render():
     """Return the page as HTML."""
-    runs = all_runs()
-    verdicts = {name: ledger.entries(name, runs=runs) for name in EXPERIMENTS}
+    verdicts = {name: ledger.entries(name) for name in EXPERIMENTS}
     everything = [entry for entries in verdicts.values() for entry in entries]
     return _TEMPLATES.get_template("results.html").render(
-        rows=claim_rows(runs),
+        rows=claim_rows(),
         protocols=PROTOCOLS,
         about=ABOUT,
         papers={name: ledger.read_paper(name).content for name in EXPERIMENTS},

@@ -6,9 +6,9 @@ import numpy as np
 
 from drcls.metrics import group_bootstrap_difference
 from drcls.metrics.confusion import accuracy, confusion_matrix, macro_f1
-from drcls.report import interval_over_seeds
+from drcls.report import difference, interval_over_seeds
+from experiments.results.markdown import markdown
 from experiments.results.predictions import load
-from experiments.results.tables import markdown
 
 
 @dataclass(frozen=True)
@@ -126,15 +126,10 @@ def difference_cells(pairs):
     after = joined(changed, "predicted")
     was_right, is_right = before == labels, after == labels
     num_classes = plain[0].probabilities.shape[1]
-    changes = [
-        "{:+.1f} ({:+.1f} to {:+.1f})".format(
-            *(
-                100 * value
-                for value in group_bootstrap_difference(measure, labels, before, after, groups, num_classes)
-            )
-        )
-        for measure in (accuracy, macro_f1)
-    ]
+    changes = []
+    for measure in (accuracy, macro_f1):
+        change, *bounds = group_bootstrap_difference(measure, labels, before, after, groups, num_classes)
+        changes.append(difference({"difference": change, "interval": bounds}, 100, 1))
     by_seed, f1_by_seed = (
         100 * np.array([measure_of(b, measure) - measure_of(a, measure) for a, b in pairs.values()])
         for measure in (accuracy, macro_f1)

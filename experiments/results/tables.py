@@ -4,9 +4,11 @@ import numpy as np
 
 from drcls.files import read_json
 from drcls.metrics import shown_interval
-from drcls.report import mean_sd
+from drcls.report import mean_sd, select_runs
 from experiments.blood_cells.corruption_gains import gain_rows
 from experiments.results.claims import CLAIMS, EXPERIMENTS, runs_of
+from experiments.results.markdown import markdown
+from experiments.results.runs import committed_runs, seeds_of
 from experiments.smote_transfer.report import gain_cells
 
 # The learner whose gains the README shows: the vote of several; the others stand in the result files.
@@ -35,15 +37,6 @@ def findings_table(results):
             }
         )
     return markdown(rows)
-
-
-def markdown(rows):
-    """Return a Markdown table of rows, dict from a column's head to its text; without rows, words that say so."""
-    if not rows:
-        return "None measured yet.\n"
-    heads = list(dict.fromkeys(head for row in rows for head in row))
-    lines = [heads, ["---"] * len(heads), *([row.get(head, "no grades") for head in heads] for row in rows)]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def leaked(runs):
@@ -100,15 +93,15 @@ def named_seeds(runs):
 
     A row that averages the probabilities of several seeds names these.
     """
-    if members := runs[0].get("config", {}).get("members"):
+    if members := runs[0]["config"].get("members"):
         return f"mean of {', '.join(map(str, members))}"
-    splits = {run.get("split_sha256") for run in runs}
-    return ", ".join(str(run["seed"]) for run in runs) + (" (one split)" if len(splits) < len(runs) else "")
+    splits = {run["split_sha256"] for run in runs}
+    return seeds_of(runs) + (" (one split)" if len(splits) < len(runs) else "")
 
 
 def bounds(runs):
     """Return " (63.1 to 71.9)": the outermost bounds of the seeds' 95 % intervals of accuracy, "" without any."""
-    intervals = [shown_interval(run.get("intervals", {}).get("accuracy", {}))[1] for run in runs]
+    intervals = [shown_interval(run["intervals"]["accuracy"])[1] for run in runs]
     if not intervals or None in intervals:
         return ""
     low, high = min(low for low, _ in intervals), max(high for _, high in intervals)
@@ -129,9 +122,8 @@ def table(results):
         results: Path of the folder with the committed JSON files.
     """
     groups = {}
-    for path in sorted(results.glob("*/*/*.json")):
-        run = read_json(path)
-        key = (path.parts[-3], run["data"], run["profile"], run["variant"], run["protocol"])
+    for run in committed_runs(results):
+        key = (run["experiment"], run["data"], run["profile"], run["variant"], run["protocol"])
         groups.setdefault(key, []).append(run)
     return markdown(
         [
@@ -185,25 +177,24 @@ def contrasts_table(results):
         results: Path of the folder with the committed JSON files.
     """
     groups = {}
-    for path in sorted(results.glob("smote_transfer/*/*.json")):
-        run = read_json(path)
+    for run in select_runs(committed_runs(results), experiment="smote_transfer"):
         groups.setdefault((label_of(run), run["protocol"], run["seed"]), {})[run["variant"]] = run
     gains = {}
-    for (label, protocol, seed), runs in groups.items():
+    for (label, protocol, _), runs in groups.items():
         for backbone in sorted({variant.split("+")[0] for variant in runs}):
             for before, after in CONTRASTS:
                 pair = runs.get(f"{backbone}+{before}"), runs.get(f"{backbone}+{after}")
                 if all(pair) and pair[0]["split_sha256"] == pair[1]["split_sha256"]:
                     key = label, protocol, f"`{backbone}+{before}` to `{backbone}+{after}`"
-                    gains.setdefault(key, []).append((seed, *pair))
+                    gains.setdefault(key, []).append(pair)
     rows = []
     for (label, protocol, change), pairs in gains.items():
         differences = [
-            {"metrics": {m: b["metrics"][m] - a["metrics"][m] for m in CONTRASTED}} for _, a, b in pairs
+            {"metrics": {m: b["metrics"][m] - a["metrics"][m] for m in CONTRASTED}} for a, b in pairs
         ]
         row = {"data, profile": label, "protocol": protocol, "from, to": change}
         row |= {name.replace("_", " "): spread(differences, name, 100, 2) for name in CONTRASTED}
-        rows.append(row | {"seeds": ", ".join(str(seed) for seed, *_ in pairs)})
+        rows.append(row | {"seeds": seeds_of([after for _, after in pairs])})
     return markdown(rows)
 
 
@@ -227,7 +218,7 @@ def outliers_table(results, with_phantoms=True):
         row |= {"removed": extent(one["num_removed"] for one in found)}
         scores = [{"metrics": one["detection"]} for one in found]
         row |= {f"{name} %": spread(scores, name, 100, 1) for name in ("precision", "recall")}
-        rows.append(row | {"seeds": ", ".join(str(one["seed"]) for one in found)})
+        rows.append(row | {"seeds": seeds_of(found)})
     return markdown(rows)
 
 
@@ -253,7 +244,7 @@ def robustness_table(results, with_phantoms=True):
         row = {"data, profile": label, "row": f"`{variant}`"}
         row |= {"images": str(runs[0]["robustness"]["num_images"])}
         row |= {name: spread(seeds, name, 100, 1) for name in seeds[0]["metrics"]}
-        rows.append(row | {"seeds": ", ".join(str(run["seed"]) for run in runs)})
+        rows.append(row | {"seeds": seeds_of(runs)})
     return markdown(rows)
 
 
@@ -277,8 +268,11 @@ def augmentations_table(results):
 
 def corrupted_runs(results, with_phantoms):
     """Return the committed runs that were tested on corrupted images."""
-    runs = [read_json(path) for path in sorted(results.glob("*/*/*.json"))]
-    return [run for run in runs if "robustness" in run and (with_phantoms or not run["phantom"])]
+    return [
+        run
+        for run in committed_runs(results)
+        if "robustness" in run and (with_phantoms or not run["phantom"])
+    ]
 
 
 def shares_right(robustness):

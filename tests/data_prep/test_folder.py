@@ -1,6 +1,5 @@
 """data_prep.folder: class folders of any shape become a manifest, and what is missing is named."""
 
-import json
 import os
 import re
 
@@ -320,16 +319,6 @@ def test_folders_inside_class_folders_that_mean_nothing_are_told(tmp_path):
     assert load_manifest(tmp_path / "out").frame["group"].nunique() == 6
     told = "not used as groups, 4: ill/p1, ill/p2, well/p1, well/p3; .*--group-folders"
     assert re.search(told, summary(info, tmp_path / "out"))
-
-
-def test_a_preparation_of_an_earlier_version_had_no_groups_by_folders(tmp_path):
-    source = write_folder(tmp_path / "s", images(*PATIENTS))
-    info = prepare_folder(source, tmp_path / "out", size=32)
-    earlier = {name: value for name, value in info.items() if name != "group_folders"}
-    (tmp_path / "out" / "dataset.json").write_text(json.dumps(earlier))
-    assert prepare_folder(source, tmp_path / "out", size=32) == earlier
-    with pytest.raises(PreparationError, match="asked for is {'group_folders': True"):
-        prepare_folder(source, tmp_path / "out", size=32, group_folders=True)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from data_prep.sources import (
     Source,
     UnreadableFileError,
     check_unpacked,
-    without_contents,
 )
 from tests.data_prep.imitations import write_folder, write_zip
 
@@ -49,7 +48,7 @@ def test_fingerprint_tells_other_contents_of_the_same_size_and_no_copy(tmp_path,
             prints.append(source.fingerprint())
     first, changed, copied = prints
     assert first != changed and first == copied
-    assert without_contents(first) == without_contents(changed) != first
+    assert first.split("+")[0] == changed.split("+")[0]
 
 
 def test_fingerprint_of_an_undecodable_name_and_of_files_that_are_not_read(tmp_path, monkeypatch):
@@ -59,7 +58,7 @@ def test_fingerprint_of_an_undecodable_name_and_of_files_that_are_not_read(tmp_p
     (folder / "a" / "two.png").chmod(0)
     try:
         with Source(folder) as source:
-            assert len(without_contents(source.fingerprint())) == 64
+            assert len(source.fingerprint().split("+")[0]) == 64
             assert "a/\udce9tude.png" in source.names
     finally:
         (folder / "a" / "two.png").chmod(0o600)

@@ -35,7 +35,7 @@ def prepared_as(model):
 def test_a_run_describes_its_own_model_whatever_card_lies_there(tmp_path):
     run = write_run(tmp_path / "run")
     for file in ("model.onnx", "model.keras"):
-        write_card(run, file=file)
+        write_card(run, files={file: "0"})
         assert prepared_as(run) == prepared_as(run / "model.keras") == PLAIN
     write_run(run, FILTERED)  # trained anew
     assert prepared_as(run) == FILTERED
@@ -48,7 +48,7 @@ def test_a_foreign_file_in_a_run_folder_is_not_prepared_as_the_run_says(tmp_path
         ValueError, match=r"other\.keras: .*\(dataset\.json, config\.json\) is of another model.*own run"
     ):
         data_beside(run / "other.keras")
-    write_card(run, FILTERED, file="other.keras")
+    write_card(run, FILTERED, files={"other.keras": digest(run / "other.keras")})
     assert prepared_as(run / "other.keras") == FILTERED and prepared_as(run) == PLAIN
 
 
@@ -64,18 +64,7 @@ def test_a_card_is_used_for_the_very_file_it_names(tmp_path):
     ):
         with pytest.raises(ValueError, match=rf"{name}: .*of another model \(.*{why}\), so how"):
             data_beside(tmp_path / name)
-
-
-def test_a_card_without_digests_is_used_for_the_file_it_names(tmp_path):
-    (tmp_path / "model.keras").write_bytes(b"exported")
-    write_card(tmp_path, file="model.keras")
-    assert prepared_as(tmp_path / "model.keras") == FILTERED
-    write_card(tmp_path, file="model.onnx")
-    with pytest.raises(
-        ValueError, match=r"model\.keras: .* is of another model \(model_card\.json names model\.onnx\)"
-    ):
-        data_beside(tmp_path / "model.keras")
-    assert card_of(tmp_path / "model.keras") is None
+        assert card_of(tmp_path / name) is None
 
 
 def test_a_prepared_folder_says_nothing_of_a_model_that_was_put_there(tmp_path):

@@ -155,11 +155,8 @@ def test_an_evaluation_of_other_data_or_another_part_is_not_written_over(run, sq
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_an_evaluation_of_before_is_known_by_its_paths(run, squares, tmp_path, monkeypatch):
+def test_a_path_may_be_written_in_two_ways(run, squares, tmp_path, monkeypatch):
     result = evaluate_classifier(run, squares, part="all", folder=tmp_path / "all")
-    config = json.loads((tmp_path / "all" / "config.json").read_text())
-    former = {key: config[key] for key in ("model", "data", "part", "seed")}
-    (tmp_path / "all" / "config.json").write_text(json.dumps(former))
     monkeypatch.chdir(run)
     again = evaluate_classifier("../plain", squares, part="all", folder=tmp_path / "all")
     assert again["metrics"] == result["metrics"]

@@ -56,12 +56,12 @@ def test_a_file_of_somebody_else_is_not_deleted_with_an_old_phantom(tmp_path, ca
 @pytest.fixture
 def own_folder(tmp_path):
     (tmp_path / "drawn" / "cache").mkdir(parents=True)
-    for name in ("dataset.json", "planted.csv", "cache/32px-1.npy"):
+    for name in ("dataset.json", "injected.csv", "cache/32px-1.npy"):
         (tmp_path / "drawn" / name).touch()
     return tmp_path / "drawn"
 
 
-def test_a_phantom_with_the_files_of_an_earlier_version_is_replaced(own_folder):
+def test_a_phantom_is_replaced_with_what_trainings_keep_beside_it(own_folder):
     with replaced_when_whole(own_folder, OWN_FILES) as partial:
         (partial / "manifest.csv").touch()
     assert [path.name for path in own_folder.iterdir()] == ["manifest.csv"]

@@ -259,15 +259,6 @@ def test_an_interrupted_run_leaves_nothing_and_the_next_one_completes(tmp_path, 
     assert digests(folder) == digests(write_fundus(tmp_path / "whole", 40, size=32, progress=False))
 
 
-def test_a_phantom_that_does_not_say_whether_its_classes_are_ordered_is_drawn_again(tmp_path):
-    folder = write_fundus(tmp_path / "phantom", 40, size=32, progress=False)
-    file = folder / "dataset.json"
-    whole = json.loads(file.read_text())
-    file.write_text(json.dumps({key: value for key, value in whole.items() if key != "ordered"}))
-    write_fundus(folder, 40, size=32, progress=False)
-    assert json.loads(file.read_text()) == whole and whole["ordered"] is True
-
-
 def test_a_lost_image_is_drawn_again(tmp_path):
     folder = write_fundus(tmp_path / "fundus", 40, size=32, progress=False)
     before = digests(folder)

@@ -5,8 +5,8 @@ import pytest
 from drcls.files import read_json
 from experiments.results.claims import CLAIMS, EXPERIMENTS, runs_of
 from experiments.results.figures import FIGURES
-from experiments.results.measured import RESULTS
 from experiments.results.page import ABOUT
+from experiments.results.runs import RESULTS
 
 
 def numbers(content):

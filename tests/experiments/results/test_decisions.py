@@ -17,6 +17,10 @@ def write(results, accuracy, times, over, seed=0, variant=ROW, network=None, tra
     file = results / "multiscale_attention" / f"aptos2019-clean-short-s{seed}" / f"{variant}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     run = {
+        "data": "aptos2019",
+        "protocol": "clean",
+        "profile": "short",
+        "variant": variant,
         "seed": seed,
         "class_names": list("abcde"),
         "metrics": measures[0],

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from drcls.check_tables import Document
+from drcls.report import select_runs
 from experiments.results import ledger, measured
 from experiments.results.claims import EXPERIMENTS
 from experiments.results.ledger import (
@@ -15,6 +16,7 @@ from experiments.results.ledger import (
     entries,
     ledger_page,
 )
+from experiments.results.runs import real_runs
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -66,12 +68,12 @@ def rules(value):
 
 
 def test_the_rows_that_documents_name_exist():
-    runs = measured.all_runs()
+    runs = real_runs()
     for name in EXPERIMENTS:
         for rule in rules(ledger.read_paper(name).content):
             if "experiment" not in rule:
                 continue
-            variants = {run["variant"] for run in measured.find(runs, experiment=rule["experiment"])}
+            variants = {run["variant"] for run in select_runs(runs, experiment=rule["experiment"])}
             assert variants, rule
             if rule["kind"] == "rows":
                 named = {variant for row in rule["rows"].values() for variant in row["variants"]}
