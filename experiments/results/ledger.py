@@ -196,7 +196,7 @@ def counts(made):
 
 
 def counts_sentence(ledger):
-    """Return one sentence with the number of items of each verdict, over all papers.
+    """Return a few sentences with the number of items of each verdict, over all papers.
 
     Args:
         ledger: dict from a paper's name to its entries.
@@ -204,15 +204,20 @@ def counts_sentence(ledger):
     everything = [entry for made in ledger.values() for entry in made]
     number = Counter(entry.verdict for entry in everything)
     refuted = Counter(entry.decided_by for entry in everything if entry.verdict == "refuted")
-    by = ", ".join(f"{count} by {decided_by}" for decided_by, count in refuted.most_common())
+    shown_by = {
+        "arithmetic": "arithmetic",
+        "reading": "a reading that gives its reason",
+        "measurement": "our runs",
+    }
+    by = ", ".join(f"{count} by {shown_by[decided_by]}" for decided_by, count in refuted.most_common())
     confirmed = [entry for entry in everything if entry.verdict == "confirmed"]
     # A share or a percentage is reported with decimals.
     counted = all(entry.kind == "number" and "." not in entry.reported for entry in confirmed)
     sentence = (
-        f"Of {len(everything)} reported numbers, claims, equations and figures {number['refuted']} are refuted "
-        f"({by}), {number['confirmed']} confirmed{' (all counts)' if counted else ''}, {number['consistent']} "
-        f"consistent by arithmetic alone, {number['open']} open and {number['not testable here']} not testable here "
-        "([reasons](experiments/results/ledger.md))."
+        f"The papers report {len(everything)} numbers, claims, equations and figures. {number['refuted']} are refuted "
+        f"({by}), {number['confirmed']} are confirmed{' (all of them counts)' if counted else ''}. "
+        f"{number['consistent']} hold no contradiction, which does not prove them. {number['open']} are open, and "
+        f"{number['not testable here']} cannot be tested here ([reasons](experiments/results/ledger.md))."
     )
     return textwrap.fill(sentence, 120) + "\n"
 

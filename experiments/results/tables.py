@@ -4,7 +4,7 @@ import numpy as np
 
 from drcls.files import read_json
 from drcls.metrics import shown_interval
-from drcls.report import mean_sd, select_runs
+from drcls.report import interval_over_seeds, mean_sd, select_runs
 from experiments.blood_cells.corruption_gains import gain_rows
 from experiments.results.claims import CLAIMS, EXPERIMENTS, runs_of
 from experiments.results.markdown import markdown
@@ -157,11 +157,32 @@ def gains_table(results, with_phantoms=True):
         if content["phantom"] and not with_phantoms:
             continue
         rows += [
-            {"data, profile": label_of(content)} | gain_cells(gain)
+            {"data, profile": label_of(content)} | gain_cells(gain) | over_seeds(results, content, gain)
             for gain in content["gains"]
             if gain["learner"] == SHOWN_LEARNER
         ]
     return markdown([{head: cell for head, cell in row.items() if head != "learner"} for row in rows])
+
+
+def over_seeds(results, content, gain):
+    """Return the cells with the intervals over seeds of one gain of the vote, computed from its committed runs."""
+    seeds = {}
+    for name in ("none", "SMOTE"):
+        runs = select_runs(
+            committed_runs(results),
+            experiment="smote_transfer",
+            data=content["data"],
+            profile=content["profile"],
+            protocol=gain["protocol"],
+            variant=f"{gain['backbone']}+{name}",
+        )
+        seeds[name] = {run["seed"]: run["metrics"] for run in runs}
+    cells = {}
+    for metric in ("accuracy", "macro_recall"):
+        gains = [seeds["SMOTE"][seed][metric] - seeds["none"][seed][metric] for seed in gain["seeds"]]
+        head = f"{metric.replace('_', ' ')}: 95 % interval over seeds"
+        cells[head] = interval_over_seeds(gains, 100)
+    return cells
 
 
 # From the network alone to learners on its frozen embeddings, and from those to the same learners with SMOTE. The
@@ -296,7 +317,8 @@ def all_results(results):
     return (
         "# Every measured row\n\n"
         "Made by `experiments/results/collect.py` from the files beside this one. Figures from synthetic images "
-        "say how the software behaves, nothing about a disease.\n\n"
+        "say how the software behaves, nothing about a disease. In rows with SMOTE before the split the column on "
+        "copies also counts rows interpolated from training images.\n\n"
         f"{table(results)}\n## What SMOTE changes\n\n{gains_table(results)}\n"
         "## Between which rows a gain can lie\n\nSoft voting on frozen embeddings, without resampling and with SMOTE, "
         "and the fine-tuned network itself, on the same test images; differences in points, mean and standard "
