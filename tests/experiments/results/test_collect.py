@@ -93,14 +93,25 @@ def test_gains_of_soft_voting_are_shown(tmp_path, monkeypatch):
         | {"p_value": 0.25, "p_unit": "group", "seeds": [0, 1]}
         for learner in ("k-NN", "soft_voting")
     ]
-    write_json(tmp_path / "smote" / "report-phantom-quick" / "gains.json", {"phantom": True, "gains": gains})
-    collect_findings(tmp_path / "smote")
+    source = tmp_path / "smote_transfer"
+    write_json(source / "report-phantom-quick" / "gains.json", {"phantom": True, "gains": gains})
+    collect_findings(source)
+    identity = {"data": "phantom", "profile": "quick", "protocol": "clean", "phantom": True}
+    for seed, gained in ((0, 0.01), (1, 0.02)):
+        for name, accuracy in (("none", 0.5), ("SMOTE", 0.5 + gained)):
+            folder = tmp_path / "results" / "smote_transfer" / f"phantom-clean-quick-s{seed}"
+            metrics = {"accuracy": accuracy, "macro_recall": 0.25}
+            run = identity | {"variant": f"net+{name}", "seed": seed, "metrics": metrics}
+            write_json(folder / f"net+{name}.json", run)
     lines = gains_table(tmp_path / "results").splitlines()
-    assert (
-        lines[0] == "| data, profile | protocol | backbone | accuracy | paired exact p, all seeds | seeds |"
+    over_seeds = "accuracy: 95 % interval over seeds | macro recall: 95 % interval over seeds"
+    heads = (
+        f"data, profile | protocol | backbone | accuracy | paired exact p, all seeds | seeds | {over_seeds}"
     )
+    assert lines[0] == f"| {heads} |"
     start = "| phantom (synthetic), quick | clean | net | +1.00 (-0.50 to +2.50)"
-    assert lines[2:] == [f"{start} | 0.250 | 0, 1 |"]
+    # By hand: mean 1.5, standard error 0.5, t 12.706 with one degree of freedom.
+    assert lines[2:] == [f"{start} | 0.250 | 0, 1 | -4.9 to +7.9 | no spread |"]
     assert gains_table(tmp_path / "nowhere") == "None measured yet.\n"
 
 
