@@ -141,10 +141,6 @@ def create_folder(folder):
                 )
             for statement in _statements(SCHEMA):
                 connection.execute(statement)
-        # A folder of an older version has fewer of them.
-        for (kind, name), statement in expected_schema().items():
-            if kind == "trigger" and (kind, name) not in schema(connection):
-                connection.execute(statement)
     return folder
 
 
