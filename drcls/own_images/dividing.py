@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from drcls.data import load_manifest, split
-from drcls.data.manifest import PART_OF_SPLIT
 from drcls.own_images.options import PROTOCOLS
 from drcls.runs import check_run_folder
 
@@ -26,7 +25,7 @@ def divide(manifest, protocol, seed):
 
 def count_given_test_images(part):
     """Count the images of a part that the source of the data had in its test part, int."""
-    return int((part.frame["source_split"].str.lower().map(PART_OF_SPLIT) == "test").sum())
+    return int((part.source_parts == "test").sum())
 
 
 def prepared_size(manifest):

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from drcls.data import Batches, ImageCache, load_manifest
-from drcls.data.manifest import PART_OF_SPLIT
 from drcls.environment import environment
 from drcls.files import read_json, write_json
 from drcls.models.input_range import assumed_of_images
@@ -224,7 +223,7 @@ def _select(manifest, table, part, path):
     if part == "all":
         return manifest
     if table is None:
-        rows = manifest.frame["source_split"].str.lower().map(PART_OF_SPLIT) == part
+        rows = manifest.source_parts == part
         where = f"the parts that {manifest.root} came in"
     else:
         wanted = table[(table["part"] == part) & _is_known(table, manifest)]

@@ -85,6 +85,13 @@ def test_what_a_foreign_model_does_not_say_is_told(squares, tmp_path):
     assert "assumed: the model names no classes: its outputs were taken for red, green, blue" in told
 
 
+def test_the_parts_of_the_source_are_measured_of_a_model_alone(run, tmp_path, squares):
+    parts = np.where(np.arange(72) < 9, "Test_Set", "Training_Set")
+    data = some_of(squares, tmp_path / "data", lambda frame: frame["path"] != "", source_split=parts)
+    model = shutil.copy(run / "model.keras", tmp_path / "mine.keras")
+    assert evaluate_classifier(model, data, part="test")["num_test"] == 9
+
+
 def test_a_run_leaves_nothing_to_be_assumed(run, squares, tmp_path):
     assert evaluate_classifier(run, squares, folder=tmp_path / "to")["assumed"] == []
 
