@@ -10,6 +10,7 @@ import keras
 
 from drcls.data.leakage import describe_leakage
 from drcls.files import read_json, write_json, write_text
+from drcls.forward.layer_graph import class_names
 from drcls.metrics import shown_interval
 from drcls.models.input_range import expects_bytes
 from drcls.models.plain import own_layers, plain_model
@@ -176,17 +177,6 @@ def loading(model, card):
     else:
         code = None
     return {"needs": needs, "own_layers": own, "code": code}
-
-
-def class_names(model):
-    """Return the class names that the last layer carries, or None."""
-    for layer in reversed(model.layers):
-        names = getattr(layer, "class_names", None)
-        if names:
-            return list(names)
-        if isinstance(layer, keras.Model):
-            return class_names(layer)
-    return None
 
 
 def preprocessing(model):

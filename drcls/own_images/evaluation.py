@@ -9,6 +9,7 @@ import pandas as pd
 from drcls.data import Batches, ImageCache, load_manifest
 from drcls.environment import environment
 from drcls.files import read_json, write_json
+from drcls.forward.layer_graph import class_names
 from drcls.models.input_range import assumed_of_images
 from drcls.models.saved import load_saved_model
 from drcls.models.training_data import data_beside, digest, is_model_of_run, model_file
@@ -125,7 +126,7 @@ def check_fit(model, path, manifest, described):
     Raises:
         ValueError: on other classes, too small images or another preparation.
     """
-    names = getattr(model.layers[-1], "class_names", None)
+    names = class_names(model)
     num_classes = 2 if model.output_shape[-1] == 1 else model.output_shape[-1]
     if num_classes != len(manifest.classes) or (names and names != manifest.classes):
         raise ValueError(
@@ -153,7 +154,7 @@ def check_fit(model, path, manifest, described):
 def _assumed(model, manifest):
     """What the model does not say of its images and classes, list of str."""
     told = assumed_of_images(model)
-    if not getattr(model.layers[-1], "class_names", None):
+    if not class_names(model):
         told.append(f"the model names no classes: its outputs were taken for {', '.join(manifest.classes)}")
     return told
 

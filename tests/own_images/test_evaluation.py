@@ -13,10 +13,11 @@ from drcls.cli.compare import describe as describe_comparison
 from drcls.cli.evaluate import describe
 from drcls.cli.results import describe_threshold
 from drcls.data import ImageCache, load_manifest
+from drcls.layers import ClassProbabilities
 from drcls.metrics import mcnemar_exact, wilson_interval
 from drcls.own_images import compare_runs, evaluate_classifier, train_classifier
 from drcls.own_images.calibration import calibration_images
-from drcls.own_images.evaluation import FILES, PAGE_FILES, check_fit, predict_part
+from drcls.own_images.evaluation import FILES, PAGE_FILES, _assumed, check_fit, predict_part
 from drcls.own_images.measuring import measure_classifier, reliability
 from drcls.own_images.page import write_evaluation_page
 from tests.data.tables import table
@@ -107,6 +108,22 @@ def test_known_and_unknown_images_together_are_asked_about(run, squares, tmp_pat
     ):
         evaluate_classifier(run, mixed)
     assert evaluate_classifier(run, mixed, part="all", folder=tmp_path / "all")["num_test"] == 60
+
+
+def test_the_classes_of_a_nested_head_are_known_and_their_order_is_checked(squares):
+    manifest = load_manifest(squares)
+
+    def nested(names):
+        features, images = keras.Input((3,)), keras.Input((16, 16, 3))
+        head = keras.Model(features, ClassProbabilities(names)(features))
+        return keras.Model(images, head(keras.layers.GlobalAveragePooling2D()(images)))
+
+    check_fit(nested(manifest.classes), "model.keras", manifest, {})
+    with pytest.raises(
+        ValueError, match=r"tells 3 classes apart, \['blue', 'green', 'red'\]; .*--classes blue,"
+    ):
+        check_fit(nested(manifest.classes[::-1]), "model.keras", manifest, {})
+    assert not any("names no classes" in told for told in _assumed(nested(manifest.classes), manifest))
 
 
 def test_a_filter_at_another_size_is_another_preparation(squares):
