@@ -19,6 +19,7 @@ MIN_SIZE = 32
 OPTIC_DISC = 0.50 + 0.02j  # centre, in radii of the field of view
 OPTIC_DISC_RADIUS = 0.155
 MACULA = -0.12 + 0.06j
+MARGIN = 0.08  # of the field of view, where nothing is placed, in radii
 
 # Colours are red, green, blue in 0..1; BLOOD is the share of each that a layer of blood takes away.
 FAIR, DARK = np.float32([0.90, 0.52, 0.26]), np.float32([0.66, 0.33, 0.17])
@@ -94,10 +95,10 @@ class View:
         """Map a length in radii to canvas pixels, never below `smallest` pixels of the finished image."""
         return max(radii * self.radius, smallest * self.factor)
 
-    def sees(self, point, margin=0.08):
-        """Tell whether a point of the eye lies in the photographed field, `margin` radii from its edge."""
+    def sees(self, point):
+        """Tell whether a point of the eye lies in the photographed field, `MARGIN` radii from its edge."""
         seen = self.field(point)
-        return abs(seen) < 1 - margin and abs(seen.imag) < self.flat - margin
+        return abs(seen) < 1 - MARGIN and abs(seen.imag) < self.flat - MARGIN
 
 
 def draw_fundus(grade, rng, size, eye=None):
