@@ -3,12 +3,12 @@
 Source: Mitchell et al., "Model Cards for Model Reporting" (FAT* 2019), section 4.
 """
 
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import keras
 
 from drcls.data.leakage import describe_leakage
+from drcls.environment import package_version
 from drcls.files import read_json, write_json, write_text
 from drcls.forward.layer_graph import class_names
 from drcls.metrics import shown_interval
@@ -145,7 +145,7 @@ def write_model_card(folder, model, facts):
         "preprocessing": preprocessing(model),
         "parameters": int(model.count_params()),
         "intended_use": INTENDED_USE,
-        "versions": {name: _version(name) for name in PACKAGES if _version(name)},
+        "versions": {name: found for name in PACKAGES if (found := package_version(name))},
         **facts,
     }
     content["loading"] = loading(model, content)
@@ -282,13 +282,6 @@ def _numbers(layer):
     if layer.input_mean is None:
         return "by the mean and variance of the training images"
     return f"(image - {layer.input_mean}) / sqrt({layer.input_variance})"
-
-
-def _version(package):
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _list(**fields):
