@@ -13,6 +13,7 @@ from drcls.forward.layer_graph import class_names
 from drcls.models.input_range import assumed_of_images
 from drcls.models.saved import load_saved_model
 from drcls.models.training_data import data_beside, digest, is_model_of_run, model_file
+from drcls.own_images.dividing import prepared_size
 from drcls.own_images.measuring import measure_classifier, reliability
 from drcls.predictions import write_predictions
 
@@ -75,7 +76,7 @@ def evaluate_classifier(run_or_model, data, part=None, folder=None, positive=Non
         "data_sha256": digest(manifest.root / "manifest.csv"),
     }
     _check_target(folder, config)
-    cache = ImageCache(manifest, model.input_shape[1] or int(manifest.frame["width"].max()))
+    cache = ImageCache(manifest, model.input_shape[1] or prepared_size(manifest))
     validation = _validation(model, cache, manifest, table, part) if len(manifest.classes) == 2 else None
     _check_threshold(positive, validation, manifest, part)
     probabilities = predict_part(model, cache, chosen)
@@ -133,7 +134,7 @@ def check_fit(model, path, manifest, described):
             f"{path} tells {num_classes} classes apart, {names or 'without names'}; "
             f"{manifest.root} has {len(manifest.classes)}: {manifest.classes}{_other_classes_remedy(names, manifest)}"
         )
-    size, prepared = model.input_shape[1], int(manifest.frame[["width", "height"]].to_numpy().max())
+    size, prepared = model.input_shape[1], prepared_size(manifest)
     if size and prepared < size:
         raise ValueError(
             f"{path} takes images of {size} pixels; {manifest.root} holds images of {prepared}; prepare them anew "
