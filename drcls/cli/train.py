@@ -20,7 +20,15 @@ from drcls.cli.arguments import (
     prepared,
 )
 from drcls.cli.results import describe_metrics
-from drcls.own_images.options import BACKBONES, HEADS, LOSSES, PARTS, PROTOCOLS, SAMPLERS, check_options
+from drcls.own_images.options import (
+    BACKBONES,
+    CLASSIFIER_HEADS,
+    LOSSES,
+    PARTS,
+    SAMPLERS,
+    STRATEGY_OF_PROTOCOL,
+    check_options,
+)
 
 AFTER_INTERRUPTION = "the same command goes on after the last finished epoch"
 OF_EVERY_COMMAND = ("command", "json")  # all others are arguments of `train_classifier`
@@ -67,11 +75,11 @@ def add_arguments(parser):
         help="leave the backbone as it is and train a classifier on its features, which is much faster",
     )
     parser.add_argument(
-        "--head", choices=HEADS, default="dense", help="that classifier (default: %(default)s)"
+        "--head", choices=CLASSIFIER_HEADS, default="dense", help="that classifier (default: %(default)s)"
     )
     parser.add_argument(
         "--protocol",
-        choices=PROTOCOLS,
+        choices=STRATEGY_OF_PROTOCOL,
         default="clean",
         help="how the images are divided; clean: identical images once, groups and near-copies in one part; random: "
         "image by image, so copies leak; as-given: by the train and test folders of the source (default: %(default)s)",
