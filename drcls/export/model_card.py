@@ -198,8 +198,20 @@ def render(card):
     Args:
         card: dict, as `model_card.json` holds it.
     """
-    data, metrics, int8 = card.get("data") or {}, card.get("metrics") or {}, card.get("int8")
-    sections = [
+    sections = (
+        _about_the_model,
+        _about_loading,
+        _about_its_use,
+        _about_the_data,
+        _about_the_measurement,
+        _about_int8,
+        _about_the_training,
+    )
+    return "\n\n".join(paragraph for section in sections for paragraph in section(card)) + "\n"
+
+
+def _about_the_model(card):
+    return [
         f"# Model card: {card['name']}",
         _list(
             File=f"{card.get('file')} ({card.get('format')}, {card.get('bytes')} bytes)",
@@ -210,13 +222,23 @@ def render(card):
                 for one in card["inputs"]
             ),
             Preprocessing_inside_the_model="; ".join(card["preprocessing"]) or "none",
-            Preparation_before_the_model=data.get("preparation"),
+            Preparation_before_the_model=(card.get("data") or {}).get("preparation"),
             Parameters=card["parameters"],
         ),
-        "## How to load it",
-        _loading(card["loading"]),
-        "## Intended use",
-        card["intended_use"],
+    ]
+
+
+def _about_loading(card):
+    return ["## How to load it", _loading(card["loading"])]
+
+
+def _about_its_use(card):
+    return ["## Intended use", card["intended_use"]]
+
+
+def _about_the_data(card):
+    data = card.get("data") or {}
+    return [
         "## Data",
         _list(
             Data=data.get("title") or data.get("name"),
@@ -226,6 +248,12 @@ def render(card):
             Licence=data.get("licence"),
             Images_per_class=data.get("counts"),
         ),
+    ]
+
+
+def _about_the_measurement(card):
+    metrics = card.get("metrics") or {}
+    return [
         "## How it was measured",
         _list(
             Run=card.get("run"),
@@ -234,12 +262,16 @@ def render(card):
             Leak_audit=_leakage(card.get("leakage")),
         ),
         _metrics_table(metrics, card.get("intervals") or {}),
+        *([_per_class_table(metrics["per_class"])] if metrics.get("per_class") else []),
     ]
-    if metrics.get("per_class"):
-        sections.append(_per_class_table(metrics["per_class"]))
-    if int8:
-        sections += ["## int8", _int8(int8, card["format"])]
-    sections += [
+
+
+def _about_int8(card):
+    return ["## int8", _int8(card["int8"], card["format"])] if card.get("int8") else []
+
+
+def _about_the_training(card):
+    return [
         "## Training and versions",
         _list(
             Settings=card.get("training"),
@@ -247,7 +279,6 @@ def render(card):
             Exported_with=card["versions"],
         ),
     ]
-    return "\n\n".join(sections) + "\n"
 
 
 def _read(path):
