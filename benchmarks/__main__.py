@@ -14,7 +14,6 @@ import platform
 import re
 import sys
 import traceback
-from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.comparison import measure
@@ -113,6 +112,10 @@ def load():
 
 def machine():
     """Return the processor, cores, memory, system and versions in one line."""
+    from drcls.environment import (
+        package_version,  # earlier, drcls would change how a peer's TensorFlow starts
+    )
+
     processor = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
@@ -120,18 +123,13 @@ def machine():
         vectors = "AVX-512" if "avx512f" in fields.get("flags", "") else "no AVX-512"
         processor = f"{fields.get('model name', processor)} ({vectors})"
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    versions = ", ".join(f"{name} {found}" for name in (*PACKAGES, *PEERS) if (found := _version(name)))
+    versions = ", ".join(
+        f"{name} {found}" for name in (*PACKAGES, *PEERS) if (found := package_version(name))
+    )
     return (
         f"{processor}, {os.cpu_count()} cores, {memory:.0f} GiB; {platform.system()}, "
         f"Python {platform.python_version()}; {versions}"
     )
-
-
-def _version(package):
-    try:
-        return version(package)
-    except ImportError:
-        return None
 
 
 if __name__ == "__main__":

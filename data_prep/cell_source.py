@@ -77,17 +77,16 @@ class CellsOfSmears:
         size: side of a cell's image, and the diameter of a large cell in it, in pixels.
         centres: "detected", as in the paper, or "labelled": about the labelled centres, without detection.
         reach: how far from the middle of a detected cell its label may lie, in the cell's radii.
-        search: `CircleSearch`.
         workers: number of threads; None for the number of cores.
     """
 
-    def __init__(self, source, size, centres="detected", reach=0.5, search=None, workers=None):
+    def __init__(self, source, size, centres="detected", reach=0.5, workers=None):
         self.source, self.path = source, source.path
         self.options = {
             "expected_diameter": size,
             "centres": centres,
             "reach": reach,
-            "search": asdict(search or CircleSearch()),
+            "search": asdict(CircleSearch()),
         }
         self._workers = workers or os.cpu_count()
         self._cells = {}
@@ -174,7 +173,7 @@ class CellsOfSmears:
                 radii = np.full((len(rows), 1), LARGE_CELL * diameter / 2)
                 circles, matched = np.hstack([smear.centres[rows], radii]), rows
             else:
-                detection = detect_cells(image, CircleSearch(**self.options["search"]))
+                detection = detect_cells(image)
                 diameter, circles = detection.cell_diameter, detection.circles
                 inside = np.flatnonzero(_inside(smear.centres, *image.shape[:2]))
                 matched = match_centres(circles, smear.centres[inside], self.options["reach"])

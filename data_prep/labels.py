@@ -196,7 +196,7 @@ def decode_text(data, name):
         ) from error
 
 
-def parse_table(text, name, separators=SEPARATORS):
+def parse_table(text, name):
     """Parse the text of a CSV file; the separator is the one that is most frequent in the first line.
 
     Returns:
@@ -206,7 +206,7 @@ def parse_table(text, name, separators=SEPARATORS):
         PreparationError: The text is no table, a column name is repeated, or it has too many rows or columns.
     """
     first = text.split("\n", 1)[0]
-    separator = max(separators, key=first.count)
+    separator = max(SEPARATORS, key=first.count)
     if first.count(separator) >= MAX_COLUMNS or text.count("\n") > MAX_TABLE_ROWS:
         raise PreparationError(
             f"{name} has {first.count(separator) + 1} columns and {text.count(chr(10))} lines; at most "

@@ -34,7 +34,7 @@ def environment(wall_seconds, num_devices=1):
     import keras  # takes seconds, which `drcls train` spends only on data that it has checked
 
     return {
-        "versions": {name: _version(name) for name in RECORDED_PACKAGES if _version(name)},
+        "versions": {name: found for name in RECORDED_PACKAGES if (found := package_version(name))},
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cores": os.cpu_count(),
@@ -88,7 +88,8 @@ def devices():
     return keras.distribution.list_devices()  # processors alone where there is nothing faster
 
 
-def _version(package):
+def package_version(package):
+    """Return the version of an installed package, str; None where it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

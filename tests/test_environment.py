@@ -7,7 +7,7 @@ import sys
 import keras
 import pytest
 
-from drcls.environment import command_line, environment
+from drcls.environment import command_line, environment, package_version
 from drcls.files import write_text
 
 
@@ -17,6 +17,11 @@ def test_an_environment_names_what_a_number_depends_on():
     assert env["versions"]["keras"] == keras.__version__ and "numpy" in env["versions"]
     assert env["device"] and env["cores"] >= 1 and env["command"]
     json.dumps(env, allow_nan=False)
+
+
+def test_a_package_has_a_version_or_none():
+    assert package_version("keras") == keras.__version__
+    assert package_version("no-such-package-anywhere") is None
 
 
 def test_a_module_is_recorded_by_its_name_and_a_script_by_its_file(monkeypatch, tmp_path):

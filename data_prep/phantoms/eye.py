@@ -11,6 +11,7 @@ import numpy as np
 OPTIC_DISC = 0.50 + 0.02j  # centre, in radii of the field of view
 OPTIC_DISC_RADIUS = 0.155
 MACULA = -0.12 + 0.06j
+MARGIN = 0.08  # of the field of view, where nothing is placed, in radii
 
 # radius: of the field of view, in image widths; flat: where the frame cuts it above and below, in radii;
 # white: gain of red, green, blue; blur: in pixels of the finished image; noise: standard deviation.
@@ -81,7 +82,7 @@ class View:
         """Map a length in radii to canvas pixels, never below `smallest` pixels of the finished image."""
         return max(radii * self.radius, smallest * self.factor)
 
-    def sees(self, point, margin=0.08):
-        """Tell whether a point of the eye lies in the photographed field, `margin` radii from its edge."""
+    def sees(self, point):
+        """Tell whether a point of the eye lies in the photographed field, `MARGIN` radii from its edge."""
         seen = self.field(point)
-        return abs(seen) < 1 - margin and abs(seen.imag) < self.flat - margin
+        return abs(seen) < 1 - MARGIN and abs(seen.imag) < self.flat - MARGIN

@@ -55,75 +55,124 @@ def parse(arguments):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    folder = argparse.ArgumentParser(add_help=False)
-    folder.add_argument(
+    for add in (
+        _add_serve,
+        _add_add_account,
+        _add_set_password,
+        _add_deactivate,
+        _add_add_token,
+        _add_revoke_tokens,
+        _add_calibrate,
+        _add_check,
+        _add_verify_log,
+        _add_export_head,
+    ):
+        add(commands)
+    return parser.parse_args(arguments)
+
+
+def _add_command(commands, name, run, text, begins=False):
+    """Add a command with the argument that all have; `begins` says whether it may create the data folder."""
+    command = commands.add_parser(name, help=text, description=text)
+    command.add_argument(
         "--folder", type=Path, default=Path("screening"), help="data folder (default: screening)"
     )
-    model = argparse.ArgumentParser(add_help=False)
-    model.add_argument("--model", type=Path, help="a .keras file (default: the demonstration)")
-    model.add_argument(
+    command.set_defaults(run=run, begins=begins)
+    return command
+
+
+def _add_model(command):
+    command.add_argument("--model", type=Path, help="a .keras file (default: the demonstration)")
+    command.add_argument(
         "--trained-on",
         type=Path,
         help="prepared data set of the model (default: what the model card or run folder beside it records)",
     )
 
-    def command(name, run, text, *parents, begins=False):
-        subparser = commands.add_parser(name, help=text, description=text, parents=[folder, *parents])
-        subparser.set_defaults(run=run, begins=begins)
-        return subparser
 
-    server = command(
-        "serve", serve, "serve the pages and the API (without a command, too)", model, begins=True
-    )
-    server.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    server.add_argument("--port", type=int, default=8000)
-    server.add_argument("--tls", action="store_true", help="a proxy in front of it speaks HTTPS")
-    server.add_argument("--name", action="append", help="name browsers call it by; may be repeated")
-    server.add_argument("--num-threads", type=int, default=0, help="cores for the network; 0: all")
-    server.add_argument(
+def _add_serve(commands):
+    text = "serve the pages and the API (without a command, too)"
+    command = _add_command(commands, "serve", serve, text, begins=True)
+    _add_model(command)
+    command.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    command.add_argument("--port", type=int, default=8000)
+    command.add_argument("--tls", action="store_true", help="a proxy in front of it speaks HTTPS")
+    command.add_argument("--name", action="append", help="name browsers call it by; may be repeated")
+    command.add_argument("--num-threads", type=int, default=0, help="cores for the network; 0: all")
+    command.add_argument(
         "--gate",
         choices=["fundus", "none"],
         default="fundus",
         help="quality check of photographs before they are graded; none: for images other than the retina's "
         "(default: fundus)",
     )
-    account = command("add-account", add_account, "create an account", begins=True)
-    account.add_argument("account")
-    account.add_argument("--role", default="clinician", choices=["clinician", "admin"])
-    password = command("set-password", set_password, "give an account a new password")
-    password.add_argument("account")
-    for subparser in (account, password):
-        subparser.add_argument("--password-stdin", action="store_true", help="read it from standard input")
-    command("deactivate", deactivate, "close an account").add_argument("account")
-    command("add-token", add_token, "create a token for the JSON API").add_argument("account")
-    command("revoke-tokens", revoke_tokens, "end all its tokens").add_argument("account")
-    calibration = command(
-        "calibrate", calibrate, "fit the temperature on the validation part", model, begins=True
-    )
-    calibration.add_argument(
+
+
+def _add_add_account(commands):
+    command = _add_command(commands, "add-account", add_account, "create an account", begins=True)
+    command.add_argument("account")
+    command.add_argument("--role", default="clinician", choices=["clinician", "admin"])
+    command.add_argument("--password-stdin", action="store_true", help="read it from standard input")
+
+
+def _add_set_password(commands):
+    command = _add_command(commands, "set-password", set_password, "give an account a new password")
+    command.add_argument("account")
+    command.add_argument("--password-stdin", action="store_true", help="read it from standard input")
+
+
+def _add_deactivate(commands):
+    _add_command(commands, "deactivate", deactivate, "close an account").add_argument("account")
+
+
+def _add_add_token(commands):
+    command = _add_command(commands, "add-token", add_token, "create a token for the JSON API")
+    command.add_argument("account")
+
+
+def _add_revoke_tokens(commands):
+    _add_command(commands, "revoke-tokens", revoke_tokens, "end all its tokens").add_argument("account")
+
+
+def _add_calibrate(commands):
+    text = "fit the temperature on the validation part"
+    command = _add_command(commands, "calibrate", calibrate, text, begins=True)
+    _add_model(command)
+    command.add_argument(
         "--refer-below",
         type=float,
         default=0.5,
         help="confidence below which a case is flagged (default: 0.5)",
     )
-    checks = command("check", check, "run a fixed set against the acceptance criteria", model, begins=True)
-    checks.add_argument("--data-set", type=Path, help="prepared data set (default: the validation part)")
-    checks.add_argument("--criteria", type=Path, help="JSON file of criteria; kept for the next time")
-    log = command("verify-log", verify_log, "look for any change of the audit log")
-    log.add_argument(
+
+
+def _add_check(commands):
+    text = "run a fixed set against the acceptance criteria"
+    command = _add_command(commands, "check", check, text, begins=True)
+    _add_model(command)
+    command.add_argument("--data-set", type=Path, help="prepared data set (default: the validation part)")
+    command.add_argument("--criteria", type=Path, help="JSON file of criteria; kept for the next time")
+
+
+def _add_verify_log(commands):
+    command = _add_command(commands, "verify-log", verify_log, "look for any change of the audit log")
+    command.add_argument(
         "--head",
         action="append",
         help="hash of an entry, noted earlier, that must be in the log; may be repeated",
     )
-    log.add_argument(
+    command.add_argument(
         "--heads",
         type=Path,
         action="append",
         help="file of export-head, kept elsewhere; all must be in the log",
     )
-    export = command("export-head", export_head, "print the head of the audit log, to be kept elsewhere")
-    export.add_argument("--to", type=Path, help="append it to this file instead, on another machine's disk")
-    return parser.parse_args(arguments)
+
+
+def _add_export_head(commands):
+    text = "print the head of the audit log, to be kept elsewhere"
+    command = _add_command(commands, "export-head", export_head, text)
+    command.add_argument("--to", type=Path, help="append it to this file instead, on another machine's disk")
 
 
 def serve(options):

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from drcls.app import audit
-from drcls.app.db import case_folder, folded, now, sync_folder, transaction, write_bytes
+from drcls.app.db import case_folder, folded, now, sync_folder, transaction, write_durably
 from drcls.app.image_decoding import encode_png, view
 from drcls.app.quality import assess, is_gradable
 
@@ -328,8 +328,8 @@ def _write_files(folder, case_id, image, preparation):
     try:
         partial.mkdir(mode=0o700)
         picture, shown = encode_png(image), encode_png(view(image, preparation))
-        write_bytes(partial / "image.png", picture)
-        write_bytes(partial / "view.png", shown)
+        write_durably(partial / "image.png", picture)
+        write_durably(partial / "view.png", shown)
         sync_folder(partial)
         partial.replace(target)
         sync_folder(target.parent)

@@ -141,10 +141,6 @@ def create_folder(folder):
                 )
             for statement in _statements(SCHEMA):
                 connection.execute(statement)
-        # A folder of an older version has fewer of them.
-        for (kind, name), statement in expected_schema().items():
-            if kind == "trigger" and (kind, name) not in schema(connection):
-                connection.execute(statement)
     return folder
 
 
@@ -253,7 +249,7 @@ def now():
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def write_bytes(path, content):
+def write_durably(path, content):
     """Write a file under a temporary name, down to the disk, and rename it."""
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
@@ -267,7 +263,7 @@ def write_bytes(path, content):
 
 
 def sync_folder(folder):
-    """Bring the names in a folder down to the disk, as `write_bytes` does with the content of a file."""
+    """Bring the names in a folder down to the disk, as `write_durably` does with the content of a file."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from drcls.app import audit
-from drcls.app.db import case_folder, connect, transaction, write_bytes
+from drcls.app.db import case_folder, connect, transaction, write_durably
 from drcls.app.image_decoding import VIEW_SIDE, encode_png
 from drcls.data.image_ops import read_image
 from drcls.explain import GradCAM, lime, overlay, shap_partition
@@ -169,7 +169,7 @@ class Explainer:
         heat_map = self._heat_map(case_id, method, network_input, self.grader.class_names.index(grade))
         heat_map = cv2.resize(heat_map, (VIEW_SIDE, VIEW_SIDE), interpolation=cv2.INTER_LINEAR)
         picture = encode_png(overlay(np.zeros((VIEW_SIDE, VIEW_SIDE, 3)), np.clip(heat_map, 0, 1), alpha=1))
-        write_bytes(case_folder(self.folder, case_id) / f"{method}.png", picture)
+        write_durably(case_folder(self.folder, case_id) / f"{method}.png", picture)
         return hashlib.sha256(picture).hexdigest()
 
     def _check_same_input(self, model_sha256, preparation):

@@ -18,11 +18,11 @@ import numpy as np
 from drcls.app.calibration import calibrated, load_calibration, why_undetermined
 from drcls.app.quality import GATES
 from drcls.data.image_ops import check_options, prepare_image
-from drcls.explain.layer_graph import output_layer
 from drcls.explain.pictures import resize_to
 from drcls.explain.scores import check_model
 from drcls.export import export_onnx
 from drcls.files import read_json
+from drcls.forward.layer_graph import class_names
 from drcls.models.saved import load_saved_model
 from drcls.models.training_data import data_beside
 
@@ -224,12 +224,12 @@ def _load(file):
 
 
 def _class_names(model, file):
-    names = getattr(output_layer(model), "class_names", None)
+    names = class_names(model)
     if not names:
         raise ValueError(
             f"{file} does not name its classes; expected a model that ends in drcls's ClassProbabilities layer"
         )
-    return list(names)
+    return names
 
 
 def _input_shape(model, file):

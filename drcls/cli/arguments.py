@@ -1,12 +1,22 @@
 """What the commands share: a parser that answers a wrong argument in one line, and checks of single arguments."""
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 
 
 class UsageError(Exception):
     """Arguments that do not fit each other or their files; the command ends with exit status 2."""
+
+
+@contextlib.contextmanager
+def as_usage_error(prefix=""):
+    """Raise a ValueError of the block as a `UsageError`, with a prefix that names the argument."""
+    try:
+        yield
+    except ValueError as error:
+        raise UsageError(f"{prefix}{error}") from error
 
 
 class Parser(argparse.ArgumentParser):

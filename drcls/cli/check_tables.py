@@ -10,7 +10,7 @@ examples:
 from dataclasses import asdict
 from pathlib import Path
 
-from drcls.cli.arguments import UsageError, existing
+from drcls.cli.arguments import as_usage_error, existing
 
 AFTER_INTERRUPTION = "give the command again; nothing half-written is left"
 
@@ -27,10 +27,8 @@ def run(options):
     from drcls.files import read_json, write_text
 
     content = read_json(options.file)
-    try:
+    with as_usage_error(f"{options.file} is not a document of reported numbers: "):
         findings = check(content)
-    except ValueError as error:
-        raise UsageError(f"{options.file} is not a document of reported numbers: {error}") from error
     if options.html:
         write_text(options.html, as_html(str(content.get("title", options.file.name)), findings))
     inconsistent = sum(finding.verdict == "inconsistent" for finding in findings)

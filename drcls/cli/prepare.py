@@ -71,19 +71,7 @@ def add_arguments(parser):
 
 def run(options):
     """Prepare, and return the content of `dataset.json`."""
-    is_arrays = options.source.suffix.lower() == ".npz"
-    given = [f"--{name.replace('_', '-')}" for name in COLUMNS if getattr(options, name) is not None]
-    if is_arrays and (options.table or given):
-        raise UsageError(
-            f"{options.source} holds its labels; {', '.join(given) or '--table'} is for images with a table"
-        )
-    if options.group_folders and (is_arrays or options.table or given):
-        raise UsageError(
-            f"--group-folders is for class folders, not with {', '.join(given) or '--table or an .npz'}; a table has "
-            "--group-column"
-        )
-    if options.size is not None and options.size < 8:
-        raise UsageError(f"--size {options.size}: expected at least 8 pixels")
+    _check(options)
     from data_prep.arrays import prepare_arrays
     from data_prep.folder import prepare_folder
     from data_prep.sources import PreparationError
@@ -99,9 +87,9 @@ def run(options):
         "options": {"crop": options.crop, "filter": options.filter, "clahe": options.clahe},
     }
     try:
-        if is_arrays:
+        if _is_arrays(options):
             info = prepare_arrays(options.source, options.to, **described)
-        elif options.table or given:
+        elif options.table or _columns(options):
             columns = {name: getattr(options, name) for name in COLUMNS}
             info = prepare_table(options.source, options.to, options.table, **columns, **described)
         else:
@@ -112,6 +100,31 @@ def run(options):
         raise UsageError(str(error)) from error
     failed = 0 if options.allow_rejected else info["rejected"]
     return info | {"folder": str(options.to), "failed": failed}
+
+
+def _check(options):
+    """Refuse arguments that do not go together."""
+    given = [f"--{name.replace('_', '-')}" for name in _columns(options)]
+    if _is_arrays(options) and (options.table or given):
+        raise UsageError(
+            f"{options.source} holds its labels; {', '.join(given) or '--table'} is for images with a table"
+        )
+    if options.group_folders and (_is_arrays(options) or options.table or given):
+        raise UsageError(
+            f"--group-folders is for class folders, not with {', '.join(given) or '--table or an .npz'}; a table has "
+            "--group-column"
+        )
+    if options.size is not None and options.size < 8:
+        raise UsageError(f"--size {options.size}: expected at least 8 pixels")
+
+
+def _is_arrays(options):
+    return options.source.suffix.lower() == ".npz"
+
+
+def _columns(options):
+    """Return which columns of a table were named, list of str."""
+    return [name for name in COLUMNS if getattr(options, name) is not None]
 
 
 def describe(result):

@@ -10,16 +10,33 @@ examples:
 
 from pathlib import Path
 
-from drcls.cli.arguments import UsageError, names, number_of_devices, positive_float, positive_int, prepared
+from drcls.cli.arguments import (
+    UsageError,
+    as_usage_error,
+    names,
+    number_of_devices,
+    positive_float,
+    positive_int,
+    prepared,
+)
 from drcls.cli.results import describe_metrics
-from drcls.own_images.options import BACKBONES, HEADS, LOSSES, PARTS, PROTOCOLS, SAMPLERS, check_options
+from drcls.own_images.options import (
+    BACKBONES,
+    CLASSIFIER_HEADS,
+    LOSSES,
+    PARTS,
+    SAMPLERS,
+    STRATEGY_OF_PROTOCOL,
+    check_options,
+)
 
 AFTER_INTERRUPTION = "the same command goes on after the last finished epoch"
+OF_EVERY_COMMAND = ("command", "json")  # all others are arguments of `train_classifier`
 
 
 def add_arguments(parser):
     parser.add_argument("data", metavar="DATA", type=prepared, help="prepared folder")
-    parser.add_argument("run_folder", metavar="RUN", type=Path, help="run folder to write")
+    parser.add_argument("folder", metavar="RUN", type=Path, help="run folder to write")
     parser.add_argument(
         "--backbone",
         default="EfficientNetLite0",
@@ -58,11 +75,11 @@ def add_arguments(parser):
         help="leave the backbone as it is and train a classifier on its features, which is much faster",
     )
     parser.add_argument(
-        "--head", choices=HEADS, default="dense", help="that classifier (default: %(default)s)"
+        "--head", choices=CLASSIFIER_HEADS, default="dense", help="that classifier (default: %(default)s)"
     )
     parser.add_argument(
         "--protocol",
-        choices=PROTOCOLS,
+        choices=STRATEGY_OF_PROTOCOL,
         default="clean",
         help="how the images are divided; clean: identical images once, groups and near-copies in one part; random: "
         "image by image, so copies leak; as-given: by the train and test folders of the source (default: %(default)s)",
@@ -71,7 +88,9 @@ def add_arguments(parser):
     parser.add_argument("--epochs", type=positive_int, help="default: by the number of training images")
     parser.add_argument("--learning-rate", type=positive_float, help="default: by what is trained")
     parser.add_argument("--batch-size", type=positive_int, default=32, help="default: %(default)s")
-    parser.add_argument("--no-augmentation", action="store_true", help="show training images as they are")
+    parser.add_argument(
+        "--no-augmentation", dest="augment", action="store_false", help="show training images as they are"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of everything random, the split too")
     parser.add_argument(
         "--devices",
@@ -84,7 +103,16 @@ def add_arguments(parser):
 
 def run(options):
     """Train, and return the content of `metrics.json`."""
-    try:
+    _check(options)
+    from drcls.own_images import train_classifier
+
+    settings = {name: value for name, value in vars(options).items() if name not in OF_EVERY_COMMAND}
+    return train_classifier(**settings) | {"run": str(options.folder)}
+
+
+def _check(options):
+    """Refuse what cannot be trained before Keras is imported, and devices that are not there."""
+    with as_usage_error():
         check_options(
             options.parts,
             options.loss,
@@ -96,8 +124,6 @@ def run(options):
             options.epochs,
             options.learning_rate,
         )
-    except ValueError as error:
-        raise UsageError(str(error)) from error
     if options.backbone not in BACKBONES and not Path(options.backbone).is_file():
         raise UsageError(
             f"--backbone {options.backbone}: no such file; expected a .keras file or one of {', '.join(BACKBONES)}"
@@ -106,38 +132,12 @@ def run(options):
         raise UsageError(f"--weights {options.weights}: no such file; expected imagenet, none or a file")
     from drcls.own_images.dividing import check_training
 
-    try:
-        check_training(options.data, options.run_folder, options.protocol, options.seed, options.image_size)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-    from drcls.own_images import train_classifier
+    with as_usage_error():
+        check_training(options.data, options.folder, options.protocol, options.seed, options.image_size)
     from drcls.train import check_devices
 
-    try:
-        devices = check_devices(options.devices, options.batch_size)
-    except ValueError as error:
-        raise UsageError(f"--devices: {error}") from error
-    result = train_classifier(
-        options.data,
-        options.run_folder,
-        backbone=options.backbone,
-        weights=options.weights,
-        parts=options.parts,
-        loss=options.loss,
-        sampler=options.sampler,
-        frozen=options.frozen,
-        head=options.head,
-        image_size=options.image_size,
-        epochs=options.epochs,
-        learning_rate=options.learning_rate,
-        batch_size=options.batch_size,
-        augment=not options.no_augmentation,
-        protocol=options.protocol,
-        seed=options.seed,
-        force=options.force,
-        devices=devices,
-    )
-    return result | {"run": str(options.run_folder)}
+    with as_usage_error("--devices: "):
+        check_devices(options.devices, options.batch_size)
 
 
 def describe(result):

@@ -19,7 +19,7 @@ import numpy as np
 FILL_MODES = ("nearest", "constant", "reflect", "wrap")
 
 # The parameters that leave an image as it is; the keys are those of ImageDataGenerator.get_random_transform.
-IDENTITY = {
+NO_CHANGE = {
     "theta": 0,
     "tx": 0,
     "ty": 0,
@@ -175,7 +175,7 @@ class Augmenter:
             drawn["channel_shift_intensity"] = _symmetric(self.channel_shift_range, rng)
         if self.brightness_range is not None:
             drawn["brightness"] = rng.uniform(*self.brightness_range)
-        return IDENTITY | drawn
+        return NO_CHANGE | drawn
 
     def apply(self, image, parameters):
         """Apply one draw to one image, without `rescale`.
@@ -191,9 +191,9 @@ class Augmenter:
         Raises:
             ValueError: the image has another shape or dtype, or a key is unknown.
         """
-        if unknown := parameters.keys() - IDENTITY.keys():
-            raise ValueError(f"parameters must be among {', '.join(IDENTITY)}; received {sorted(unknown)}")
-        parameters = IDENTITY | parameters
+        if unknown := parameters.keys() - NO_CHANGE.keys():
+            raise ValueError(f"parameters must be among {', '.join(NO_CHANGE)}; received {sorted(unknown)}")
+        parameters = NO_CHANGE | parameters
         image = self._warp(_checked(image), self._matrix(image.shape, parameters))
         if parameters["channel_shift_intensity"] is not None:
             image = _shift_channels(image, parameters["channel_shift_intensity"])

@@ -27,7 +27,6 @@ class Batches(keras.utils.PyDataset):
             once and for all epochs: oversampling by augmentation, as if new images had been saved.
         shuffle: bool, a new order each epoch.
         seed: int.
-        epoch: int, number of epochs already trained; a resumed training passes it.
         workers: int, threads that make batches ahead of the device; None: half of the cores, at least two, or one
             where an epoch has fewer than 8 batches.
         batch_augmentation: function (images, labels, seed) -> (images, labels) of a whole batch, after
@@ -44,7 +43,6 @@ class Batches(keras.utils.PyDataset):
         augmenter=None,
         shuffle=False,
         seed=0,
-        epoch=0,
         workers=None,
         augment_duplicates_only=False,
         batch_augmentation=None,
@@ -64,7 +62,7 @@ class Batches(keras.utils.PyDataset):
         self.batch_augmentation = batch_augmentation
         self._rows = cache.rows(part)
         self._one_hot = np.eye(len(part.classes), dtype=np.float32)[part.labels]
-        self.start(epoch)
+        self.start(0)
 
     def __len__(self):
         return -(-len(self._rows) // self.batch_size)
@@ -119,7 +117,7 @@ class Batches(keras.utils.PyDataset):
         self.start(self.epoch + 1)
 
     def start(self, epoch):
-        """Take the order and augmentations of this epoch (counted from 0)."""
+        """Take the order and augmentations of this epoch (counted from 0), as a resumed training does."""
         self.epoch = epoch
         self._order = np.arange(len(self._rows))
         if self.shuffle:

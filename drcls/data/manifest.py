@@ -100,6 +100,11 @@ class Manifest:
         """Full path of every row's image."""
         return [self.root / path for path in self.frame["path"]]
 
+    @property
+    def source_parts(self):
+        """Which part the source of the data has every row in, Series (N,) as of `part_of_split`."""
+        return self.frame["source_split"].map(part_of_split)
+
     def counts(self):
         """Return images per class, int64 (C,), in the order of `classes`."""
         return np.bincount(self.labels, minlength=len(self.classes))

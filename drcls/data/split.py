@@ -163,7 +163,7 @@ def deduplicate(manifest):
 
 def _official_parts(manifest):
     """Return the part that the distributor put every row in, str (N,) of "train", "validation" and "test"."""
-    parts = manifest.frame["source_split"].str.lower().map(PART_OF_SPLIT)
+    parts = manifest.source_parts
     if parts.isna().any():
         counts = manifest.frame["source_split"].value_counts().to_dict()
         raise ValueError(

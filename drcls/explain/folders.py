@@ -15,13 +15,13 @@ from tqdm import tqdm
 
 from drcls.explain.grad_cam import GradCAM
 from drcls.explain.head import find_head
-from drcls.explain.layer_graph import output_layer
 from drcls.explain.methods import METHODS
 from drcls.explain.overlay import overlay
 from drcls.explain.pictures import find_pictures, plain_path, read_picture
 from drcls.explain.scores import check_model, score_function
 from drcls.explain.target import check_table, check_target
 from drcls.files import encode_png, printable, write_bytes
+from drcls.forward import layer_graph
 from drcls.models.input_range import assumed_of_images
 from drcls.models.saved import load_saved_model
 
@@ -132,9 +132,7 @@ class _Classifier:
         self.head = find_head(self.model)
         self.scores = score_function(self.model, AT_ONCE)
         num_outputs = self.model.output_shape[-1]
-        self.names = list(
-            class_names or getattr(output_layer(self.model), "class_names", None) or _unnamed(num_outputs)
-        )
+        self.names = list(class_names or layer_graph.class_names(self.model) or _unnamed(num_outputs))
         if len(self.names) != num_outputs:
             raise ValueError(
                 f"{len(self.names)} class names {self.names} received; model {self.model.name!r} has "

@@ -10,7 +10,6 @@ import numpy as np
 from keras import ops
 
 from drcls.explain.head import find_head
-from drcls.explain.layer_graph import find_layer, last_feature_map, run_graph
 from drcls.explain.scores import (
     PREDICTED,
     check_class_index,
@@ -19,6 +18,7 @@ from drcls.explain.scores import (
     divide_by_maximum,
 )
 from drcls.forward import check_batch_size
+from drcls.forward.layer_graph import find_layer, last_feature_map, run_graph
 
 
 def grad_cam(model, images, class_index=None, layer=None, batch_size=32, normalise=True):

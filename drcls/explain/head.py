@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 from scipy.special import expit, softmax
 
-from drcls.explain.layer_graph import is_graph, output_layer, producer
+from drcls.forward.layer_graph import is_graph, output_layer, producer
 from drcls.layers import ClassProbabilities
 
 SAME_VALUES = (

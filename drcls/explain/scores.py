@@ -12,8 +12,8 @@ import numpy as np
 from keras import ops
 
 from drcls.explain.head import find_head
-from drcls.explain.layer_graph import is_graph, run_graph
 from drcls.forward import ForwardPass
+from drcls.forward.layer_graph import is_graph, run_graph
 from drcls.models.input_range import expects_bytes
 
 PREDICTED = -1

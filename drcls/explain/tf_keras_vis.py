@@ -9,7 +9,6 @@ import numpy as np
 from tqdm import tqdm
 
 from drcls.explain.head import find_head
-from drcls.explain.layer_graph import find_layer, is_graph, last_feature_map
 from drcls.explain.scores import (
     check_differentiable,
     check_images,
@@ -18,6 +17,7 @@ from drcls.explain.scores import (
     score_model,
 )
 from drcls.forward import check_batch_size
+from drcls.forward.layer_graph import find_layer, is_graph, last_feature_map
 
 
 def grad_cam_plus_plus(model, images, class_index=None, layer=None, batch_size=16, normalise=True):

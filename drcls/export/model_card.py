@@ -3,13 +3,14 @@
 Source: Mitchell et al., "Model Cards for Model Reporting" (FAT* 2019), section 4.
 """
 
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import keras
 
 from drcls.data.leakage import describe_leakage
+from drcls.environment import package_version
 from drcls.files import read_json, write_json, write_text
+from drcls.forward.layer_graph import class_names
 from drcls.metrics import shown_interval
 from drcls.models.input_range import expects_bytes
 from drcls.models.plain import own_layers, plain_model
@@ -144,7 +145,7 @@ def write_model_card(folder, model, facts):
         "preprocessing": preprocessing(model),
         "parameters": int(model.count_params()),
         "intended_use": INTENDED_USE,
-        "versions": {name: _version(name) for name in PACKAGES if _version(name)},
+        "versions": {name: found for name in PACKAGES if (found := package_version(name))},
         **facts,
     }
     content["loading"] = loading(model, content)
@@ -178,17 +179,6 @@ def loading(model, card):
     return {"needs": needs, "own_layers": own, "code": code}
 
 
-def class_names(model):
-    """Return the class names that the last layer carries, or None."""
-    for layer in reversed(model.layers):
-        names = getattr(layer, "class_names", None)
-        if names:
-            return list(names)
-        if isinstance(layer, keras.Model):
-            return class_names(layer)
-    return None
-
-
 def preprocessing(model):
     """Return what the network does to an image first: list of str, its scaling and normalising layers."""
     found = []
@@ -208,8 +198,20 @@ def render(card):
     Args:
         card: dict, as `model_card.json` holds it.
     """
-    data, metrics, int8 = card.get("data") or {}, card.get("metrics") or {}, card.get("int8")
-    sections = [
+    sections = (
+        _about_the_model,
+        _about_loading,
+        _about_its_use,
+        _about_the_data,
+        _about_the_measurement,
+        _about_int8,
+        _about_the_training,
+    )
+    return "\n\n".join(paragraph for section in sections for paragraph in section(card)) + "\n"
+
+
+def _about_the_model(card):
+    return [
         f"# Model card: {card['name']}",
         _list(
             File=f"{card.get('file')} ({card.get('format')}, {card.get('bytes')} bytes)",
@@ -220,13 +222,23 @@ def render(card):
                 for one in card["inputs"]
             ),
             Preprocessing_inside_the_model="; ".join(card["preprocessing"]) or "none",
-            Preparation_before_the_model=data.get("preparation"),
+            Preparation_before_the_model=(card.get("data") or {}).get("preparation"),
             Parameters=card["parameters"],
         ),
-        "## How to load it",
-        _loading(card["loading"]),
-        "## Intended use",
-        card["intended_use"],
+    ]
+
+
+def _about_loading(card):
+    return ["## How to load it", _loading(card["loading"])]
+
+
+def _about_its_use(card):
+    return ["## Intended use", card["intended_use"]]
+
+
+def _about_the_data(card):
+    data = card.get("data") or {}
+    return [
         "## Data",
         _list(
             Data=data.get("title") or data.get("name"),
@@ -236,6 +248,12 @@ def render(card):
             Licence=data.get("licence"),
             Images_per_class=data.get("counts"),
         ),
+    ]
+
+
+def _about_the_measurement(card):
+    metrics = card.get("metrics") or {}
+    return [
         "## How it was measured",
         _list(
             Run=card.get("run"),
@@ -244,12 +262,16 @@ def render(card):
             Leak_audit=_leakage(card.get("leakage")),
         ),
         _metrics_table(metrics, card.get("intervals") or {}),
+        *([_per_class_table(metrics["per_class"])] if metrics.get("per_class") else []),
     ]
-    if metrics.get("per_class"):
-        sections.append(_per_class_table(metrics["per_class"]))
-    if int8:
-        sections += ["## int8", _int8(int8, card["format"])]
-    sections += [
+
+
+def _about_int8(card):
+    return ["## int8", _int8(card["int8"], card["format"])] if card.get("int8") else []
+
+
+def _about_the_training(card):
+    return [
         "## Training and versions",
         _list(
             Settings=card.get("training"),
@@ -257,7 +279,6 @@ def render(card):
             Exported_with=card["versions"],
         ),
     ]
-    return "\n\n".join(sections) + "\n"
 
 
 def _read(path):
@@ -292,13 +313,6 @@ def _numbers(layer):
     if layer.input_mean is None:
         return "by the mean and variance of the training images"
     return f"(image - {layer.input_mean}) / sqrt({layer.input_variance})"
-
-
-def _version(package):
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _list(**fields):

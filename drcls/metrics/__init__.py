@@ -23,7 +23,6 @@ from drcls.metrics.corruption import gain_under_corruption, mean_corruption_erro
 from drcls.metrics.expected_grade import choose_cut_points, cut_grades, expected_grades
 from drcls.metrics.intervals import (
     group_bootstrap_difference,
-    group_bootstrap_interval,
     group_bootstrap_intervals,
     shown_interval,
     wald_interval,
@@ -44,7 +43,6 @@ __all__ = [
     "f1",
     "gain_under_corruption",
     "group_bootstrap_difference",
-    "group_bootstrap_interval",
     "group_bootstrap_intervals",
     "macro_f1",
     "macro_recall",

@@ -12,7 +12,7 @@ def wald_interval(accuracy, n):
     """Accuracy +- 1.96 standard errors of the proportion, as CheXNet-CBAM (2026) has it in Eq. 25.
 
     Kept to check printed intervals. It can leave 0..1, has no width at accuracy 0 and 1, and takes the images
-    for independent: report wilson_interval, or group_bootstrap_interval where images share a patient.
+    for independent: report wilson_interval, or group_bootstrap_intervals where images share a patient.
 
     Args:
         accuracy: share of images classified correctly, 0..1 (not percent).
@@ -51,17 +51,17 @@ def wilson_interval(successes, n):
     return float(interval.low), float(interval.high)
 
 
-def group_bootstrap_interval(statistic, y_true, y_pred, groups, num_classes, num_resamples=2000, seed=0):
-    """Percentile bootstrap interval that draws whole groups with replacement.
+def group_bootstrap_intervals(statistics, y_true, y_pred, groups, num_classes, num_resamples=2000, seed=0):
+    """Percentile bootstrap intervals of several measures at once, that draw the same whole groups with replacement.
 
     Images of one patient (or copies of one image) succeed and fail together, so drawing them one by one gives
-    intervals that are too narrow. Counts per group are summed rather than images copied, hence the statistic
+    intervals that are too narrow. Counts per group are summed rather than images copied, hence a statistic
     is a function of the confusion matrix. Resamples in which it does not exist (kappa of a single class) are
     left out.
 
     Args:
-        statistic: maps counts (..., C, C), rows true, to values (...): accuracy, macro_f1, quadratic_kappa or
-            another measure of drcls.metrics.confusion.
+        statistics: dict of functions from counts (..., C, C), rows true, to values (...) or, one a class,
+            (..., C): accuracy, macro_f1, quadratic_kappa or another measure of drcls.metrics.confusion.
         y_true: integers (N,), 0 to num_classes - 1.
         y_pred: integers (N,), 0 to num_classes - 1.
         groups: (N,) ids, strings or integers; images of one group are drawn together.
@@ -70,33 +70,11 @@ def group_bootstrap_interval(statistic, y_true, y_pred, groups, num_classes, num
         seed: seed of the resampling.
 
     Returns:
-        (low, high), floats: the 2.5th and 97.5th percentiles.
+        dict with the same keys: float array (2,) or (C, 2), the 2.5th and 97.5th percentiles; NaN where the measure
+        does not exist for the images themselves, and everywhere where they are of one group.
 
     Raises:
-        ValueError: if lengths differ, labels are out of range, there are fewer than two groups, num_resamples
-            is below 100, or the statistic does not exist for the images themselves.
-    """
-    by_group = _checked_by_group(y_true, y_pred, groups, num_classes, num_resamples)
-    _check_interval_exists(statistic, by_group, groups)
-    values = statistic(_resample(by_group, num_resamples, np.random.default_rng(seed)))
-    low, high = np.nanpercentile(values, [2.5, 97.5])
-    return float(low), float(high)
-
-
-def group_bootstrap_intervals(statistics, y_true, y_pred, groups, num_classes, num_resamples=2000, seed=0):
-    """Percentile bootstrap intervals of several measures at once, from the same resampled groups.
-
-    Args:
-        statistics: dict of functions from counts (..., C, C), rows true, to values (...) or, one a class,
-            (..., C).
-        y_true, y_pred, groups, num_classes, num_resamples, seed: as for `group_bootstrap_interval`.
-
-    Returns:
-        dict with the same keys: float array (2,) or (C, 2), low and high; NaN where the measure does not exist for
-        the images themselves, and everywhere where they are of one group.
-
-    Raises:
-        ValueError: as `group_bootstrap_interval`, except for a measure that does not exist and for one group.
+        ValueError: if lengths differ, labels are out of range, or num_resamples is below 100.
     """
     by_group = _checked_by_group(y_true, y_pred, groups, num_classes, num_resamples)
     total, resampled = by_group.sum(axis=0), _resample(by_group, num_resamples, np.random.default_rng(seed))
@@ -118,7 +96,8 @@ def group_bootstrap_difference(
     Both are measured on the same resampled groups, so that what makes a resample easy for both cancels.
 
     Args:
-        statistic, y_true, groups, num_classes, num_resamples, seed: as for `group_bootstrap_interval`.
+        statistic: as one of `group_bootstrap_intervals`, with a single value for each matrix.
+        y_true, groups, num_classes, num_resamples, seed: as for `group_bootstrap_intervals`.
         pred_a: integers (N,), what the first classifier predicts.
         pred_b: integers (N,), what the second predicts for the same images.
 
@@ -126,7 +105,8 @@ def group_bootstrap_difference(
         (difference, low, high), floats: statistic of b minus statistic of a, and its 95 % interval.
 
     Raises:
-        ValueError: as `group_bootstrap_interval`.
+        ValueError: as `group_bootstrap_intervals`, and if there are fewer than two groups or the statistic does not
+            exist for the images themselves.
     """
     both = np.stack(
         [

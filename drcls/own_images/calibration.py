@@ -7,6 +7,7 @@ import pandas as pd
 
 from drcls.data import ImageCache, load_manifest
 from drcls.models.training_data import data_beside
+from drcls.own_images.dividing import prepared_size
 from drcls.own_images.evaluation import check_fit, load_classifier
 
 NUM_CALIBRATION = 256
@@ -30,7 +31,7 @@ def calibration_images(run_or_model, data, seed=0):
     path, manifest = Path(run_or_model), load_manifest(data)
     model = load_classifier(path)
     check_fit(model, path, manifest, data_beside(path)[0])
-    cache = ImageCache(manifest, model.input_shape[1] or int(manifest.frame["width"].max()))
+    cache = ImageCache(manifest, model.input_shape[1] or prepared_size(manifest))
     training, test = manifest, None
     if path.is_dir():
         table = pd.read_csv(path / "split.csv", dtype=str, keep_default_na=False)

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from drcls.data import load_manifest, split
-from drcls.data.manifest import PART_OF_SPLIT
-from drcls.own_images.options import PROTOCOLS
+from drcls.own_images.options import STRATEGY_OF_PROTOCOL
 from drcls.runs import check_run_folder
 
 FRACTIONS = (0.7, 0.15, 0.15)
@@ -15,18 +14,18 @@ def divide(manifest, protocol, seed):
 
     Args:
         manifest: `Manifest` of the whole folder.
-        protocol: a name of `PROTOCOLS`.
+        protocol: a name of `STRATEGY_OF_PROTOCOL`.
         seed: int.
 
     Raises:
         ValueError: where a part would have no image of a class.
     """
-    return split(manifest, FRACTIONS, seed, PROTOCOLS[protocol])
+    return split(manifest, FRACTIONS, seed, STRATEGY_OF_PROTOCOL[protocol])
 
 
 def count_given_test_images(part):
     """Count the images of a part that the source of the data had in its test part, int."""
-    return int((part.frame["source_split"].str.lower().map(PART_OF_SPLIT) == "test").sum())
+    return int((part.source_parts == "test").sum())
 
 
 def prepared_size(manifest):

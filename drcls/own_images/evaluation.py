@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 
 from drcls.data import Batches, ImageCache, load_manifest
-from drcls.data.manifest import PART_OF_SPLIT
 from drcls.environment import environment
 from drcls.files import read_json, write_json
+from drcls.forward.layer_graph import class_names
 from drcls.models.input_range import assumed_of_images
 from drcls.models.saved import load_saved_model
 from drcls.models.training_data import data_beside, digest, is_model_of_run, model_file
+from drcls.own_images.dividing import prepared_size
 from drcls.own_images.measuring import measure_classifier, reliability
 from drcls.predictions import write_predictions
 
@@ -74,7 +75,7 @@ def evaluate_classifier(run_or_model, data, part=None, folder=None, positive=Non
         "data_sha256": digest(manifest.root / "manifest.csv"),
     }
     _check_target(folder, config)
-    cache = ImageCache(manifest, model.input_shape[1] or int(manifest.frame["width"].max()))
+    cache = ImageCache(manifest, model.input_shape[1] or prepared_size(manifest))
     validation = _validation(model, cache, manifest, table, part) if len(manifest.classes) == 2 else None
     _check_threshold(positive, validation, manifest, part)
     probabilities = predict_part(model, cache, chosen)
@@ -125,14 +126,14 @@ def check_fit(model, path, manifest, described):
     Raises:
         ValueError: on other classes, too small images or another preparation.
     """
-    names = getattr(model.layers[-1], "class_names", None)
+    names = class_names(model)
     num_classes = 2 if model.output_shape[-1] == 1 else model.output_shape[-1]
     if num_classes != len(manifest.classes) or (names and names != manifest.classes):
         raise ValueError(
             f"{path} tells {num_classes} classes apart, {names or 'without names'}; "
             f"{manifest.root} has {len(manifest.classes)}: {manifest.classes}{_other_classes_remedy(names, manifest)}"
         )
-    size, prepared = model.input_shape[1], int(manifest.frame[["width", "height"]].to_numpy().max())
+    size, prepared = model.input_shape[1], prepared_size(manifest)
     if size and prepared < size:
         raise ValueError(
             f"{path} takes images of {size} pixels; {manifest.root} holds images of {prepared}; prepare them anew "
@@ -153,7 +154,7 @@ def check_fit(model, path, manifest, described):
 def _assumed(model, manifest):
     """What the model does not say of its images and classes, list of str."""
     told = assumed_of_images(model)
-    if not getattr(model.layers[-1], "class_names", None):
+    if not class_names(model):
         told.append(f"the model names no classes: its outputs were taken for {', '.join(manifest.classes)}")
     return told
 
@@ -223,7 +224,7 @@ def _select(manifest, table, part, path):
     if part == "all":
         return manifest
     if table is None:
-        rows = manifest.frame["source_split"].str.lower().map(PART_OF_SPLIT) == part
+        rows = manifest.source_parts == part
         where = f"the parts that {manifest.root} came in"
     else:
         wanted = table[(table["part"] == part) & _is_known(table, manifest)]

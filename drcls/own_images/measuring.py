@@ -20,6 +20,7 @@ from drcls.metrics import (
 )
 from drcls.metrics.confusion import macro_average
 
+RELIABILITY_BINS = 10
 BY_CLASS = {
     "precision": precision,
     "recall": recall,
@@ -81,20 +82,19 @@ def measure_classifier(part, probabilities, validation=None, seed=0, positive=No
     return measured
 
 
-def reliability(y_true, probabilities, num_bins=10):
-    """Compare the confidence in the predicted class with how often it is right, bin by bin.
+def reliability(y_true, probabilities):
+    """Compare the confidence in the predicted class with how often it is right, in ten bins of equal width over 0..1.
 
     Args:
         y_true: int (N,).
         probabilities: float (N, C).
-        num_bins: int, bins of equal width over 0..1.
 
     Returns:
         list of dict, one a bin that holds images: `low`, `high`, `num`, `confidence` (mean), `right` (share) and
         `wilson`, the interval of that share.
     """
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == y_true
-    edges = np.linspace(0, 1, num_bins + 1)
+    edges = np.linspace(0, 1, RELIABILITY_BINS + 1)
     bins = np.digitize(confidence, edges[1:-1], right=True)
     return [
         {
@@ -105,7 +105,7 @@ def reliability(y_true, probabilities, num_bins=10):
             "right": float(right[inside].mean()),
             "wilson": wilson_interval(int(right[inside].sum()), int(inside.sum())),
         }
-        for number in range(num_bins)
+        for number in range(RELIABILITY_BINS)
         if (inside := bins == number).any()
     ]
 

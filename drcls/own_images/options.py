@@ -16,9 +16,9 @@ BACKBONES = (
     "InceptionResNetV2",
     "VGG19",
 )
-HEADS = ("dense", "logistic_regression")
+CLASSIFIER_HEADS = ("dense", "logistic_regression")
 # The name of each split here and in `drcls.data.split`; `as-given` keeps the parts that the source came in.
-PROTOCOLS = {"clean": "grouped", "random": "random", "as-given": "official_validated"}
+STRATEGY_OF_PROTOCOL = {"clean": "grouped", "random": "random", "as-given": "official_validated"}
 
 
 def check_options(parts, loss, sampler, frozen, head, protocol, devices=1, epochs=None, learning_rate=None):
@@ -30,8 +30,9 @@ def check_options(parts, loss, sampler, frozen, head, protocol, devices=1, epoch
     Raises:
         ValueError: with what was received and what to do instead.
     """
-    given = {"loss": (loss, LOSSES), "sampler": (sampler, SAMPLERS), "head": (head, HEADS)}
-    given |= {f"part {part}": (part, PARTS) for part in parts} | {"protocol": (protocol, PROTOCOLS)}
+    given = {"loss": (loss, LOSSES), "sampler": (sampler, SAMPLERS), "head": (head, CLASSIFIER_HEADS)}
+    given |= {f"part {part}": (part, PARTS) for part in parts}
+    given |= {"protocol": (protocol, STRATEGY_OF_PROTOCOL)}
     for name, (value, allowed) in given.items():
         if value not in allowed:
             raise ValueError(f"{name}: received {value!r}, expected one of {', '.join(allowed)}")

@@ -94,27 +94,10 @@ def train_classifier(
     devices = check_devices(devices, batch_size)
     check_run_folder(folder)
     manifest = load_manifest(data)
-    weights = weights or ("none" if backbone.endswith(".keras") else "imagenet")
-    config = {
-        "variant": folder.name,
-        "data": manifest.info.get("name", Path(data).name),
-        "data_fingerprint": _fingerprint(Path(data), manifest),
-        "phantom": bool(manifest.info.get("phantom", False)),
-        "preparation": manifest.info.get("preparation"),
-        "protocol": protocol,
-        "profile": "own",
-        "seed": seed,
-        "backbone": str(backbone),
-        "weights": str(weights),
-        "parts": parts,
-        "loss": loss,
-        "sampler": sampler,
-        "frozen": frozen,
-        "head": head,
-        "image_size": image_size or prepared_size(manifest),
-        "batch_size": batch_size,
-        "augmentation": AUGMENTATION if augment and not frozen else None,
-    }
+    asked = {"protocol": protocol, "seed": seed, "backbone": backbone, "weights": weights, "parts": parts}
+    asked |= {"loss": loss, "sampler": sampler, "frozen": frozen, "head": head}
+    asked |= {"image_size": image_size, "batch_size": batch_size}
+    config = _config(Path(data), folder, manifest, asked, augment)
     divided = divide(manifest, protocol, seed)
     config |= _schedule(config, len(divided["train"]), epochs, learning_rate)
     check_size(manifest, config["image_size"])
@@ -124,6 +107,23 @@ def train_classifier(
     if not is_current(folder, with_file_digests(config)):
         _train(manifest, config, divided, folder, devices)
     return read_json(folder / "metrics.json")
+
+
+def _config(data, folder, manifest, asked, augment):
+    """Everything a run depends on but its schedule, as `config.json`; `asked` are the arguments that it records."""
+    from_file = asked["backbone"].endswith(".keras")
+    return {
+        "variant": folder.name,
+        "data": manifest.info.get("name", data.name),
+        "data_fingerprint": _fingerprint(data, manifest),
+        "phantom": bool(manifest.info.get("phantom", False)),
+        "preparation": manifest.info.get("preparation"),
+        "profile": "own",
+        **asked,
+        "weights": str(asked["weights"] or ("none" if from_file else "imagenet")),
+        "image_size": asked["image_size"] or prepared_size(manifest),
+        "augmentation": AUGMENTATION if augment and not asked["frozen"] else None,
+    }
 
 
 def _train(manifest, config, parts, folder, devices):

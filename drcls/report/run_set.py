@@ -191,7 +191,7 @@ def _read_run(folder):
             raise ValueError(f"{folder / 'metrics.json'}: holds {sorted(run)}, expected also {missing}")
         _check_kinds(folder / "metrics.json", run)
     else:
-        run = _name_from_path(folder) | {key: config[key] for key in _IDENTITY if key in config}
+        run = _identity_from(folder / "config.json", config)
     # A doubtful case is labelled synthetic: the label is only harmful where it is missing.
     phantom = run.get("phantom") or config.get("phantom") or "phantom" in run["data"].lower()
     known = {"phantom": bool(phantom), "sample": config.get("sample", "")}
@@ -212,22 +212,12 @@ def _check_kinds(path, run):
         )
 
 
-def _name_from_path(folder):
-    """Read data, protocol, profile and seed from the folder's name, as an unfinished run has nothing else."""
-    parts = folder.resolve().parent.name.rsplit("-", 3)
-    if len(parts) != 4 or not parts[3].startswith("s") or not parts[3][1:].isdigit():
-        raise ValueError(
-            f"{folder}: unfinished run in {folder.resolve().parent.name!r}, "
-            "expected a folder named <data>-<protocol>-<profile>-s<seed>"
-        )
-    data, protocol, profile, seed = parts
-    return {
-        "data": data,
-        "protocol": protocol,
-        "profile": profile,
-        "seed": int(seed[1:]),
-        "variant": folder.name,
-    }
+def _identity_from(path, config):
+    """Return what tells an unfinished run from others, of its configuration, which is written first."""
+    missing = [key for key in _IDENTITY if key not in config]
+    if missing:
+        raise ValueError(f"{path}: unfinished run that holds {sorted(config)}, expected also {missing}")
+    return {key: config[key] for key in _IDENTITY}
 
 
 def _read_object(path):

@@ -55,7 +55,7 @@ from experiments.common.backbone import (
 from experiments.common.callbacks import LowerRateOnPlateau, StopAtRisingLoss, watch
 from experiments.common.data import acquire
 from experiments.common.options import make_parser, resolve_options
-from experiments.common.run import audit, run_set_name, run_variant
+from experiments.common.run import audit, identity, run_set_name, run_variant
 from experiments.common.training import train_and_predict
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -199,10 +199,7 @@ def make_config(variant, options, protocol, backbone):
     stem = Path(backbone).stem if backbone else None
     return {
         "variant": variant if kind == "own" else stem if variant == "transfer" else f"{stem}+{variant}",
-        "data": options.data,
-        "protocol": protocol,
-        "profile": options.profile,
-        "seed": options.seed,
+        **identity(options, protocol),
         "kind": kind,
         "network": variant if kind == "own" else None,
         "image_size": profile["image_size"]["own" if kind == "own" else "transfer"],

@@ -36,10 +36,10 @@ from drcls.files import read_json, write_json
 from drcls.grid import ENGINES, Trial, run_trials
 from experiments.canine_rbc_focal.report import write_canine_rbc_focal_report
 from experiments.canine_rbc_focal.trial import STRATEGIES, TINY_NETWORKS, train_trial
-from experiments.common.controls import CONTROLS, control
+from experiments.common.controls import CONTROLS, run_controls
 from experiments.common.data import acquire
 from experiments.common.options import make_parser, resolve_options
-from experiments.common.run import audit, run_set_name, run_variant
+from experiments.common.run import audit, identity, run_set_name
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -125,7 +125,7 @@ def main(arguments=None):
 
 def run_all(options, manifest, run_set):
     """Sections 4.2 to 5: cross-validation, Table 1, Table 3 and what alpha does, each a grid of both protocols."""
-    run_controls(options, manifest, run_set)
+    measure_controls(options, manifest, run_set)
     folds = {protocol: cross_validation(options, protocol, run_set) for protocol in options.protocols}
     print("\ncross-validation")
     run(options, [trial for groups in folds.values() for group in groups.values() for trial in group])
@@ -142,19 +142,14 @@ def run_all(options, manifest, run_set):
     run(options, levels + alpha_demonstration(options, run_set))
 
 
-def run_controls(options, manifest, run_set):
+def measure_controls(options, manifest, run_set):
     """What the largest class and copied files alone are worth, on the test part of Table 1."""
-    row = {key: CONFIG[key] for key in ("fractions", "split_seed")}
-    row |= {"data": options.data, "profile": options.profile, "seed": options.seeds[0]}
+    division, seed = {key: CONFIG[key] for key in ("fractions", "split_seed")}, options.seeds[0]
     for protocol in options.protocols:
-        parts = split(manifest, row["fractions"], row["split_seed"], STRATEGIES[protocol])
-        leakage = audit(parts, protocol)
-        for name in CONTROLS:
-            folder = run_set / setting(options, protocol, row["seed"]) / name
-            config = row | {"variant": name, "protocol": protocol}
-            run_variant(
-                folder, config, parts, leakage, functools.partial(control, name, parts), options.force
-            )
+        parts = split(manifest, division["fractions"], division["split_seed"], STRATEGIES[protocol])
+        row = identity(options, protocol) | {"seed": seed} | division
+        folder = run_set / setting(options, protocol, seed)
+        run_controls(CONTROLS, row, parts, audit(parts, protocol), folder, options.force)
 
 
 def cross_validation(options, protocol, run_set):
@@ -311,9 +306,7 @@ def make_config(
     profile = PROFILES[options.profile]
     return {
         "variant": variant or f"{backbone}+{method}",
-        "data": options.data,
-        "protocol": protocol,
-        "profile": options.profile,
+        **identity(options, protocol),
         "seed": seed,
         "backbone": backbone,
         "method": method,

@@ -45,11 +45,11 @@ from experiments.common.backbone import (
     weights_or_file,
 )
 from experiments.common.callbacks import watch
-from experiments.common.controls import CONTROLS, control
+from experiments.common.controls import CONTROLS, run_controls
 from experiments.common.data import acquire
 from experiments.common.frozen import fit_frozen
 from experiments.common.options import make_parser, resolve_options
-from experiments.common.run import VALIDATION, audit, run_set_name, run_variant
+from experiments.common.run import VALIDATION, audit, identity, run_set_name, run_variant
 from experiments.common.training import train_and_predict
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -157,12 +157,14 @@ def main(arguments=None):
         for protocol in options.protocols:
             parts = split(manifest, CONFIG["fractions"][protocol], CONFIG["split_seed"], STRATEGIES[protocol])
             leakage = audit(parts, protocol)
-            for variant in options.models:
-                if protocol not in protocols_of(variant):
+            folder = run_set / run_set_name(options.data, protocol, options.profile, options.seed)
+            row = identity(options, protocol) | CONFIG
+            run_controls(options.models, row, parts, leakage, folder, options.force)
+            for variant in (name for name in options.models if name not in CONTROLS):
+                if protocol in protocols_of(variant):
+                    run(variant, options, protocol, manifest, parts, leakage, folder / variant)
+                else:
                     print(f"{variant} has no row under the {protocol} protocol")
-                    continue
-                name = run_set_name(options.data, protocol, options.profile, options.seed)
-                run(variant, options, protocol, manifest, parts, leakage, run_set / name / variant)
     page = write_chexnet_cbam_report(run_set, manifest, options.data, options.profile)
     print(f"report: {page}")
 
@@ -212,12 +214,10 @@ def recipe(variant, profile, protocol):
 
 
 def run(variant, options, protocol, manifest, parts, leakage, folder):
-    """One row of the table: a network, a learner on frozen features, or a control."""
+    """One row of the table: a network, or a learner on frozen features."""
     config = make_config(variant, options, protocol)
 
     def fit():
-        if variant in CONTROLS:
-            return control(variant, parts)
         cache = ImageCache(manifest, config["image_size"])
         if variant in (FOREST, FROZEN_HEAD):
             return learn_from_frozen_features(config, cache, parts)
@@ -231,16 +231,7 @@ def run(variant, options, protocol, manifest, parts, leakage, folder):
 
 def make_config(variant, options, protocol):
     """Everything a run depends on, as `config.json`."""
-    config = {
-        "variant": variant,
-        "data": options.data,
-        "protocol": protocol,
-        "profile": options.profile,
-        "seed": options.seed,
-        **CONFIG,
-    }
-    if variant in CONTROLS:
-        return config
+    config = {"variant": variant, **identity(options, protocol), **CONFIG}
     config |= recipe(variant, options.profile, protocol)
     if options.epochs and "epochs" in config:
         config["epochs"] = options.epochs

@@ -8,6 +8,8 @@ import keras
 import numpy as np
 import pandas as pd
 
+LEAST_RISE = 1e-4  # of an accuracy, as Keras has it
+
 
 def watch(folder, wanted):
     """Return the callbacks that log a training to `folder/tensorboard`: one where that is wanted, else none."""
@@ -54,20 +56,19 @@ class LowerRateOnPlateau(keras.callbacks.Callback):
         )
 
 
-def num_plateaus(accuracies, patience, min_delta=1e-4):
+def num_plateaus(accuracies, patience):
     """Count how often Keras' `ReduceLROnPlateau` would have lowered the rate by now.
 
     Args:
         accuracies: floats, one for each finished epoch.
         patience: int.
-        min_delta: float, a smaller rise counts as none.
 
     >>> num_plateaus([0.5, 0.6, 0.6, 0.6, 0.7, 0.7, 0.7], patience=2)
     2
     """
     best, waited, found = -np.inf, 0, 0
     for accuracy in accuracies:
-        if accuracy > best + min_delta:
+        if accuracy > best + LEAST_RISE:
             best, waited = accuracy, 0
             continue
         waited += 1

@@ -3,7 +3,11 @@
 They need no training and about a second, so every paper whose protocol leaks gets both.
 """
 
+from functools import partial
+
 import numpy as np
+
+from experiments.common.run import run_variant
 
 MAJORITY, FILE_HASH_DICTIONARY = "majority", "file_hash_dictionary"
 CONTROLS = (MAJORITY, FILE_HASH_DICTIONARY)
@@ -38,3 +42,19 @@ def control(name, parts):
         note = f"{found.notna().sum()} of {len(test)} test files are in the training part; the others are {majority}"
     one_hot = np.array(test.classes) == predicted[:, None]
     return one_hot.astype(np.float32), note
+
+
+def run_controls(names, row, parts, leakage, folder, force):
+    """Measure and record the controls among the rows of one setting, each unless that is done.
+
+    Args:
+        names: list of str, rows that were asked for; only those that are controls are run here.
+        row: dict, what controls depend on: `identity` of the setting, `fractions` and, where it has one, `split_seed`.
+        parts: dict of `Manifest`, from `split`.
+        leakage: dict, from `audit`.
+        folder: Path that holds a folder for each row.
+        force: bool, as for `run_variant`.
+    """
+    for name in (name for name in names if name in CONTROLS):
+        config = row | {"variant": name}
+        run_variant(folder / name, config, parts, leakage, partial(control, name, parts), force)

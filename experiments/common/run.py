@@ -50,6 +50,21 @@ def run_set_name(data, protocol, profile, seed):
     return f"{data}-{protocol}-{profile}-s{seed}"
 
 
+def identity(options, protocol):
+    """Return what names the rows of one setting beside their variant: dict, as their `config.json` has it.
+
+    Args:
+        options: from `resolve_options`.
+        protocol: str.
+    """
+    return {
+        "data": options.data,
+        "protocol": protocol,
+        "profile": options.profile,
+        "seed": options.seed,
+    }
+
+
 def run_variant(folder, config, parts, leakage, fit, force=False, devices=1, leaked=None):
     """Train, evaluate and record one row, unless it is finished.
 

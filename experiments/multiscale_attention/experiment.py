@@ -15,6 +15,7 @@ optimizer, learning rate, epochs and the amounts of augmentation. The `paper` pr
 poster says no more: identical photographs fall on both sides. Measured figures: experiments/results/.
 """
 
+from functools import partial
 from pathlib import Path
 
 from data_prep.phantoms.fundus import write_fundus
@@ -23,10 +24,10 @@ from drcls.losses import BalancedSoftmaxCrossentropy
 from drcls.models import build_backbone, build_multiscale_attention, build_transfer_classifier
 from experiments.common.backbone import SHIPPED_BACKBONE
 from experiments.common.callbacks import watch
-from experiments.common.controls import CONTROLS, control
+from experiments.common.controls import CONTROLS, run_controls
 from experiments.common.data import acquire
 from experiments.common.options import make_parser, resolve_options
-from experiments.common.run import audit, run_set_name, run_variant
+from experiments.common.run import audit, identity, run_set_name, run_variant
 from experiments.common.training import fit_on_smaller_images, train_and_predict
 from experiments.multiscale_attention.external import measure_elsewhere
 from experiments.multiscale_attention.report import write_multiscale_attention_report
@@ -121,17 +122,14 @@ def run_all(options, manifest, run_set):
     for protocol in options.protocols:
         parts = split(manifest, CONFIG["fractions"], CONFIG["split_seed"], STRATEGIES[protocol])
         leakage = audit(parts, protocol)
-        for variant in models:
-            config = make_config(variant, options, protocol, data)
-            folder = run_set / run_set_name(data, protocol, options.profile, options.seed) / variant
-
-            def fit(config=config, parts=parts, folder=folder):
-                if config["variant"] in CONTROLS:
-                    return control(config["variant"], parts)
-                return train_network(config, manifest, parts, folder, options.tensorboard)
-
+        home = run_set / run_set_name(data, protocol, options.profile, options.seed)
+        row = identity(options, protocol) | {key: CONFIG[key] for key in ("fractions", "split_seed")}
+        run_controls(models, row | {"data": data}, parts, leakage, home, options.force)
+        for variant in (name for name in models if name not in CONTROLS):
+            config, folder = make_config(variant, options, protocol, data), home / variant
+            fit = partial(train_network, config, manifest, parts, folder, options.tensorboard)
             run_variant(folder, config, parts, leakage, fit, options.force, options.devices)
-            if options.external and variant not in CONTROLS:
+            if options.external:
                 measure_elsewhere(folder, other_data_set(options.external, manifest), manifest, config)
 
 
@@ -143,14 +141,8 @@ def other_data_set(name, manifest):
 
 def make_config(variant, options, protocol, data):
     """Everything a run depends on, as `config.json`."""
-    row = {
-        "variant": variant,
-        "data": data,
-        "protocol": protocol,
-        "profile": options.profile,
-        "seed": options.seed,
-    }
-    config, network = row | CONFIG | PROFILES[options.profile], VARIANTS.get(variant, {})
+    row = {"variant": variant, **identity(options, protocol), "data": data}
+    config, network = row | CONFIG | PROFILES[options.profile], VARIANTS[variant]
     if options.profile == "short":
         config |= LONG_TRAINING
     if "backbone" in network:

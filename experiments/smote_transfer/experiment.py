@@ -52,10 +52,10 @@ from experiments.common.backbone import (
     starting_weights,
 )
 from experiments.common.callbacks import watch
-from experiments.common.controls import CONTROLS, control
+from experiments.common.controls import CONTROLS, run_controls
 from experiments.common.data import acquire
 from experiments.common.options import make_parser, resolve_options
-from experiments.common.run import audit, run_set_name, run_variant
+from experiments.common.run import audit, identity, run_set_name, run_variant
 from experiments.common.training import train_and_predict
 from experiments.smote_transfer.before_split import smote_before_split
 from experiments.smote_transfer.embedding_map import smote_map
@@ -122,8 +122,8 @@ def run_all(options, manifest, run_set):
         parts = split(manifest, CONFIG["fractions"], options.seed, split_strategy(manifest, protocol))
         leakage = audit(parts, protocol)
         folder = run_set / run_set_name(options.data, protocol, options.profile, options.seed)
-        for name in (name for name in CONTROLS if name in options.models):
-            run_control(name, options, protocol, parts, leakage, folder)
+        row = identity(options, protocol) | {"fractions": CONFIG["fractions"]}
+        run_controls(options.models, row, parts, leakage, folder, options.force)
         for backbone in backbones(options):
             for variant in (name for name in options.models if name not in CONTROLS):
                 config = make_config(variant, options, protocol, backbone, cache)
@@ -133,19 +133,6 @@ def run_all(options, manifest, run_set):
                     run_before_split(config, cache, manifest, folder, options.force)
                 else:
                     print(f"{LEAKY} leaks by design: the clean protocol has no such row")
-
-
-def run_control(name, options, protocol, parts, leakage, folder):
-    """One row that learns nothing about images."""
-    config = {
-        "variant": name,
-        "data": options.data,
-        "protocol": protocol,
-        "profile": options.profile,
-        "seed": options.seed,
-        "fractions": CONFIG["fractions"],
-    }
-    run_variant(folder / name, config, parts, leakage, lambda: control(name, parts), options.force)
 
 
 def run(config, cache, parts, leakage, folder, options):
@@ -189,10 +176,7 @@ def make_config(variant, options, protocol, backbone, cache):
     profile = PROFILES[options.profile]
     return {
         "variant": f"{Path(backbone).stem}+{variant}",
-        "data": options.data,
-        "protocol": protocol,
-        "profile": options.profile,
-        "seed": options.seed,
+        **identity(options, protocol),
         "image_size": cache.size,
         "epochs": options.epochs or profile["epochs"],
         "learning_rate": profile["learning_rate"],

@@ -29,7 +29,7 @@ def test_a_full_disk_under_the_pictures(ben, photograph, database, folder, monke
         path.write_bytes(content[: len(content) // 2])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(cases, "write_bytes", full)
+    monkeypatch.setattr(cases, "write_durably", full)
     answer = ben.upload(photograph)
     assert answer.status_code == 507 and "The disk of the server is full" in answer.text
     assert nothing_was_recorded(database, folder)

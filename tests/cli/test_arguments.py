@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from drcls.cli.arguments import existing
+from drcls.cli.arguments import UsageError, as_usage_error, existing
 
 
 def test_a_name_that_no_file_can_have_is_told(tmp_path):
@@ -14,3 +14,12 @@ def test_a_name_that_no_file_can_have_is_told(tmp_path):
         existing(str(tmp_path / ("a" * 300)))
     with pytest.raises(argparse.ArgumentTypeError, match="lost: no such file or folder"):
         existing(str(tmp_path / "lost"))
+
+
+def test_a_wrong_value_becomes_an_error_of_usage_and_nothing_else_does():
+    with pytest.raises(UsageError, match="^--devices: 3 received$"), as_usage_error("--devices: "):
+        raise ValueError("3 received")
+    with pytest.raises(KeyError), as_usage_error():
+        raise KeyError("3")
+    with as_usage_error():
+        pass

@@ -1,6 +1,7 @@
 """The frame of the command: help, wrong arguments, errors in one line, JSON and Ctrl-C."""
 
 import configparser
+import inspect
 import json
 import subprocess
 import sys
@@ -181,6 +182,39 @@ def test_an_interruption_says_how_to_go_on(data, tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().err == (
         "drcls train: interrupted; the same command goes on after the last finished epoch\n"
     )
+
+
+def test_every_argument_of_a_training_is_handed_on(data, tmp_path, monkeypatch):
+    from drcls.own_images.training import train_classifier
+
+    received, expected = {}, inspect.signature(train_classifier).parameters
+    monkeypatch.setattr(
+        "drcls.own_images.training.train_classifier",
+        lambda data, folder, **options: received.update(options, data=data, folder=folder) or {},
+    )
+    arguments = [
+        "train",
+        data,
+        str(tmp_path / "run"),
+        "--no-augmentation",
+        "--parts",
+        "cbam",
+        "--image-size",
+        "8",
+    ]
+    monkeypatch.setattr("drcls.cli.train.describe", str)
+    assert main(arguments) == 0
+    given = {
+        "data": Path(data),
+        "folder": tmp_path / "run",
+        "augment": False,
+        "parts": ["cbam"],
+        "image_size": 8,
+    }
+    assert received.keys() == expected.keys()
+    assert given.items() <= received.items()
+    others = {name: value for name, value in received.items() if name not in given}
+    assert others == {name: expected[name].default for name in others}
 
 
 def test_json_is_all_that_standard_output_holds(data, tmp_path, monkeypatch, capsys):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from keras._tf_keras.keras.preprocessing.image import ImageDataGenerator
 
 from drcls.data import Augmenter
-from drcls.data.augment import IDENTITY
+from drcls.data.augment import NO_CHANGE
 
 FILL_MODES = ["nearest", "constant", "reflect", "wrap"]
 PAPER = {
@@ -447,7 +447,7 @@ def test_padding_and_the_fourth_channel_change_no_pixel(height, width, reach, fi
     border = cv2.BORDER_REFLECT if fill_mode == "reflect" else cv2.BORDER_REPLICATE
     plain = cv2.warpAffine(
         image,
-        augmenter._matrix(image.shape, IDENTITY | draw),
+        augmenter._matrix(image.shape, NO_CHANGE | draw),
         (width, height),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=border,

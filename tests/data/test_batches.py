@@ -75,10 +75,15 @@ def test_shuffling_shows_every_image_once_an_epoch_in_another_order(cache, manif
     assert sorted(first.sum((1, 2, 3))) == sorted(second.sum((1, 2, 3))) == sums
 
 
+def at_epoch(epoch, batches):
+    batches.start(epoch)
+    return batches
+
+
 def test_content_depends_on_seed_and_epoch_alone(cache, manifest):
-    def batches(**changes):
-        options = {"augmenter": Augmenter(rotation_range=30), "shuffle": True, "seed": 1, "epoch": 2}
-        return Batches(cache, manifest, 4, **(options | changes))
+    def batches(epoch=2, **changes):
+        options = {"augmenter": Augmenter(rotation_range=30), "shuffle": True, "seed": 1}
+        return at_epoch(epoch, Batches(cache, manifest, 4, **(options | changes)))
 
     expected = content(batches())
     with ThreadPoolExecutor(4) as threads:
@@ -133,8 +138,8 @@ def network():
 @pytest.mark.parametrize("workers", [1, 2])
 def test_fit_shows_the_batches_in_their_order(cache, manifest, network, workers):
     def batches(epoch=0, **changes):
-        options = {"augmenter": Augmenter(rotation_range=30), "shuffle": True, "seed": 3, "epoch": epoch}
-        return Batches(cache, manifest, 4, **(options | changes))
+        options = {"augmenter": Augmenter(rotation_range=30), "shuffle": True, "seed": 3}
+        return at_epoch(epoch, Batches(cache, manifest, 4, **(options | changes)))
 
     def by_fit(model):
         data = batches(workers=workers)

@@ -31,6 +31,13 @@ def test_rows_may_be_selected_more_than_once_and_in_any_order(folder):
     np.testing.assert_array_equal(part.counts(), [1, 0, 2])
 
 
+def test_the_parts_of_a_source_are_read_whatever_it_calls_them(folder):
+    manifest = load_manifest(folder)
+    manifest.frame["source_split"] = ["Training_Set", "TRAIN", "val-images", "testing data", "", "elsewhere"]
+    expected = ["train", "train", "validation", "test", None, None]
+    assert [part or None for part in manifest.source_parts.fillna("")] == expected
+
+
 def test_merged_classes_are_one_class_at_the_place_of_the_first(folder):
     manifest = load_manifest(folder)
     first, second, third = manifest.classes

@@ -290,7 +290,7 @@ def test_the_distributed_test_part_is_kept_and_the_rest_divided_in_the_ratio_of_
     assert rows_of(others["test"]) == rows_of(parts["test"])
 
 
-@pytest.mark.parametrize("names", [("train", "test"), ("TRAIN", "Test"), ("training", "testing")])
+@pytest.mark.parametrize("names", [("train", "test"), ("TRAIN", "Test"), ("Training_Set", "test-images")])
 def test_distributors_spell_their_parts_in_several_ways(names):
     manifest = official({"a": 20, "b": 20})
     expected = split(manifest, PAPER, 0, "official")

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from drcls.metrics import (
     accuracy,
     group_bootstrap_difference,
-    group_bootstrap_interval,
     group_bootstrap_intervals,
     macro_f1,
     quadratic_kappa,
@@ -78,23 +77,24 @@ def predictions(n, skill=0.8, seed=0):
     return y_true, np.where(rng.random(n) < skill, y_true, rng.integers(5, size=n))
 
 
+def interval_of(statistic, *data, **options):
+    """Return the interval of one measure, (low, high)."""
+    return tuple(group_bootstrap_intervals({"measure": statistic}, *data, **options)["measure"])
+
+
 def test_bootstrap_of_single_images_agrees_with_wald():
     y_true, y_pred = predictions(1500)
-    interval = group_bootstrap_interval(accuracy, y_true, y_pred, np.arange(1500), num_classes=5)
+    interval = interval_of(accuracy, y_true, y_pred, np.arange(1500), num_classes=5)
     assert interval == pytest.approx(wald_interval(np.mean(y_true == y_pred), 1500), abs=0.003)
 
 
 def test_copies_of_images_do_not_make_the_interval_narrower():
     y_true, y_pred = predictions(300)
     ids = np.char.mod("patient_%d", np.arange(300))
-    interval = group_bootstrap_interval(macro_f1, y_true, y_pred, ids, 5)
-    copied = group_bootstrap_interval(
-        macro_f1, np.repeat(y_true, 4), np.repeat(y_pred, 4), np.repeat(ids, 4), 5
-    )
+    interval = interval_of(macro_f1, y_true, y_pred, ids, 5)
+    copied = interval_of(macro_f1, np.repeat(y_true, 4), np.repeat(y_pred, 4), np.repeat(ids, 4), 5)
     assert copied == pytest.approx(interval)
-    torn = group_bootstrap_interval(
-        macro_f1, np.repeat(y_true, 4), np.repeat(y_pred, 4), np.arange(1200), num_classes=5
-    )
+    torn = interval_of(macro_f1, np.repeat(y_true, 4), np.repeat(y_pred, 4), np.arange(1200), num_classes=5)
     assert 1.7 < (interval[1] - interval[0]) / (torn[1] - torn[0]) < 2.3, "four copies halve a torn interval"
 
 
@@ -108,7 +108,7 @@ def test_bootstrap_equals_resampling_the_images_themselves():
         pairs = np.stack([y_true[drawn], y_pred[drawn]])
         kappas.append(1 - _mean_cost(*pairs) / np.mean([_mean_cost(pairs[0], value) for value in pairs[1]]))
     expected = np.percentile(kappas, [2.5, 97.5])
-    interval = group_bootstrap_interval(quadratic_kappa, y_true, y_pred, groups, 5, num_resamples=200, seed=5)
+    interval = interval_of(quadratic_kappa, y_true, y_pred, groups, 5, num_resamples=200, seed=5)
     assert interval == pytest.approx(tuple(expected))
 
 
@@ -121,27 +121,23 @@ def test_the_statistic_is_given_true_rows_and_predicted_columns():
         return confusion[..., 0, 1] / confusion.sum(axis=(-2, -1))
 
     y_true, y_pred = [0, 0, 0, 0], [1, 1, 1, 1]
-    interval = group_bootstrap_interval(
-        share_of_zeros_called_one, y_true, y_pred, list("abcd"), num_classes=2
-    )
+    interval = interval_of(share_of_zeros_called_one, y_true, y_pred, list("abcd"), num_classes=2)
     assert interval == (1, 1)
 
 
 def test_bootstrap_repeats_with_its_seed_and_does_not_mind_the_order():
     y_true, y_pred = predictions(200)
     groups = np.arange(200) // 2
-    interval = group_bootstrap_interval(accuracy, y_true, y_pred, groups, 5, seed=3)
+    interval = interval_of(accuracy, y_true, y_pred, groups, 5, seed=3)
     shuffled = np.random.default_rng(1).permutation(200)
-    again = group_bootstrap_interval(
-        accuracy, y_true[shuffled], y_pred[shuffled], groups[shuffled], 5, seed=3
-    )
+    again = interval_of(accuracy, y_true[shuffled], y_pred[shuffled], groups[shuffled], 5, seed=3)
     assert again == interval
-    assert group_bootstrap_interval(accuracy, y_true, y_pred, groups, 5, seed=4) != interval
+    assert interval_of(accuracy, y_true, y_pred, groups, 5, seed=4) != interval
 
 
 def test_resamples_without_a_kappa_are_left_out():
     # Of two images, the resamples that draw the first twice hold one class in truth and prediction.
-    low, high = group_bootstrap_interval(quadratic_kappa, [0, 1], [0, 1], ["a", "b"], num_classes=2)
+    low, high = interval_of(quadratic_kappa, [0, 1], [0, 1], ["a", "b"], num_classes=2)
     assert (low, high) == (1, 1)
 
 
@@ -162,37 +158,51 @@ def test_a_difference_is_measured_on_the_same_resamples():
         group_bootstrap_difference(accuracy, y_true, pred_a, [0, 1], groups, 5)
 
 
+FOUR = {"y_true": [0, 1, 0, 1], "y_pred": [0, 1, 1, 1], "groups": list("abcd"), "num_classes": 2}
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
         ({"groups": ["a", "b"]}, "received 4, 4 and 2"),
-        ({"groups": ["a"] * 4}, "two or more different ids, received only a"),
         ({"y_pred": [0, 1, 1, 9]}, "y_pred must lie in 0 to 1"),
         ({"num_resamples": 10}, "100 or more, received 10"),
-        (
-            {"y_true": [0] * 4, "y_pred": [0] * 4},
-            r"quadratic_kappa does not exist for \[\[4, 0\], \[0, 0\]\]",
-        ),
     ],
 )
 def test_bad_bootstrap_input_is_named(changed, message):
-    arguments = {"y_true": [0, 1, 0, 1], "y_pred": [0, 1, 1, 1], "groups": list("abcd"), "num_classes": 2}
     with pytest.raises(ValueError, match=message):
-        group_bootstrap_interval(quadratic_kappa, **(arguments | changed))
+        group_bootstrap_intervals({"kappa": quadratic_kappa}, **(FOUR | changed))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"groups": ["a"] * 4}, "two or more different ids, received only a"),
+        (
+            {"y_true": [0] * 4, "y_pred": [0] * 4},
+            r"quadratic_kappa does not exist for \[\[\[4, 0\], \[0, 0\]\]",
+        ),
+    ],
+)
+def test_a_difference_that_does_not_exist_is_named(changed, message):
+    given = FOUR | changed
+    with pytest.raises(ValueError, match=message):
+        group_bootstrap_difference(
+            quadratic_kappa, given["y_true"], given["y_pred"], given["y_pred"], given["groups"], 2
+        )
 
 
 def test_several_intervals_at_once_are_those_of_one_at_a_time():
     rng = np.random.default_rng(5)
     y_true, y_pred, groups = rng.integers(3, size=50), rng.integers(3, size=50), rng.integers(12, size=50)
     both = group_bootstrap_intervals({"a": accuracy, "r": recall}, y_true, y_pred, groups, 3, seed=4)
-    assert both["a"].tolist() == list(group_bootstrap_interval(accuracy, y_true, y_pred, groups, 3, seed=4))
+    assert tuple(both["a"]) == interval_of(accuracy, y_true, y_pred, groups, 3, seed=4)
     for index in range(3):
 
         def recall_of_class(confusion, index=index):
             return recall(confusion)[..., index]
 
-        alone = group_bootstrap_interval(recall_of_class, y_true, y_pred, groups, 3, seed=4)
-        assert both["r"][index].tolist() == list(alone)
+        assert tuple(both["r"][index]) == interval_of(recall_of_class, y_true, y_pred, groups, 3, seed=4)
 
 
 def test_a_measure_that_does_not_exist_has_no_interval():

@@ -13,10 +13,11 @@ from drcls.cli.compare import describe as describe_comparison
 from drcls.cli.evaluate import describe
 from drcls.cli.results import describe_threshold
 from drcls.data import ImageCache, load_manifest
+from drcls.layers import ClassProbabilities
 from drcls.metrics import mcnemar_exact, wilson_interval
 from drcls.own_images import compare_runs, evaluate_classifier, train_classifier
 from drcls.own_images.calibration import calibration_images
-from drcls.own_images.evaluation import FILES, PAGE_FILES, check_fit, predict_part
+from drcls.own_images.evaluation import FILES, PAGE_FILES, _assumed, check_fit, predict_part
 from drcls.own_images.measuring import measure_classifier, reliability
 from drcls.own_images.page import write_evaluation_page
 from tests.data.tables import table
@@ -85,6 +86,13 @@ def test_what_a_foreign_model_does_not_say_is_told(squares, tmp_path):
     assert "assumed: the model names no classes: its outputs were taken for red, green, blue" in told
 
 
+def test_the_parts_of_the_source_are_measured_of_a_model_alone(run, tmp_path, squares):
+    parts = np.where(np.arange(72) < 9, "Test_Set", "Training_Set")
+    data = some_of(squares, tmp_path / "data", lambda frame: frame["path"] != "", source_split=parts)
+    model = shutil.copy(run / "model.keras", tmp_path / "mine.keras")
+    assert evaluate_classifier(model, data, part="test")["num_test"] == 9
+
+
 def test_a_run_leaves_nothing_to_be_assumed(run, squares, tmp_path):
     assert evaluate_classifier(run, squares, folder=tmp_path / "to")["assumed"] == []
 
@@ -100,6 +108,22 @@ def test_known_and_unknown_images_together_are_asked_about(run, squares, tmp_pat
     ):
         evaluate_classifier(run, mixed)
     assert evaluate_classifier(run, mixed, part="all", folder=tmp_path / "all")["num_test"] == 60
+
+
+def test_the_classes_of_a_nested_head_are_known_and_their_order_is_checked(squares):
+    manifest = load_manifest(squares)
+
+    def nested(names):
+        features, images = keras.Input((3,)), keras.Input((16, 16, 3))
+        head = keras.Model(features, ClassProbabilities(names)(features))
+        return keras.Model(images, head(keras.layers.GlobalAveragePooling2D()(images)))
+
+    check_fit(nested(manifest.classes), "model.keras", manifest, {})
+    with pytest.raises(
+        ValueError, match=r"tells 3 classes apart, \['blue', 'green', 'red'\]; .*--classes blue,"
+    ):
+        check_fit(nested(manifest.classes[::-1]), "model.keras", manifest, {})
+    assert not any("names no classes" in told for told in _assumed(nested(manifest.classes), manifest))
 
 
 def test_a_filter_at_another_size_is_another_preparation(squares):

@@ -2,13 +2,14 @@
 
 import json
 import math
-from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 
 from drcls.cli.evaluate import describe
 from drcls.data import load_manifest
+from drcls.layers import ClassProbabilities
 from drcls.own_images import evaluate_classifier, train_classifier
 from drcls.own_images.evaluation import check_fit
 from drcls.own_images.measuring import measure_classifier
@@ -70,7 +71,8 @@ def test_such_images_cannot_be_trained_with(without_blue, backbone, tmp_path):
 )
 def test_classes_of_another_order_or_fewer_are_refused_with_a_remedy(names, remedy):
     manifest = table({"a": 1, "b": 1})
-    model = SimpleNamespace(layers=[SimpleNamespace(class_names=names)], output_shape=(None, len(names)))
+    scores = [keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(len(names))]
+    model = keras.Sequential([*scores, ClassProbabilities(names)])
     with pytest.raises(ValueError, match="tells .* classes apart") as error:
         check_fit(model, "model.keras", manifest, {})
     assert (f"--classes {','.join(names)} --force" in str(error.value)) is remedy

@@ -31,19 +31,13 @@ def test_unfinished_run_is_kept_and_told_apart(fabricate, tmp_path):
     assert (run["data"], run["protocol"], run["profile"], run["seed"]) == ("fake", "clean", "quick", 0)
 
 
-def test_unfinished_run_without_identity_is_named_by_its_folder(tmp_path):
+def test_unfinished_run_whose_configuration_does_not_say_which_it_is_is_an_error(tmp_path):
     folder = tmp_path / "red-cells-paper-quick-s12" / "A"
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text("{}")
-    (run,) = read_runs(tmp_path)
-    assert (run["data"], run["protocol"], run["seed"], run["variant"]) == ("red-cells", "paper", 12, "A")
-
-
-def test_unfinished_run_in_a_folder_of_another_name_is_an_error(tmp_path):
-    folder = tmp_path / "whatever" / "A"
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text("{}")
-    with pytest.raises(ValueError, match="'whatever', expected a folder named"):
+    (folder / "config.json").write_text('{"data": "red-cells", "profile": "quick", "variant": "A"}')
+    with pytest.raises(
+        ValueError, match=r"A/config.json: unfinished run .*, expected also \['protocol', 'seed'\]"
+    ):
         read_runs(tmp_path)
 
 

@@ -1,12 +1,15 @@
 """Controls that learn nothing about images: predictions by hand, and the leak they measure."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from drcls.data import leaked_images, split
 from drcls.data.manifest import Manifest
-from experiments.common.controls import control
-from experiments.common.run import prior_corrected, seen_and_unseen
+from drcls.files import read_json
+from experiments.common.controls import control, run_controls
+from experiments.common.run import audit, identity, prior_corrected, seen_and_unseen
 from tests.small_data import write_squares
 
 
@@ -35,6 +38,24 @@ def test_the_dictionary_knows_files_of_training_and_says_the_largest_class_other
     probabilities, note = control("file_hash_dictionary", parts)
     assert probabilities.argmax(axis=1).tolist() == [0, 1, 1]
     assert note.startswith("2 of 3 test files are in the training part")
+
+
+def test_a_control_records_what_it_depends_on_and_nothing_of_a_training(squares, tmp_path):
+    parts = split(squares, (0.6, 0.2, 0.2), 0, "grouped")
+    options = SimpleNamespace(data="squares", profile="quick", seed=3, epochs=9)
+    row = identity(options, "clean") | {"fractions": [0.6, 0.2, 0.2]}
+    run_controls(["tiny", "majority"], row, parts, audit(parts, "clean"), tmp_path, force=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["majority"]
+    assert read_json(tmp_path / "majority" / "config.json") == {
+        "variant": "majority",
+        "data": "squares",
+        "protocol": "clean",
+        "profile": "quick",
+        "seed": 3,
+        "fractions": [0.6, 0.2, 0.2],
+        "phantom": True,
+    }
+    assert read_json(tmp_path / "majority" / "metrics.json")["note"].startswith("every image is called")
 
 
 def test_on_leaked_images_without_conflicting_labels_the_dictionary_is_always_right(squares):

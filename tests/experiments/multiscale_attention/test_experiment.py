@@ -72,7 +72,7 @@ def setting(tmp_path, monkeypatch):
     manifest = write_squares(tmp_path / "data", per_class=20)
     monkeypatch.setattr(experiment, "ROOT", tmp_path)
     arguments = ["--data", "squares", "--profile", "quick", "--epochs", "1", "--protocol", "clean"]
-    return parse([*arguments, "--models", "tiny,tiny_plain"]), manifest
+    return parse([*arguments, "--models", "majority,tiny,tiny_plain"]), manifest
 
 
 def test_rows_from_data_to_metrics_and_to_another_data_set(setting, tmp_path):
@@ -87,6 +87,10 @@ def test_rows_from_data_to_metrics_and_to_another_data_set(setting, tmp_path):
         elsewhere = read_json(folder / variant / "external-squares_elsewhere.json")
         assert elsewhere["num_test"] == 12 and elsewhere["control"]["num_folds"] == 4
         assert (folder / variant / "external-squares_elsewhere" / "predictions.csv").is_file()
+    majority = read_json(folder / "majority" / "config.json")
+    assert majority["data"] == "squares_3_classes" and majority["split_seed"] == CONFIG["split_seed"]
+    assert not {"epochs", "learning_rate", "augmentation", "network", "image_size"} & majority.keys()
+    assert not list((folder / "majority").glob("external*"))
     written = (folder / "tiny" / "metrics.json").stat().st_mtime_ns
     run_all(options, manifest, tmp_path / "runs")
     assert (folder / "tiny" / "metrics.json").stat().st_mtime_ns == written

@@ -12,7 +12,7 @@ from drcls.metrics import (
     cut_grades,
     expected_grades,
     group_bootstrap_difference,
-    group_bootstrap_interval,
+    group_bootstrap_intervals,
     wilson_interval,
 )
 from drcls.metrics.confusion import accuracy, macro_f1, macro_recall, quadratic_kappa
@@ -49,15 +49,15 @@ def test_intervals_over_groups_follow_from_the_predictions(path):
         stored = result["intervals"].get(statistic.__name__)
         if stored is None:
             continue
-        interval = group_bootstrap_interval(
-            statistic,
+        intervals = group_bootstrap_intervals(
+            {"measure": statistic},
             predictions.labels,
             predictions.predicted,
             predictions.groups,
             len(result["class_names"]),
             seed=result["seed"],
         )
-        np.testing.assert_allclose(interval, stored["bootstrap"], atol=1e-12)
+        np.testing.assert_allclose(intervals["measure"], stored["bootstrap"], atol=1e-12)
 
 
 def test_what_the_parts_change_is_what_the_paper_page_says():

@@ -89,6 +89,17 @@ def output_layer(model):
     return output_layer(last) if is_graph(last) else last
 
 
+def class_names(model):
+    """Return the class names that the output layer of a model carries, list of str; None where it carries none.
+
+    A model whose layers Keras cannot list, as of a class of its own, is not looked into.
+    """
+    if not is_graph(model):
+        return None
+    names = getattr(output_layer(model), "class_names", None)
+    return list(names) if names else None
+
+
 def producer(operation):
     """Return the operation, or nested model, whose output is the input of this one."""
     return operation.input._keras_history.operation
