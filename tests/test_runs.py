@@ -9,6 +9,7 @@ import pytest
 from drcls.files import remove_partial, write_json, write_text
 from drcls.runs import (
     check_run_folder,
+    check_split,
     is_current,
     is_finished,
     save_model,
@@ -51,6 +52,21 @@ def test_a_split_lists_every_row_with_its_part(tmp_path):
         *[f"images/00000.png,a,a-0,{manifest.frame['sha256'][0]},train"] * 2,
         f"images/00002.png,b,b-2,{manifest.frame['sha256'][2]},test",
     ]
+
+
+@pytest.mark.parametrize("begun", ["metrics.json", "checkpoint/state.json"])
+def test_a_run_of_other_images_is_refused(tmp_path, begun):
+    parts = {"train": table({"a": 2}), "test": table({"a": 2, "b": 1})}
+    write_split(tmp_path, parts)
+    check_split(tmp_path, parts | {"test": table({"a": 1})})  # nothing is lost
+    write_json(tmp_path / begun, {})
+    check_split(tmp_path, parts)
+    with pytest.raises(
+        ValueError, match=f"{tmp_path} was trained on other images .* train anew with --force"
+    ):
+        check_split(tmp_path, parts | {"test": table({"a": 1})})
+    (tmp_path / "split.csv").unlink()
+    check_split(tmp_path, {"test": table({"a": 1})})
 
 
 def test_a_model_is_saved_whole(tmp_path):

@@ -34,8 +34,9 @@ from drcls.data import split
 from drcls.environment import devices
 from drcls.files import read_json, write_json
 from drcls.grid import ENGINES, Trial, run_trials
+from drcls.runs import check_split
 from experiments.canine_rbc_focal.report import write_canine_rbc_focal_report
-from experiments.canine_rbc_focal.trial import STRATEGIES, TINY_NETWORKS, train_trial
+from experiments.canine_rbc_focal.trial import STRATEGIES, TINY_NETWORKS, divide, train_trial
 from experiments.common.controls import CONTROLS, control
 from experiments.common.data import acquire
 from experiments.common.options import make_parser, resolve_options
@@ -128,10 +129,14 @@ def run_all(options, manifest, run_set):
     run_controls(options, manifest, run_set)
     folds = {protocol: cross_validation(options, protocol, run_set) for protocol in options.protocols}
     print("\ncross-validation")
-    run(options, [trial for groups in folds.values() for group in groups.values() for trial in group])
+    run(
+        options,
+        manifest,
+        [trial for groups in folds.values() for group in groups.values() for trial in group],
+    )
     choices = {protocol: choose(options, protocol, groups, run_set) for protocol, groups in folds.items()}
     print("\nTable 1")
-    run(options, [trial for each in choices.items() for trial in table_1(options, *each, run_set)])
+    run(options, manifest, [trial for each in choices.items() for trial in table_1(options, *each, run_set)])
     if PROFILES[options.profile].get("table_1_alone"):
         return
     print("\nTable 3, and what alpha does")
@@ -139,7 +144,7 @@ def run_all(options, manifest, run_set):
     levels = [
         trial for each in choices.items() for trial in table_3(options, *each, alphas[each[0]], run_set)
     ]
-    run(options, levels + alpha_demonstration(options, run_set))
+    run(options, manifest, levels + alpha_demonstration(options, run_set))
 
 
 def run_controls(options, manifest, run_set):
@@ -331,11 +336,12 @@ def make_config(
     }
 
 
-def run(options, trials):
+def run(options, manifest, trials):
     """Run the trials that are not finished; those that failed end the experiment, and are tried again by the next."""
     if options.force:
         for trial in trials:
             shutil.rmtree(trial.folder, ignore_errors=True)
+    check_splits(trials, manifest)
     # Where the images are is no part of what a trial is: a moved checkout goes on with its runs.
     train = functools.partial(train_trial, data=ROOT / "data" / options.data, devices=options.devices)
     failed = run_trials(trials, train, options.engine, options.workers, options.address)
@@ -343,6 +349,16 @@ def run(options, trials):
         raise SystemExit(
             f"{len(failed)} of {len(trials)} trials failed, see failed.txt in {sorted(map(str, failed))}"
         )
+
+
+def check_splits(trials, manifest):
+    """Refuse trials that were trained on other images: the grid knows their configurations alone."""
+    parts = {}
+    for trial in trials:
+        division = tuple(trial.config[key] for key in ("protocol", "majority_share", "fold"))
+        if division not in parts and (trial.folder / "split.csv").is_file():
+            parts[division] = divide(trial.config, manifest)
+        check_split(trial.folder, parts.get(division))
 
 
 def parse(arguments):

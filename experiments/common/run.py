@@ -22,7 +22,7 @@ from drcls.metrics import (
     macro_recall,
     quadratic_kappa,
 )
-from drcls.runs import is_current, with_file_digests, write_split
+from drcls.runs import check_split, is_current, with_file_digests, write_split
 from drcls.train import check_devices, trained_seconds, use_devices
 
 VALIDATION = "validation.npy"
@@ -69,8 +69,8 @@ def run_variant(folder, config, parts, leakage, fit, force=False, devices=1, lea
             leak in ways that the parts do not tell.
 
     Raises:
-        ValueError: where the folder holds a row of other settings, the devices do not divide a batch, or the data
-            set does not say whether its classes are ordered.
+        ValueError: where the folder holds a row of other settings, of other images or of another split, the devices do
+            not divide a batch, or the data set does not say whether its classes are ordered.
     """
     check_devices(devices, config.get("batch_size"))
     info, ordered = parts["test"].info, parts["test"].ordered
@@ -79,7 +79,9 @@ def run_variant(folder, config, parts, leakage, fit, force=False, devices=1, lea
         config["sample"] = info["sample"]
     if force:
         shutil.rmtree(folder, ignore_errors=True)  # or the checkpoint would be found, and nothing trained
-    if not is_current(folder, config):
+    current = is_current(folder, config)
+    check_split(folder, parts)
+    if not current:
         started = time.monotonic() - trained_seconds(folder)
         remove_partial(folder)
         write_json(folder / "config.json", config)

@@ -19,6 +19,7 @@ from experiments.canine_rbc_focal.experiment import (
     SWEEP,
     acquire,
     best_alphas,
+    check_splits,
     choose,
     chosen_by_folds,
     main,
@@ -213,6 +214,15 @@ def test_a_study_of_few_methods_ends_after_table_1(study, tmp_path, monkeypatch)
     assert not (run_set / "imbalance").exists() and not (run_set / "alpha").exists()
     report = (run_set / "report-squares-quick" / "report.md").read_text()
     assert "Table 1" in report and "Not run." in report
+
+
+@pytest.mark.parametrize("changes", [{"fold": 0}, {"majority_share": 0.5}, {}])
+def test_a_trial_of_other_images_is_refused(study, tmp_path, changes):
+    trial = Trial(tmp_path / "trial", settings(study, **changes))
+    train_trial(trial.config, trial.folder, tmp_path / "data" / "squares")
+    check_splits([trial], load_manifest(tmp_path / "data" / "squares"))
+    with pytest.raises(ValueError, match="trial was trained on other images or another split"):
+        check_splits([trial], write_squares(tmp_path / "data" / "others", per_class=14, seed=1))
 
 
 def test_epochs_are_chosen_among_those_that_all_folds_have(study, tmp_path):
