@@ -52,8 +52,8 @@ def is_finished(folder):
 
 
 def has_checkpoint(folder):
-    """Whether a training was begun in the folder, or in one below it, that can go on."""
-    return (Path(folder) / "checkpoint" / "state.json").is_file()
+    """Whether a training in the folder, or in one below it such as `48px`, has finished an epoch."""
+    return any(Path(folder).rglob("checkpoint/state.json"))
 
 
 def is_current(folder, config):

@@ -38,6 +38,15 @@ def test_a_run_is_finished_once_its_metrics_are_written(tmp_path):
     assert is_finished(tmp_path)
 
 
+@pytest.mark.parametrize("place", [".", "48px"])
+def test_a_begun_run_of_other_settings_is_replaced_only_without_a_checkpoint(tmp_path, place):
+    write_json(tmp_path / "config.json", {"epochs": 5})
+    assert not is_current(tmp_path, {"epochs": 3})
+    write_json(tmp_path / place / "checkpoint" / "state.json", {})
+    with pytest.raises(ValueError, match=r"made with other settings \(epochs: 5 there, 3 now\)"):
+        is_current(tmp_path, {"epochs": 3})
+
+
 def test_a_configuration_that_is_none_is_named(tmp_path):
     (tmp_path / "config.json").write_text("[1]")
     with pytest.raises(ValueError, match="config.json holds a list, expected a JSON object; train anew"):

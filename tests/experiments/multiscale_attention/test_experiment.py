@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from drcls.data import Augmenter, ImageCache, split
-from drcls.files import read_json
+from drcls.files import read_json, write_json
 from drcls.models import build_backbone, build_multiscale_attention
 from experiments.common.controls import CONTROLS
 from experiments.common.run import audit
@@ -110,6 +110,7 @@ def test_a_network_from_random_weights_sees_small_images_first(setting, tmp_path
     parts = split(manifest, CONFIG["fractions"], CONFIG["split_seed"], STRATEGIES["clean"])
     probabilities, _ = experiment.train_network(config, manifest, parts, tmp_path)
     assert probabilities.shape == (len(parts["test"]), len(manifest.classes))
+    write_json(tmp_path / "config.json", config)
     assert history(tmp_path)["epoch"] == [1, 2, 3]
     summary = read_json(tmp_path / "training.json")
     assert (summary["epochs"], summary["best_epoch"]) == (3, 3)
