@@ -10,7 +10,15 @@ examples:
 
 from pathlib import Path
 
-from drcls.cli.arguments import UsageError, names, number_of_devices, positive_float, positive_int, prepared
+from drcls.cli.arguments import (
+    UsageError,
+    names,
+    number_of_devices,
+    positive_float,
+    positive_int,
+    prepared,
+    seed_number,
+)
 from drcls.cli.results import describe_metrics
 from drcls.own_images.options import BACKBONES, HEADS, LOSSES, PARTS, PROTOCOLS, SAMPLERS, check_options
 
@@ -72,7 +80,7 @@ def add_arguments(parser):
     parser.add_argument("--learning-rate", type=positive_float, help="default: by what is trained")
     parser.add_argument("--batch-size", type=positive_int, default=32, help="default: %(default)s")
     parser.add_argument("--no-augmentation", action="store_true", help="show training images as they are")
-    parser.add_argument("--seed", type=int, default=0, help="of everything random, the split too")
+    parser.add_argument("--seed", type=seed_number, default=0, help="of everything random, the split too")
     parser.add_argument(
         "--devices",
         type=number_of_devices,

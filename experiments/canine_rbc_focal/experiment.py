@@ -29,7 +29,7 @@ from data_prep.canine_rbc import prepare_cells
 from data_prep.phantoms.smear import write_smears
 from data_prep.samples.data_sets import RED_CELL_SIZE, RED_CELLS_SAMPLE, prepare_red_cells_sample
 from data_prep.sources import Source
-from drcls.cli.arguments import positive_int
+from drcls.cli.arguments import positive_int, seed_number
 from drcls.data import split
 from drcls.environment import devices
 from drcls.files import read_json, write_json
@@ -366,7 +366,7 @@ def parse(arguments):
         __doc__, PROFILES, f"{RED_CELLS_SAMPLE.name}, smear_phantom, chula_rbc or canine_rbc"
     )
     parser.add_argument(
-        "--seeds", type=int, nargs="+", default=[0, 1, 2], help="of Table 1; the first for the rest"
+        "--seeds", type=seed_number, nargs="+", default=[0, 1, 2], help="of Table 1; the first for the rest"
     )
     parser.add_argument("--engine", choices=["auto", *ENGINES], default="auto", help="what runs the grid")
     parser.add_argument(

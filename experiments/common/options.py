@@ -4,7 +4,7 @@ import argparse
 
 import keras
 
-from drcls.cli.arguments import Parser, number_of_devices, positive_int
+from drcls.cli.arguments import Parser, number_of_devices, positive_int, seed_number
 from drcls.environment import devices, program_name
 from drcls.train import check_devices
 
@@ -26,7 +26,7 @@ def make_parser(description, profiles, data_sets):
     parser.add_argument("--protocol", default="both", choices=["paper", "clean", "both"])
     parser.add_argument("--profile", default="auto", choices=["auto", *profiles])
     parser.add_argument("--models", default="all", help="all, or names of rows, parted by commas")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed_number, default=0)
     parser.add_argument("--epochs", type=positive_int, help="instead of the profile's")
     parser.add_argument("--runs", default="runs", help="folder of the run folders")
     parser.add_argument("--tensorboard", action="store_true", help="log to RUN/tensorboard while training")

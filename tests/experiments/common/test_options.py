@@ -1,0 +1,17 @@
+"""What the command line of every experiment refuses, before anything is read or written."""
+
+from importlib import import_module
+
+import pytest
+
+from experiments.results.claims import EXPERIMENTS
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_a_seed_that_no_generator_takes_is_refused(name, capsys):
+    with pytest.raises(SystemExit):
+        import_module(f"experiments.{name}.experiment").parse(["--seed=-1"])
+    assert (
+        "argument --seed: expected a whole number from 0 to 4294967295; received '-1'"
+        in capsys.readouterr().err
+    )
