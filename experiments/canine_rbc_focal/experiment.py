@@ -376,6 +376,8 @@ def parse(arguments):
     options = parser.parse_args(arguments)
     if options.models != "all" or options.seed:
         parser.error("the rows of this study choose one another: --models must be all; seeds are --seeds")
+    if len(set(options.seeds)) < len(options.seeds):
+        parser.error(f"--seeds: expected every seed once; received {' '.join(map(str, options.seeds))}")
     if options.tensorboard:
         parser.error("--tensorboard is not offered here: history.csv of every trial holds its curves")
     resolve_options(

@@ -282,6 +282,12 @@ def test_options_that_would_do_nothing_are_refused(study, option):
         parse([*study, *option])
 
 
+def test_a_seed_named_twice_is_refused_at_once(capsys):
+    with pytest.raises(SystemExit):
+        parse(["--seeds", "0", "1", "0"])
+    assert "--seeds: expected every seed once; received 0 1 0" in capsys.readouterr().err
+
+
 def test_by_default_the_cells_of_the_sample_are_cut_and_every_trial_says_so(study, tmp_path):
     options = parse(study[2:])
     assert options.data == "red_cells_sample"
