@@ -17,6 +17,7 @@ poster says no more: identical photographs fall on both sides. Measured figures:
 
 from pathlib import Path
 
+from data_prep.labels import DR_CLASSES
 from data_prep.phantoms.fundus import write_fundus
 from drcls.data import ImageCache, split
 from drcls.losses import BalancedSoftmaxCrossentropy
@@ -24,7 +25,7 @@ from drcls.models import build_backbone, build_multiscale_attention, build_trans
 from experiments.common.backbone import SHIPPED_BACKBONE
 from experiments.common.callbacks import watch
 from experiments.common.controls import CONTROLS, control
-from experiments.common.data import acquire
+from experiments.common.data import acquire, check_classes
 from experiments.common.options import make_parser, resolve_options
 from experiments.common.run import audit, run_set_name, run_variant
 from experiments.common.training import fit_on_smaller_images, train_and_predict
@@ -99,6 +100,7 @@ def main(arguments=None):
     options = parse(arguments)
     run_set = ROOT / options.runs / "multiscale_attention"
     manifest = acquire(ROOT / "data" / options.data, STAND_INS)
+    check_classes(manifest, DR_CLASSES)
     if not options.report_only:
         for num_classes in options.classes:
             graded = manifest if num_classes == 5 else merge(manifest)
