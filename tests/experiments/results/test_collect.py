@@ -136,6 +136,26 @@ def test_seeds_are_averaged_and_synthetic_data_named(tmp_path, monkeypatch):
     )
 
 
+def test_a_committed_row_of_other_settings_is_replaced_only_by_force(tmp_path, monkeypatch):
+    monkeypatch.setattr(collecting, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(collecting, "ROOT", tmp_path)
+    runs = tmp_path / "runs" / "paper"
+    for seed in (0, 1):
+        write_run(runs, seed, 0.6)
+    collect(runs)
+    write_run(runs, 0, 0.7)
+    write_json(runs / "phantom-clean-quick-s1" / "small" / "config.json", {"epochs": 15})
+    with pytest.raises(
+        SystemExit, match=r"s1/small.json was made with other settings \(epochs: 1 there, 15 in "
+    ):
+        collect(runs)
+    kept = tmp_path / "results" / "paper" / "phantom-clean-quick-s0" / "small.json"
+    assert read_json(kept)["metrics"]["accuracy"] == 0.6
+    collect(runs, force=True)
+    assert read_json(kept)["metrics"]["accuracy"] == 0.7
+    assert "| 0, 1 (epochs 1, 15) (one split) |" in table(tmp_path / "results")
+
+
 def test_classes_without_an_order_have_no_kappa(tmp_path, monkeypatch):
     monkeypatch.setattr(collecting, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(collecting, "ROOT", tmp_path)
