@@ -198,11 +198,21 @@ def renew_tables():
     write_text(LEDGER, ledger_page({name: entries(name) for name in EXPERIMENTS}))
 
 
+def run_set_folder(text):
+    """A folder of runs that is named after its experiment."""
+    path = Path(text).absolute()  # `resolve` would name what a link points to
+    if path.name not in EXPERIMENTS:
+        raise argparse.ArgumentTypeError(
+            f"{text}: expected a folder named after an experiment, one of {', '.join(EXPERIMENTS)}"
+        )
+    return path
+
+
 def main(arguments):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("run_sets", type=Path, nargs="*", metavar="runs/NAME")
+    parser.add_argument("run_sets", type=run_set_folder, nargs="*", metavar="runs/NAME")
     parser.add_argument("--force", action="store_true", help="replace committed files of other settings too")
     options = parser.parse_args(arguments)
     for run_set in options.run_sets:

@@ -199,6 +199,21 @@ def test_a_folder_without_runs_is_named(tmp_path):
         collect(tmp_path)
 
 
+def test_a_folder_that_is_no_experiments_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for text in ("runs/chexnet_old", "."):
+        with pytest.raises(SystemExit):
+            collecting.main([text])
+        assert (
+            f"{text}: expected a folder named after an experiment, one of chexnet_cbam, "
+            in capsys.readouterr().err
+        )
+    assert collecting.run_set_folder("chexnet_cbam") == tmp_path / "chexnet_cbam"
+    (tmp_path / "chexnet_cbam").mkdir()
+    monkeypatch.chdir(tmp_path / "chexnet_cbam")
+    assert collecting.run_set_folder(".") == tmp_path / "chexnet_cbam"
+
+
 def test_only_ordered_classes_have_a_kappa_among_the_committed_results():
     for run in committed_runs():
         assert isinstance(run["ordered"], bool), run["file"]
