@@ -1,6 +1,8 @@
 """drcls.runs: run folders, whose they are, and whether they are finished."""
 
 import hashlib
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -13,6 +15,7 @@ from drcls.runs import (
     is_current,
     is_finished,
     save_model,
+    sole_user,
     with_file_digests,
     write_split,
 )
@@ -76,6 +79,33 @@ def test_a_run_of_other_images_is_refused(tmp_path, begun):
         check_split(tmp_path, parts | {"test": table({"a": 1})})
     (tmp_path / "split.csv").unlink()
     check_split(tmp_path, {"test": table({"a": 1})})
+
+
+def test_a_second_process_is_kept_out_of_a_run_folder_until_the_first_ends(tmp_path):
+    folder = tmp_path / "runs" / "row"
+    with sole_user(folder):
+        with (
+            pytest.raises(ValueError, match=f"{folder}: another process trains in this run folder"),
+            sole_user(folder),
+        ):
+            pass
+        with sole_user(tmp_path / "runs" / "other"):
+            pass
+    with pytest.raises(BlockingIOError, match="mine"), sole_user(folder):
+        raise BlockingIOError("mine")
+    assert not list((tmp_path / "runs").iterdir())
+
+
+def test_the_lock_of_a_killed_process_is_free(tmp_path):
+    code = (
+        "import os, sys; from drcls.runs import sole_user\n"
+        "with sole_user(sys.argv[1]): os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "row")], check=False)
+    assert (tmp_path / ".row.lock").is_file()
+    with sole_user(tmp_path / "row"):
+        pass
+    assert not (tmp_path / ".row.lock").exists()
 
 
 def test_a_model_is_saved_whole(tmp_path):

@@ -34,7 +34,7 @@ from drcls.data import split
 from drcls.environment import devices
 from drcls.files import read_json, write_json
 from drcls.grid import ENGINES, Trial, run_trials
-from drcls.runs import check_split
+from drcls.runs import check_split, sole_user
 from experiments.canine_rbc_focal.report import write_canine_rbc_focal_report
 from experiments.canine_rbc_focal.trial import STRATEGIES, TINY_NETWORKS, divide, train_trial
 from experiments.common.controls import CONTROLS, control
@@ -340,7 +340,8 @@ def run(options, manifest, trials):
     """Run the trials that are not finished; those that failed end the experiment, and are tried again by the next."""
     if options.force:
         for trial in trials:
-            shutil.rmtree(trial.folder, ignore_errors=True)
+            with sole_user(trial.folder):
+                shutil.rmtree(trial.folder, ignore_errors=True)
     check_splits(trials, manifest)
     # Where the images are is no part of what a trial is: a moved checkout goes on with its runs.
     train = functools.partial(train_trial, data=ROOT / "data" / options.data, devices=options.devices)

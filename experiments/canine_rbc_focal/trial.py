@@ -68,7 +68,7 @@ def measure_test(config, cache, parts, folder, devices):
         note = f"{config['epochs']} epochs; {model.count_params():,} weights"
         return predict(model, Batches(cache, parts["test"], PREDICTION_BATCH)), note
 
-    run_variant(folder, config, parts, audit(parts, config["protocol"]), fit, devices=devices)
+    run_variant(folder, config, parts, audit(parts, config["protocol"]), fit, devices=devices, locked=True)
 
 
 def validate_fold(config, cache, parts, folder):

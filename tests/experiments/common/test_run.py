@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from drcls.data import split
+from drcls.runs import sole_user
 from experiments.common.run import audit, run_variant
 from tests.small_data import write_squares
 
@@ -61,3 +62,16 @@ def test_a_finished_row_of_other_images_is_refused(tmp_path, parts):
     fit = constant(parts["test"])
     run_variant(tmp_path / "row", row, other, audit(other, "clean"), fit, force=True)
     assert (tmp_path / "row" / "split.csv").read_bytes() != before
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_row_that_another_process_trains_is_left_alone(tmp_path, parts, force):
+    (tmp_path / "row").mkdir()
+    (tmp_path / "row" / ".0123456789ab.partial.json").write_text("{")
+    row = dict(variant="row", data="squares", protocol="clean", profile="quick", seed=0)
+    with (
+        sole_user(tmp_path / "row"),
+        pytest.raises(ValueError, match="another process trains in this run folder"),
+    ):
+        run_variant(tmp_path / "row", row, parts, audit(parts, "clean"), constant(parts["test"]), force)
+    assert len(list((tmp_path / "row").iterdir())) == 1
