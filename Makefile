@@ -47,6 +47,16 @@ canine_rbc_focal = --seeds $(SEEDS) --engine $(GRID) $(if $(WORKERS),--workers $
 	$(if $(ADDRESS),--address $(ADDRESS))
 blood_cells = $(PRETRAINED) $(if $(LAST_BLOCK),--last-block $(LAST_BLOCK)) $(if $(TTA),--tta) \
 	$(if $(AUGMENT_FROZEN),--augment-frozen)
+# What may stand on the command line: a variable that does nothing there is an error.
+EVERY = DATA PROTOCOL PROFILE MODELS SEED EPOCHS DEVICES RUNS TENSORBOARD
+chexnet_cbam_takes = $(EVERY) WEIGHTS BACKBONE
+multiscale_attention_takes = $(EVERY) CLASSES EXTERNAL
+smote_transfer_takes = $(EVERY) WEIGHTS BACKBONE ENGINE
+canine_rbc_focal_takes = $(EVERY) SEEDS GRID WORKERS ADDRESS
+blood_cells_takes = $(EVERY) WEIGHTS BACKBONE LAST_BLOCK TTA AUGMENT_FROZEN
+given = $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+useless = $(sort $(filter-out $(1) PYTHON VENV MAKE%,$(given)))
+only = $(if $(call useless,$(1)),$(error make $@ does not take $(call useless,$(1)); it takes $(1)))
 EXPERIMENTS = chexnet_cbam multiscale_attention smote_transfer canine_rbc_focal blood_cells
 experiment = $(or $(filter $(subst -,_,$(1)),$(EXPERIMENTS)),$(error no paper '$(1)'; expected one of $(subst _,-,$(EXPERIMENTS))))
 
@@ -92,9 +102,11 @@ results: $(VENV)/.reading ## one page over all five papers, results.html, in sec
 	$(BIN)/python -m experiments.results.page
 
 reproduce-%: install ## run a paper; without DATA= on drawn images (chexnet-cbam, multiscale-attention, smote-transfer) or a sample of real cells (canine-rbc-focal, blood-cells)
+	$(call only,$($(call experiment,$*)_takes))
 	$(BIN)/python -m experiments.$(call experiment,$*) $(OPTIONS) $($(call experiment,$*))
 
 report-%: install ## rebuild a paper's report from its run folders, without training
+	$(call only,$($(call experiment,$*)_takes))
 	$(BIN)/python -m experiments.$(call experiment,$*) $(OPTIONS) $($(call experiment,$*)) --report-only
 
 reproduce-canine-rbc: reproduce-canine-rbc-focal ;
@@ -104,6 +116,7 @@ report-canine-rbc: report-canine-rbc-focal ;
 data-chula-rbc: data-canine-rbc ;
 
 data-%: install ## prepare a data set: make data-brain-tumor-mri SOURCE=archive.zip PREPARE="--size 224"
+	$(call only,SOURCE PREPARE)
 	$(BIN)/python -m data_prep.$(call data_set,$*) --source $(call source,$*) $(PREPARE)
 
 serve: install ## the screening application, on 127.0.0.1: MODEL= TRAINED_ON= FOLDER= PORT=

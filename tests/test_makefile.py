@@ -41,6 +41,34 @@ def test_data_sets_are_called_by_their_names(planned):
     assert "-m data_prep.canine_rbc --source smears" in planned("data-chula-rbc", "SOURCE=smears").stdout
 
 
+def test_a_variable_that_does_nothing_is_refused(planned):
+    for target, given, takes in (
+        ("reproduce-chexnet-cbam", ["SEEDS=0 1 2"], "WEIGHTS BACKBONE"),
+        ("reproduce-multiscale-attention", ["WEIGHTS=imagenet", "SEED=1"], "CLASSES EXTERNAL"),
+        ("report-smote-transfer", ["CLASES=4"], "ENGINE"),
+        ("data-ddr", ["SIZE=64", "SOURCE=a.zip"], "SOURCE PREPARE"),
+    ):
+        answer = planned(target, *given)
+        [line] = answer.stderr.splitlines()
+        name = given[0].partition("=")[0]
+        assert answer.returncode == 2 and f"make {target} does not take {name}; it takes " in line, line
+        assert line.partition("it takes ")[2].startswith(("DATA PROTOCOL", takes)) and takes in line, line
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_a_paper_takes_the_variables_that_its_command_is_made_of(name, planned):
+    makefile = (ROOT / "Makefile").read_text().replace("\\\n", "")
+    of_all, pretrained, of_paper, takes, every = (
+        re.search(rf"^{variable} = (.*)$", makefile, re.MULTILINE)[1]
+        for variable in ("OPTIONS", "PRETRAINED", name, f"{name}_takes", "EVERY")
+    )
+    used = of_all + of_paper.replace("$(PRETRAINED)", pretrained)
+    taken = takes.replace("$(EVERY)", every).split()
+    assert set(re.findall(r"\$\(([A-Z_]+)\)", used)) == set(taken)
+    given = [f"{variable}=1" for variable in taken]
+    assert planned(f"reproduce-{name.replace('_', '-')}", *given).returncode == 0
+
+
 def listed(name):
     """The words of a list in the Makefile."""
     return (ROOT / "Makefile").read_text().split(f"\n{name} = ")[1].splitlines()[0].split()
