@@ -1,6 +1,7 @@
 """What `make` would run, and what it says where something is missing; nothing is installed."""
 
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -28,17 +29,34 @@ def planned(tmp_path):
 
 
 def test_papers_are_called_by_their_names(planned):
-    assert "-m experiments.chexnet_cbam --data auto" in planned("reproduce-chexnet-cbam").stdout
-    assert "-m experiments.canine_rbc_focal --data auto" in planned("reproduce-canine-rbc").stdout
+    assert "-m experiments.chexnet_cbam --data 'auto'" in planned("reproduce-chexnet-cbam").stdout
+    assert "-m experiments.canine_rbc_focal --data 'auto'" in planned("reproduce-canine-rbc").stdout
     assert planned("report-blood-cells").stdout.rstrip().endswith("--report-only")
 
 
 def test_data_sets_are_called_by_their_names(planned):
     assert (
-        "-m data_prep.ddr --source a.zip --size 64"
+        "-m data_prep.ddr --source 'a.zip' --size 64"
         in planned("data-ddr", "SOURCE=a.zip", "PREPARE=--size 64").stdout
     )
-    assert "-m data_prep.canine_rbc --source smears" in planned("data-chula-rbc", "SOURCE=smears").stdout
+    assert "-m data_prep.canine_rbc --source 'smears'" in planned("data-chula-rbc", "SOURCE=smears").stdout
+
+
+def test_a_value_with_blanks_is_one_word(planned):
+    def words(*arguments):
+        return shlex.split(planned(*arguments).stdout.replace("\\\n", "").splitlines()[-1])
+
+    assert "/tmp/my data/it's.zip" in words("data-ddr", "SOURCE=/tmp/my data/it's.zip")
+    options = {
+        "RUNS": "my runs",
+        "MODELS": "VGG19, ResNet50",
+        "BACKBONE": "my net.keras",
+        "WEIGHTS": "a b.h5",
+    }
+    found = words("reproduce-chexnet-cbam", *(f"{name}={value}" for name, value in options.items()))
+    assert set(options.values()) <= set(found)
+    assert "'the records'" in planned("serve", "FOLDER=the records").stdout
+    assert "--source ~/a.zip" in planned("data-ddr", "SOURCE=~/a.zip").stdout
 
 
 def test_a_variable_that_does_nothing_is_refused(planned):

@@ -93,7 +93,7 @@ def names(*allowed):
     """Return a check of names separated by commas."""
 
     def check(text):
-        given = [name for name in text.split(",") if name]
+        given = [name.strip() for name in text.split(",") if name.strip()]
         unknown = [name for name in given if name not in allowed]
         if unknown:
             raise argparse.ArgumentTypeError(

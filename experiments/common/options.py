@@ -58,7 +58,7 @@ def resolve_options(options, prepared, stand_in, models, known):
     if options.profile == "auto":
         options.profile = "quick" if all("cpu" in name.lower() for name in devices()) else "full"
     options.protocols = ["paper", "clean"] if options.protocol == "both" else [options.protocol]
-    options.models = models(options) if options.models == "all" else options.models.split(",")
+    options.models = models(options) if options.models == "all" else names_in(options.models)
     unknown = [name for name in options.models if name not in known]
     if unknown:
         raise SystemExit(f"unknown models {unknown}; expected names among {known}")
@@ -66,6 +66,11 @@ def resolve_options(options, prepared, stand_in, models, known):
     print(", ".join(f"{key} {value}" for key, value in shown.items()))
     print(f"{keras.backend.backend()} on {', '.join(devices())}")
     return options
+
+
+def names_in(text):
+    """Return the names in a text that parts them by commas, with or without blanks around these."""
+    return [name.strip() for name in text.split(",")]
 
 
 def folder_name(text):

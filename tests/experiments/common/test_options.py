@@ -4,6 +4,7 @@ from importlib import import_module
 
 import pytest
 
+from experiments.common.options import names_in
 from experiments.results.claims import EXPERIMENTS
 
 
@@ -15,3 +16,7 @@ def test_a_seed_that_no_generator_takes_is_refused(name, capsys):
         "argument --seed: expected a whole number from 0 to 4294967295; received '-1'"
         in capsys.readouterr().err
     )
+
+
+def test_names_are_parted_by_commas_with_or_without_blanks():
+    assert names_in("VGG19, ResNet50 ,CheXNet") == ["VGG19", "ResNet50", "CheXNet"]
