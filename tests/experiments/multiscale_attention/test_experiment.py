@@ -17,6 +17,7 @@ from experiments.multiscale_attention.experiment import (
     PROFILES,
     STRATEGIES,
     VARIANTS,
+    main,
     make_config,
     merge,
     parse,
@@ -90,6 +91,22 @@ def test_rows_from_data_to_metrics_and_to_another_data_set(setting, tmp_path):
     written = (folder / "tiny" / "metrics.json").stat().st_mtime_ns
     run_all(options, manifest, tmp_path / "runs")
     assert (folder / "tiny" / "metrics.json").stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("nowhere", FileNotFoundError, "nowhere.manifest.csv does not exist; prepare the data first"),
+        ("squares", SystemExit, "--external squares holds 24 of the images that were trained or chosen on"),
+    ],
+)
+def test_another_data_set_is_checked_before_training(tmp_path, monkeypatch, name, error, message):
+    monkeypatch.setattr(experiment, "ROOT", tmp_path)
+    monkeypatch.setattr(experiment, "check_classes", lambda *_: None)
+    write_squares(tmp_path / "data" / "squares")
+    with pytest.raises(error, match=message):
+        main(["--data", "squares", "--profile", "quick", "--external", name])
+    assert not (tmp_path / "runs").exists()
 
 
 def test_the_settings_are_recorded(setting):
