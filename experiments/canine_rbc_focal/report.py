@@ -241,8 +241,8 @@ def table_1_section(runs, printed, choices, controls):
             pd.DataFrame([row for row in rows if row["network"] == network])
             .drop(columns="network")
             .dropna(axis=1),
-            f"{synthetic_label(runs)}Table 1. Paper: {PUBLISHED_NETWORK[network]}; ours: {network}, mean and standard "
-            "deviation over the seeds.",
+            f"Table 1, dogs' cells. Paper: {PUBLISHED_NETWORK[network]}; ours: {network}, {describe(runs)}; mean and "
+            "standard deviation over the seeds.",
         )
         for network in networks_of(runs)
     ]
