@@ -36,17 +36,30 @@ TRAINED_ON ?= # of serve: the data set that the model was trained on
 FOLDER ?= screening# of serve and account: the records
 PORT ?= 8000# of serve
 ROLE ?= clinician# of account: clinician or admin
-OPTIONS = --data $(DATA) --protocol $(PROTOCOL) --profile $(PROFILE) --models $(MODELS) --seed $(SEED) \
-	$(if $(EPOCHS),--epochs $(EPOCHS)) --devices $(DEVICES) --runs $(RUNS) $(if $(TENSORBOARD),--tensorboard)
+# A value with blanks is one word of a command; the shell still reads a leading ~.
+word_of = $(if $(filter ~%,$(1)),$(1),'$(subst ','\'',$(1))')
+OPTIONS = --data $(call word_of,$(DATA)) --protocol $(PROTOCOL) --profile $(PROFILE) \
+	--models $(call word_of,$(MODELS)) --seed $(SEED) $(if $(EPOCHS),--epochs $(EPOCHS)) --devices $(DEVICES) \
+	--runs $(call word_of,$(RUNS)) $(if $(TENSORBOARD),--tensorboard)
 # What one experiment has besides: named after its folder under experiments/.
-PRETRAINED = --weights $(WEIGHTS) $(if $(BACKBONE),--backbone $(BACKBONE))
+PRETRAINED = --weights $(call word_of,$(WEIGHTS)) $(if $(BACKBONE),--backbone $(call word_of,$(BACKBONE)))
 chexnet_cbam = $(PRETRAINED)
-multiscale_attention = --classes $(CLASSES) $(if $(EXTERNAL),--external $(EXTERNAL))
+multiscale_attention = --classes $(CLASSES) $(if $(EXTERNAL),--external $(call word_of,$(EXTERNAL)))
 smote_transfer = $(PRETRAINED) --engine $(ENGINE)
 canine_rbc_focal = --seeds $(SEEDS) --engine $(GRID) $(if $(WORKERS),--workers $(WORKERS)) \
-	$(if $(ADDRESS),--address $(ADDRESS))
-blood_cells = $(PRETRAINED) $(if $(LAST_BLOCK),--last-block $(LAST_BLOCK)) $(if $(TTA),--tta) \
+	$(if $(ADDRESS),--address $(call word_of,$(ADDRESS)))
+blood_cells = $(PRETRAINED) $(if $(LAST_BLOCK),--last-block $(call word_of,$(LAST_BLOCK))) $(if $(TTA),--tta) \
 	$(if $(AUGMENT_FROZEN),--augment-frozen)
+# What may stand on the command line: a variable that does nothing there is an error.
+EVERY = DATA PROTOCOL PROFILE MODELS SEED EPOCHS DEVICES RUNS TENSORBOARD
+chexnet_cbam_takes = $(EVERY) WEIGHTS BACKBONE
+multiscale_attention_takes = $(EVERY) CLASSES EXTERNAL
+smote_transfer_takes = $(EVERY) WEIGHTS BACKBONE ENGINE
+canine_rbc_focal_takes = $(EVERY) SEEDS GRID WORKERS ADDRESS
+blood_cells_takes = $(EVERY) WEIGHTS BACKBONE LAST_BLOCK TTA AUGMENT_FROZEN
+given = $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+useless = $(sort $(filter-out $(1) PYTHON VENV MAKE%,$(given)))
+only = $(if $(call useless,$(1)),$(error make $@ does not take $(call useless,$(1)); it takes $(1)))
 EXPERIMENTS = chexnet_cbam multiscale_attention smote_transfer canine_rbc_focal blood_cells
 experiment = $(or $(filter $(subst -,_,$(1)),$(EXPERIMENTS)),$(error no paper '$(1)'; expected one of $(subst _,-,$(EXPERIMENTS))))
 
@@ -92,9 +105,11 @@ results: $(VENV)/.reading ## one page over all five papers, results.html, in sec
 	$(BIN)/python -m experiments.results.page
 
 reproduce-%: install ## run a paper; without DATA= on drawn images (chexnet-cbam, multiscale-attention, smote-transfer) or a sample of real cells (canine-rbc-focal, blood-cells)
+	$(call only,$($(call experiment,$*)_takes))
 	$(BIN)/python -m experiments.$(call experiment,$*) $(OPTIONS) $($(call experiment,$*))
 
 report-%: install ## rebuild a paper's report from its run folders, without training
+	$(call only,$($(call experiment,$*)_takes))
 	$(BIN)/python -m experiments.$(call experiment,$*) $(OPTIONS) $($(call experiment,$*)) --report-only
 
 reproduce-canine-rbc: reproduce-canine-rbc-focal ;
@@ -104,14 +119,15 @@ report-canine-rbc: report-canine-rbc-focal ;
 data-chula-rbc: data-canine-rbc ;
 
 data-%: install ## prepare a data set: make data-brain-tumor-mri SOURCE=archive.zip PREPARE="--size 224"
-	$(BIN)/python -m data_prep.$(call data_set,$*) --source $(call source,$*) $(PREPARE)
+	$(call only,SOURCE PREPARE)
+	$(BIN)/python -m data_prep.$(call data_set,$*) --source $(call word_of,$(call source,$*)) $(PREPARE)
 
 serve: install ## the screening application, on 127.0.0.1: MODEL= TRAINED_ON= FOLDER= PORT=
-	$(BIN)/python -m drcls.app serve --folder $(FOLDER) --port $(PORT) $(if $(MODEL),--model $(MODEL)) \
-		$(if $(TRAINED_ON),--trained-on $(TRAINED_ON))
+	$(BIN)/python -m drcls.app serve --folder $(call word_of,$(FOLDER)) --port $(PORT) $(if $(MODEL),--model $(call word_of,$(MODEL))) \
+		$(if $(TRAINED_ON),--trained-on $(call word_of,$(TRAINED_ON)))
 
 account: install ## an account for it, asks for a password: NAME= ROLE=clinician|admin FOLDER=
-	$(BIN)/python -m drcls.app add-account $(or $(NAME),$(error make account needs NAME=, the name to log in by)) --role $(ROLE) --folder $(FOLDER)
+	$(BIN)/python -m drcls.app add-account $(call word_of,$(or $(NAME),$(error make account needs NAME=, the name to log in by))) --role $(ROLE) --folder $(call word_of,$(FOLDER))
 
 # What reads the code alone needs none of the packages that it imports.
 $(VENV)/.linting: requirements.lock

@@ -16,7 +16,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from drcls.files import remove_partial, write_json, write_text
-from drcls.runs import is_current, is_finished
+from drcls.runs import RunInUseError, is_current, is_finished, sole_user
 
 ENGINES = ("sequential", "processes", "ray")
 # One thread a trial: small networks gain little from a second one, and a second trial gains all of it.
@@ -92,6 +92,15 @@ def _outcomes(trials, train_trial, engine, num_workers, address):
 
 def run_trial(train_trial, trial):
     """Run one trial and return the last line of its error, or None."""
+    try:
+        with sole_user(trial.folder):
+            return _run_alone(train_trial, trial)
+    except RunInUseError as error:  # the trial is the other process's: its folder is left alone
+        return f"{type(error).__name__}: {error}"
+
+
+def _run_alone(train_trial, trial):
+    """Run one trial whose folder no other process uses; as `run_trial`."""
     failure = trial.folder / "failed.txt"
     failure.unlink(missing_ok=True)
     remove_partial(trial.folder)

@@ -1,5 +1,6 @@
 """Run folders: what a finished training leaves behind, written so that a cut leaves nothing half-done."""
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from drcls.files import atomic_path, is_partial, read_json, remove_partial, write_csv
+from drcls.files import atomic_path, is_partial, locked, read_json, remove_partial, write_text
 
 # What a run folder holds beside its checkpoint, in the order in which it is written.
 RUN_FILES = (
@@ -46,9 +47,41 @@ def save_model(model, path):
         model.save(partial)
 
 
+@contextlib.contextmanager
+def sole_user(folder):
+    """Keep other processes from training in a run folder while the block runs; the lock of a killed one is free.
+
+    Args:
+        folder: Path of the run folder, there or not; its lock file lies beside it.
+
+    Raises:
+        RunInUseError: where another process trains in it.
+    """
+    folder = Path(folder).absolute()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(locked(folder.with_name(f".{folder.name}.lock"), wait=False))
+        except BlockingIOError as error:
+            raise RunInUseError(
+                f"{folder}: another process trains in this run folder; expected one alone; wait for its end, or "
+                "choose another folder"
+            ) from error
+        yield
+
+
+class RunInUseError(ValueError):
+    """A run folder that another process trains in."""
+
+
 def is_finished(folder):
     """Whether a variant was trained and evaluated to its end: `metrics.json` is written last."""
     return (Path(folder) / "metrics.json").is_file()
+
+
+def has_checkpoint(folder):
+    """Whether a training in the folder, or in one below it such as `48px`, has finished an epoch."""
+    return any(Path(folder).rglob("checkpoint/state.json"))
 
 
 def is_current(folder, config):
@@ -72,7 +105,7 @@ def is_current(folder, config):
             f"{folder / 'config.json'} holds a {type(found).__name__}, expected a JSON object; train anew with --force"
         )
     different = sorted(key for key in wanted if found.get(key) != wanted[key])
-    if different and not is_finished(folder) and not (folder / "checkpoint" / "state.json").is_file():
+    if different and not is_finished(folder) and not has_checkpoint(folder):
         return False
     if different:
         raise ValueError(
@@ -130,7 +163,37 @@ def discard_run(folder):
 
 def write_split(folder, parts):
     """Write which image went where: `split.csv` with path, label, group, sha256 and part."""
+    write_text(Path(folder) / "split.csv", _split_table(parts))
+
+
+def check_split(folder, parts):
+    """Refuse a run, finished or with a checkpoint, that was trained on another split or other images.
+
+    A run without `split.csv` is not checked.
+
+    Args:
+        folder: Path of the run folder.
+        parts: dict of `Manifest` that a run would be trained on now.
+
+    Raises:
+        ValueError: where its `split.csv` differs from the one that would be written now.
+    """
+    file = Path(folder) / "split.csv"
+    if not file.is_file() or not (is_finished(folder) or has_checkpoint(folder)):
+        return
+    now = _split_table(parts).encode("utf-8", "backslashreplace")  # as `write_text` has it
+    digests = [hashlib.sha256(content).hexdigest()[:12] for content in (file.read_bytes(), now)]
+    if digests[0] != digests[1]:
+        raise ValueError(
+            f"{folder} was trained on other images or another split (SHA-256 of {file.name}: {digests[0]} there, "
+            f"{digests[1]} now); prepare the data set as it was, choose another folder for the runs, or train anew "
+            "with --force"
+        )
+
+
+def _split_table(parts):
+    """Return the content of `split.csv`."""
     rows = [
         part.frame[["path", "label", "group", "sha256"]].assign(part=name) for name, part in parts.items()
     ]
-    write_csv(Path(folder) / "split.csv", pd.concat(rows, ignore_index=True))
+    return pd.concat(rows, ignore_index=True).to_csv(index=False)

@@ -10,6 +10,7 @@ import pytest
 
 from drcls.files import read_json
 from drcls.grid import Trial, run_trials
+from drcls.runs import sole_user
 from tests import grid_trials
 from tests.small_data import write_squares
 
@@ -59,6 +60,13 @@ def test_other_settings_in_a_folder_are_refused(tmp_path):
     run_trials([Trial(tmp_path / "a", {"number": 2})], grid_trials.square)
     with pytest.raises(ValueError, match="made with other settings \\(number: 2 there, 3 now\\)"):
         run_trials([Trial(tmp_path / "a", {"number": 3})], grid_trials.square)
+
+
+def test_a_trial_of_another_process_is_left_alone(tmp_path):
+    with sole_user(tmp_path / "2"):
+        failed = run_trials(grid_trials.cells_of(tmp_path, [2, 3]), grid_trials.square)
+    assert list(failed) == [tmp_path / "2"] and "another process trains" in failed[tmp_path / "2"]
+    assert not (tmp_path / "2").exists() and list(results(tmp_path)) == ["3"]
 
 
 def test_unknown_engines_and_shared_folders_are_refused(tmp_path):

@@ -1,6 +1,7 @@
 """What `make` would run, and what it says where something is missing; nothing is installed."""
 
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -28,17 +29,62 @@ def planned(tmp_path):
 
 
 def test_papers_are_called_by_their_names(planned):
-    assert "-m experiments.chexnet_cbam --data auto" in planned("reproduce-chexnet-cbam").stdout
-    assert "-m experiments.canine_rbc_focal --data auto" in planned("reproduce-canine-rbc").stdout
+    assert "-m experiments.chexnet_cbam --data 'auto'" in planned("reproduce-chexnet-cbam").stdout
+    assert "-m experiments.canine_rbc_focal --data 'auto'" in planned("reproduce-canine-rbc").stdout
     assert planned("report-blood-cells").stdout.rstrip().endswith("--report-only")
 
 
 def test_data_sets_are_called_by_their_names(planned):
     assert (
-        "-m data_prep.ddr --source a.zip --size 64"
+        "-m data_prep.ddr --source 'a.zip' --size 64"
         in planned("data-ddr", "SOURCE=a.zip", "PREPARE=--size 64").stdout
     )
-    assert "-m data_prep.canine_rbc --source smears" in planned("data-chula-rbc", "SOURCE=smears").stdout
+    assert "-m data_prep.canine_rbc --source 'smears'" in planned("data-chula-rbc", "SOURCE=smears").stdout
+
+
+def test_a_value_with_blanks_is_one_word(planned):
+    def words(*arguments):
+        return shlex.split(planned(*arguments).stdout.replace("\\\n", "").splitlines()[-1])
+
+    assert "/tmp/my data/it's.zip" in words("data-ddr", "SOURCE=/tmp/my data/it's.zip")
+    options = {
+        "RUNS": "my runs",
+        "MODELS": "VGG19, ResNet50",
+        "BACKBONE": "my net.keras",
+        "WEIGHTS": "a b.h5",
+    }
+    found = words("reproduce-chexnet-cbam", *(f"{name}={value}" for name, value in options.items()))
+    assert set(options.values()) <= set(found)
+    assert "'the records'" in planned("serve", "FOLDER=the records").stdout
+    assert "--source ~/a.zip" in planned("data-ddr", "SOURCE=~/a.zip").stdout
+
+
+def test_a_variable_that_does_nothing_is_refused(planned):
+    for target, given, takes in (
+        ("reproduce-chexnet-cbam", ["SEEDS=0 1 2"], "WEIGHTS BACKBONE"),
+        ("reproduce-multiscale-attention", ["WEIGHTS=imagenet", "SEED=1"], "CLASSES EXTERNAL"),
+        ("report-smote-transfer", ["CLASES=4"], "ENGINE"),
+        ("data-ddr", ["SIZE=64", "SOURCE=a.zip"], "SOURCE PREPARE"),
+    ):
+        answer = planned(target, *given)
+        [line] = answer.stderr.splitlines()
+        name = given[0].partition("=")[0]
+        assert answer.returncode == 2 and f"make {target} does not take {name}; it takes " in line, line
+        assert line.partition("it takes ")[2].startswith(("DATA PROTOCOL", takes)) and takes in line, line
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_a_paper_takes_the_variables_that_its_command_is_made_of(name, planned):
+    makefile = (ROOT / "Makefile").read_text().replace("\\\n", "")
+    of_all, pretrained, of_paper, takes, every = (
+        re.search(rf"^{variable} = (.*)$", makefile, re.MULTILINE)[1]
+        for variable in ("OPTIONS", "PRETRAINED", name, f"{name}_takes", "EVERY")
+    )
+    used = of_all + of_paper.replace("$(PRETRAINED)", pretrained)
+    taken = takes.replace("$(EVERY)", every).split()
+    assert set(re.findall(r"\$\(([A-Z_]+)\)", used)) == set(taken)
+    given = [f"{variable}=1" for variable in taken]
+    assert planned(f"reproduce-{name.replace('_', '-')}", *given).returncode == 0
 
 
 def listed(name):

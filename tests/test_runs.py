@@ -1,6 +1,8 @@
 """drcls.runs: run folders, whose they are, and whether they are finished."""
 
 import hashlib
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -9,9 +11,11 @@ import pytest
 from drcls.files import remove_partial, write_json, write_text
 from drcls.runs import (
     check_run_folder,
+    check_split,
     is_current,
     is_finished,
     save_model,
+    sole_user,
     with_file_digests,
     write_split,
 )
@@ -37,6 +41,15 @@ def test_a_run_is_finished_once_its_metrics_are_written(tmp_path):
     assert is_finished(tmp_path)
 
 
+@pytest.mark.parametrize("place", [".", "48px"])
+def test_a_begun_run_of_other_settings_is_replaced_only_without_a_checkpoint(tmp_path, place):
+    write_json(tmp_path / "config.json", {"epochs": 5})
+    assert not is_current(tmp_path, {"epochs": 3})
+    write_json(tmp_path / place / "checkpoint" / "state.json", {})
+    with pytest.raises(ValueError, match=r"made with other settings \(epochs: 5 there, 3 now\)"):
+        is_current(tmp_path, {"epochs": 3})
+
+
 def test_a_configuration_that_is_none_is_named(tmp_path):
     (tmp_path / "config.json").write_text("[1]")
     with pytest.raises(ValueError, match="config.json holds a list, expected a JSON object; train anew"):
@@ -51,6 +64,48 @@ def test_a_split_lists_every_row_with_its_part(tmp_path):
         *[f"images/00000.png,a,a-0,{manifest.frame['sha256'][0]},train"] * 2,
         f"images/00002.png,b,b-2,{manifest.frame['sha256'][2]},test",
     ]
+
+
+@pytest.mark.parametrize("begun", ["metrics.json", "checkpoint/state.json"])
+def test_a_run_of_other_images_is_refused(tmp_path, begun):
+    parts = {"train": table({"a": 2}), "test": table({"a": 2, "b": 1})}
+    write_split(tmp_path, parts)
+    check_split(tmp_path, parts | {"test": table({"a": 1})})  # nothing is lost
+    write_json(tmp_path / begun, {})
+    check_split(tmp_path, parts)
+    with pytest.raises(
+        ValueError, match=f"{tmp_path} was trained on other images .* train anew with --force"
+    ):
+        check_split(tmp_path, parts | {"test": table({"a": 1})})
+    (tmp_path / "split.csv").unlink()
+    check_split(tmp_path, {"test": table({"a": 1})})
+
+
+def test_a_second_process_is_kept_out_of_a_run_folder_until_the_first_ends(tmp_path):
+    folder = tmp_path / "runs" / "row"
+    with sole_user(folder):
+        with (
+            pytest.raises(ValueError, match=f"{folder}: another process trains in this run folder"),
+            sole_user(folder),
+        ):
+            pass
+        with sole_user(tmp_path / "runs" / "other"):
+            pass
+    with pytest.raises(BlockingIOError, match="mine"), sole_user(folder):
+        raise BlockingIOError("mine")
+    assert not list((tmp_path / "runs").iterdir())
+
+
+def test_the_lock_of_a_killed_process_is_free(tmp_path):
+    code = (
+        "import os, sys; from drcls.runs import sole_user\n"
+        "with sole_user(sys.argv[1]): os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "row")], check=False)
+    assert (tmp_path / ".row.lock").is_file()
+    with sole_user(tmp_path / "row"):
+        pass
+    assert not (tmp_path / ".row.lock").exists()
 
 
 def test_a_model_is_saved_whole(tmp_path):

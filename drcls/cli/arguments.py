@@ -76,6 +76,13 @@ def positive_int(text):
     return int(text)
 
 
+def seed_number(text):
+    """A whole number from 0 to 4294967295, the largest that every random generator takes."""
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0 to {2**32 - 1}; received {text!r}")
+    return int(text)
+
+
 def number_of_devices(text):
     """A whole number of at least 1, or `all`."""
     return text if text == "all" else positive_int(text)
@@ -96,7 +103,7 @@ def names(*allowed):
     """Return a check of names separated by commas."""
 
     def check(text):
-        given = [name for name in text.split(",") if name]
+        given = [name.strip() for name in text.split(",") if name.strip()]
         unknown = [name for name in given if name not in allowed]
         if unknown:
             raise argparse.ArgumentTypeError(

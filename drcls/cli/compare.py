@@ -9,14 +9,14 @@ examples:
   drcls compare runs/plain runs/balanced runs/smote --json
 """
 
-from drcls.cli.arguments import UsageError, run_folder
+from drcls.cli.arguments import UsageError, run_folder, seed_number
 
 AFTER_INTERRUPTION = "give the command again; nothing is written"
 
 
 def add_arguments(parser):
     parser.add_argument("runs", metavar="RUN", type=run_folder, nargs="+", help="two or more run folders")
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+    parser.add_argument("--seed", type=seed_number, default=0, help="of the bootstrap")
 
 
 def run(options):

@@ -14,7 +14,7 @@ examples:
 
 from pathlib import Path
 
-from drcls.cli.arguments import model_file, prepared
+from drcls.cli.arguments import model_file, prepared, seed_number
 from drcls.cli.results import describe_metrics
 
 AFTER_INTERRUPTION = "give the command again; nothing half-written is left"
@@ -31,7 +31,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--positive", metavar="CLASS", help="of two the one that sensitivity is of (default: the second)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+    parser.add_argument("--seed", type=seed_number, default=0, help="of the bootstrap")
 
 
 def run(options):

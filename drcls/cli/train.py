@@ -18,6 +18,7 @@ from drcls.cli.arguments import (
     positive_float,
     positive_int,
     prepared,
+    seed_number,
 )
 from drcls.cli.results import describe_metrics
 from drcls.own_images.options import (
@@ -91,7 +92,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--no-augmentation", dest="augment", action="store_false", help="show training images as they are"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of everything random, the split too")
+    parser.add_argument("--seed", type=seed_number, default=0, help="of everything random, the split too")
     parser.add_argument(
         "--devices",
         type=number_of_devices,

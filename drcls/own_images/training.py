@@ -17,7 +17,14 @@ from drcls.own_images.fitting import fit
 from drcls.own_images.measuring import measure_classifier
 from drcls.own_images.options import check_options
 from drcls.predictions import write_predictions
-from drcls.runs import check_run_folder, discard_run, is_current, with_file_digests, write_split
+from drcls.runs import (
+    check_run_folder,
+    discard_run,
+    is_current,
+    sole_user,
+    with_file_digests,
+    write_split,
+)
 from drcls.train import check_devices, trained_seconds, use_devices
 
 BATCH_SIZE = 32
@@ -82,7 +89,7 @@ def train_classifier(
 
     Raises:
         ValueError: on options that do not go together, a folder that holds a run of other settings or something
-            else, and data that cannot be divided.
+            else, or that another process trains in, and data that cannot be divided.
         FileNotFoundError: where the folder is not prepared or weights are missing.
         FloatingPointError: where the loss is no longer finite.
 
@@ -101,12 +108,19 @@ def train_classifier(
     divided = divide(manifest, protocol, seed)
     config |= _schedule(config, len(divided["train"]), epochs, learning_rate)
     check_size(manifest, config["image_size"])
+    if force or not is_current(folder, with_file_digests(config)):
+        with sole_user(folder):
+            _train_alone(manifest, config, divided, folder, devices, force)
+    return read_json(folder / "metrics.json")
+
+
+def _train_alone(manifest, config, parts, folder, devices, force):
+    """Train in a folder that no other process uses: anew, or unless another one has finished the run by now."""
     if force:
         discard_evaluations(folder)
         discard_run(folder)
     if not is_current(folder, with_file_digests(config)):
-        _train(manifest, config, divided, folder, devices)
-    return read_json(folder / "metrics.json")
+        _train(manifest, config, parts, folder, devices)
 
 
 def _config(data, folder, manifest, asked, augment):

@@ -22,6 +22,8 @@ SPREAD = (
     "± is the standard deviation over seeds. The 95 % interval is what the number of test images leaves open, at the "
     "mean over the seeds."
 )
+# Of a configuration: what differs between the seeds of one row without a word about how they were trained.
+_NO_SETTINGS = ("seed", "save_model")
 _LISTING = " (paper's / leak-free)"  # the order of the values in a joined column
 _TEST_PART = "95 % interval (Wilson)"
 
@@ -144,6 +146,35 @@ def runs_table(runs):
             }
         )
     return pd.DataFrame(rows)
+
+
+def list_seeds(runs):
+    """Name the seeds that one row averages, and the settings in which their trainings differ.
+
+    Args:
+        runs: list of dict with `seed` and, where it is known, `config`; of one row.
+
+    Returns:
+        str, as in "0, 1" or "0, 1 (epochs 15, 1)".
+    """
+    seeds, different = ", ".join(str(run["seed"]) for run in runs), differing_settings(runs)
+    return f"{seeds} ({different})" if different else seeds
+
+
+def differing_settings(runs):
+    """Return the settings in which the seeds of one row differ, as in "epochs 15, 1"; "" where they are alike.
+
+    Args:
+        runs: as for `list_seeds`.
+    """
+    configs = [run.get("config", {}) for run in runs]
+    names = dict.fromkeys(name for config in configs for name in config if name not in _NO_SETTINGS)
+    values = {name: [config.get(name) for config in configs] for name in names}
+    return "; ".join(
+        f"{name} {', '.join(map(str, found))}"
+        for name, found in values.items()
+        if any(value != found[0] for value in found)
+    )
 
 
 def duration(seconds):
@@ -289,8 +320,7 @@ def _class_support(run, class_name):
 
 
 def _seeds(part):
-    seeds = [str(run["seed"]) for run in part if run["finished"]]
-    return _state(part) or ", ".join(seeds)
+    return _state(part) or list_seeds(_finished(part))
 
 
 def _note(part, remark):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from drcls.report.run_set import select_runs
-from drcls.report.tables import mean_wilson
+from drcls.report.tables import differing_settings, mean_wilson
 from drcls.report.text import interval, listing
 
 
@@ -47,6 +47,8 @@ def _of_protocol(subject, runs, variant, measures):
     images = round(np.mean([run["num_test"] for run in runs]))
     bounds = interval(mean_wilson(accuracy, images))
     named = f"seed{'s' * (len(seeds) > 1)} {listing(seeds)}"
+    if different := differing_settings(runs):
+        named += f" with different settings: {different}"
     return (
         f"{subject} gives {listing(found)} here (`{variant}`, {named}, {images:,} test images; "
         f"95 % interval of the accuracy {bounds} %)."

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import keras
 
+from data_prep.blood_cells import CLASSES
 from data_prep.phantoms.leukocytes import write_leukocytes
 from data_prep.samples.data_sets import BLOOD_CELLS_SAMPLE, prepare_blood_cells_sample
 from drcls.data import (
@@ -53,7 +54,7 @@ from experiments.common.backbone import (
     starting_weights,
 )
 from experiments.common.callbacks import LowerRateOnPlateau, StopAtRisingLoss, watch
-from experiments.common.data import acquire
+from experiments.common.data import acquire, check_classes
 from experiments.common.options import make_parser, resolve_options
 from experiments.common.run import audit, identity, run_set_name, run_variant
 from experiments.common.training import train_and_predict
@@ -137,6 +138,7 @@ def main(arguments=None):
     options = parse(arguments)
     run_set = ROOT / options.runs / "blood_cells"
     manifest = acquire(ROOT / "data" / options.data, STAND_INS)
+    check_classes(manifest, CLASSES)
     if not options.report_only:
         run_all(options, manifest, run_set)
     page = write_blood_cells_report(run_set, manifest, options.data, options.profile)

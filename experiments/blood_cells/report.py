@@ -19,6 +19,7 @@ from drcls.report import (
     Table,
     class_distribution,
     confusion_matrices,
+    describe,
     kind_of_images,
     outlier_figure,
     read_history,
@@ -243,8 +244,8 @@ def results_section(runs, published):
         f"about {text['own_networks']} % in training and validation, {text['own_networks_test']} % on the test set.",
         Table(
             results_table(runs, [*tables["2"]["rows"], fine_tuned], MEASURES),
-            "Table 2, the fine-tuned network (section 3.4, Table 3) and our rows: reported, and ours by protocol. "
-            f"{SPREAD}",
+            "Paper: Table 2 and the fine-tuned network (section 3.4, Table 3), on the images of its course. "
+            f"Ours: {describe(runs)}. {SPREAD}",
         ),
     ]
     parts += interval_tables(runs, first_fine_tuned)
@@ -294,7 +295,8 @@ def sets_section(runs, printed):
         "column."
     )
     return Section(
-        "The final model (Table 3)", [text, Table(pd.DataFrame(rows, columns=columns), "Table 3.")]
+        "The final model (Table 3)",
+        [text, Table(pd.DataFrame(rows, columns=columns), f"Paper: Table 3. Ours: {describe(runs)}.")],
     )
 
 

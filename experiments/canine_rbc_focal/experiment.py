@@ -29,13 +29,14 @@ from data_prep.canine_rbc import prepare_cells
 from data_prep.phantoms.smear import write_smears
 from data_prep.samples.data_sets import RED_CELL_SIZE, RED_CELLS_SAMPLE, prepare_red_cells_sample
 from data_prep.sources import Source
-from drcls.cli.arguments import positive_int
+from drcls.cli.arguments import positive_int, seed_number
 from drcls.data import split
 from drcls.environment import devices
 from drcls.files import read_json, write_json
 from drcls.grid import ENGINES, Trial, run_trials
+from drcls.runs import check_split, sole_user
 from experiments.canine_rbc_focal.report import write_canine_rbc_focal_report
-from experiments.canine_rbc_focal.trial import STRATEGIES, TINY_NETWORKS, train_trial
+from experiments.canine_rbc_focal.trial import STRATEGIES, TINY_NETWORKS, divide, train_trial
 from experiments.common.controls import CONTROLS, run_controls
 from experiments.common.data import acquire
 from experiments.common.options import make_parser, resolve_options
@@ -128,10 +129,14 @@ def run_all(options, manifest, run_set):
     measure_controls(options, manifest, run_set)
     folds = {protocol: cross_validation(options, protocol, run_set) for protocol in options.protocols}
     print("\ncross-validation")
-    run(options, [trial for groups in folds.values() for group in groups.values() for trial in group])
+    run(
+        options,
+        manifest,
+        [trial for groups in folds.values() for group in groups.values() for trial in group],
+    )
     choices = {protocol: choose(options, protocol, groups, run_set) for protocol, groups in folds.items()}
     print("\nTable 1")
-    run(options, [trial for each in choices.items() for trial in table_1(options, *each, run_set)])
+    run(options, manifest, [trial for each in choices.items() for trial in table_1(options, *each, run_set)])
     if PROFILES[options.profile].get("table_1_alone"):
         return
     print("\nTable 3, and what alpha does")
@@ -139,7 +144,7 @@ def run_all(options, manifest, run_set):
     levels = [
         trial for each in choices.items() for trial in table_3(options, *each, alphas[each[0]], run_set)
     ]
-    run(options, levels + alpha_demonstration(options, run_set))
+    run(options, manifest, levels + alpha_demonstration(options, run_set))
 
 
 def measure_controls(options, manifest, run_set):
@@ -324,11 +329,13 @@ def make_config(
     }
 
 
-def run(options, trials):
+def run(options, manifest, trials):
     """Run the trials that are not finished; those that failed end the experiment, and are tried again by the next."""
     if options.force:
         for trial in trials:
-            shutil.rmtree(trial.folder, ignore_errors=True)
+            with sole_user(trial.folder):
+                shutil.rmtree(trial.folder, ignore_errors=True)
+    check_splits(trials, manifest)
     # Where the images are is no part of what a trial is: a moved checkout goes on with its runs.
     train = functools.partial(train_trial, data=ROOT / "data" / options.data, devices=options.devices)
     failed = run_trials(trials, train, options.engine, options.workers, options.address)
@@ -338,12 +345,22 @@ def run(options, trials):
         )
 
 
+def check_splits(trials, manifest):
+    """Refuse trials that were trained on other images: the grid knows their configurations alone."""
+    parts = {}
+    for trial in trials:
+        division = tuple(trial.config[key] for key in ("protocol", "majority_share", "fold"))
+        if division not in parts and (trial.folder / "split.csv").is_file():
+            parts[division] = divide(trial.config, manifest)
+        check_split(trial.folder, parts.get(division))
+
+
 def parse(arguments):
     parser = make_parser(
         __doc__, PROFILES, f"{RED_CELLS_SAMPLE.name}, smear_phantom, chula_rbc or canine_rbc"
     )
     parser.add_argument(
-        "--seeds", type=int, nargs="+", default=[0, 1, 2], help="of Table 1; the first for the rest"
+        "--seeds", type=seed_number, nargs="+", default=[0, 1, 2], help="of Table 1; the first for the rest"
     )
     parser.add_argument("--engine", choices=["auto", *ENGINES], default="auto", help="what runs the grid")
     parser.add_argument(
@@ -353,6 +370,8 @@ def parse(arguments):
     options = parser.parse_args(arguments)
     if options.models != "all" or options.seed:
         parser.error("the rows of this study choose one another: --models must be all; seeds are --seeds")
+    if len(set(options.seeds)) < len(options.seeds):
+        parser.error(f"--seeds: expected every seed once; received {' '.join(map(str, options.seeds))}")
     if options.tensorboard:
         parser.error("--tensorboard is not offered here: history.csv of every trial holds its curves")
     resolve_options(

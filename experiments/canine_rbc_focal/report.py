@@ -22,8 +22,10 @@ from drcls.report import (
     class_distribution,
     confusion_matrices,
     describe,
+    differing_settings,
     example_grid,
     line_chart,
+    list_seeds,
     mean_sd,
     read_history,
     roc_and_precision_recall,
@@ -239,8 +241,8 @@ def table_1_section(runs, printed, choices, controls):
             pd.DataFrame([row for row in rows if row["network"] == network])
             .drop(columns="network")
             .dropna(axis=1),
-            f"{synthetic_label(runs)}Table 1. Paper: {PUBLISHED_NETWORK[network]}; ours: {network}, mean and standard "
-            "deviation over the seeds.",
+            f"Table 1, dogs' cells. Paper: {PUBLISHED_NETWORK[network]}; ours: {network}, {describe(runs)}; mean and "
+            "standard deviation over the seeds.",
         )
         for network in networks_of(runs)
     ]
@@ -250,9 +252,21 @@ def table_1_section(runs, printed, choices, controls):
         for protocol in PROTOCOLS
         if (part := select_runs(runs, protocol=protocol, finished=True))
     )
-    return Section(
-        "Focal loss, cross-entropy and resampling (Table 1)", [f"{text}.", *tables, *controls_table(controls)]
-    )
+    parts = [f"{text}.", *tables, *controls_table(controls)]
+    return Section("Focal loss, cross-entropy and resampling (Table 1)", parts + different_seeds(runs))
+
+
+def different_seeds(runs):
+    """Name the rows whose seeds were trained with different settings: a list of one sentence, or empty."""
+    rows = {(run["variant"], run["protocol"]): [] for run in runs if run["finished"]}
+    for run in select_runs(runs, finished=True):
+        rows[run["variant"], run["protocol"]].append(run)
+    found = [
+        f"`{variant}`, {protocol} protocol: {list_seeds(row)}"
+        for (variant, protocol), row in rows.items()
+        if differing_settings(row)
+    ]
+    return [f"Seeds with different settings are averaged: {'; '.join(found)}."] if found else []
 
 
 def controls_table(controls):

@@ -26,7 +26,7 @@ from drcls.models import (
     build_tiny_resnet,
     build_transfer_classifier,
 )
-from drcls.runs import save_model
+from drcls.runs import save_model, write_split
 from drcls.train import compile_classifier, train, use_devices
 from experiments.common.callbacks import StopAtRisingLoss
 from experiments.common.run import IDENTITY, audit, run_variant
@@ -68,16 +68,15 @@ def measure_test(config, cache, parts, folder, devices):
         note = f"{config['epochs']} epochs; {model.count_params():,} weights"
         return predict(model, Batches(cache, parts["test"], PREDICTION_BATCH)), note
 
-    run_variant(folder, config, parts, audit(parts, config["protocol"]), fit, devices=devices)
+    run_variant(folder, config, parts, audit(parts, config["protocol"]), fit, devices=devices, locked=True)
 
 
 def validate_fold(config, cache, parts, folder):
     """Train on the other folds; what is measured after every epoch is all that is kept."""
-    train_part, validation = folds(
-        parts["train"], config["num_folds"], config["split_seed"], keep_groups=config["protocol"] == "clean"
-    )[config["fold"]]
+    validation = parts["validation"]
+    write_split(folder, parts)
     stop = [StopAtRisingLoss(folder, config["patience"])] if "patience" in config else []
-    fit_model(config, cache, train_part, validation, folder, stop)
+    fit_model(config, cache, parts["train"], validation, folder, stop)
     facts = config | {"phantom": bool(validation.info.get("phantom"))}
     identity = {key: facts[key] for key in IDENTITY}
     write_json(
@@ -86,10 +85,18 @@ def validate_fold(config, cache, parts, folder):
 
 
 def divide(config, manifest):
-    """The parts of the data set, thinned to the asked share of its largest class, as the protocol splits it."""
+    """The parts of the data set, thinned to the asked share of its largest class, as the protocol splits it.
+
+    A fold is the validation part, and the training part what is left of it.
+    """
     if config["majority_share"] is not None:
         manifest = subsample_to_majority_share(manifest, config["majority_share"], config["split_seed"])
-    return split(manifest, config["fractions"], config["split_seed"], STRATEGIES[config["protocol"]])
+    parts = split(manifest, config["fractions"], config["split_seed"], STRATEGIES[config["protocol"]])
+    if config["fold"] is None:
+        return parts
+    keep_groups = config["protocol"] == "clean"
+    pairs = folds(parts["train"], config["num_folds"], config["split_seed"], keep_groups=keep_groups)
+    return parts | dict(zip(("train", "validation"), pairs[config["fold"]], strict=True))
 
 
 def fit_model(config, cache, train_part, validation, folder, callbacks=()):

@@ -25,6 +25,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from data_prep.labels import DR_CLASSES
 from data_prep.phantoms.fundus import write_fundus
 from drcls.data import ImageCache, class_weights, split
 from drcls.losses import WeightedCategoricalCrossentropy
@@ -46,7 +47,7 @@ from experiments.common.backbone import (
 )
 from experiments.common.callbacks import watch
 from experiments.common.controls import CONTROLS, run_controls
-from experiments.common.data import acquire
+from experiments.common.data import acquire, check_classes
 from experiments.common.frozen import fit_frozen
 from experiments.common.options import make_parser, resolve_options
 from experiments.common.run import VALIDATION, audit, identity, run_set_name, run_variant
@@ -153,6 +154,7 @@ def main(arguments=None):
     options = parse(arguments)
     run_set = ROOT / options.runs / "chexnet_cbam"
     manifest = acquire(ROOT / "data" / options.data, STAND_INS)
+    check_classes(manifest, DR_CLASSES)
     if not options.report_only:
         for protocol in options.protocols:
             parts = split(manifest, CONFIG["fractions"][protocol], CONFIG["split_seed"], STRATEGIES[protocol])

@@ -20,6 +20,7 @@ from drcls.report import (
     bar_chart,
     class_table,
     confusion_matrices,
+    describe,
     example_grid,
     reported_intervals_table,
     results_table,
@@ -129,7 +130,10 @@ def data_section(folder, manifest, tables, data):
     return Section(
         "Data (section 2.1, Tables 1 and 2, Figure 2)",
         [
-            Table(frame, f"{tables['counts']['caption']}; reported, and as prepared here."),
+            Table(
+                frame,
+                f"Paper: {tables['counts']['caption']}. Ours: {manifest.info['title']}, as prepared here.",
+            ),
             class_chart(folder, manifest),
             example_grid(
                 folder / "figures" / "examples.png", images, labels, manifest.info, "One image of each class"
@@ -168,7 +172,7 @@ def results_section(folder, runs, tables):
     chart = bar_chart(folder / "figures" / "models.png", runs, rows, HEADLINE_MEASURES, "Models compared")
     return Section(
         "Models (Tables 4 and 6, Figures 5 and 7)",
-        [Table(frame, f"{tables['models']['caption']}. {SPREAD}"), chart],
+        [Table(frame, f"Paper: {tables['models']['caption']}. Ours: {describe(runs)}. {SPREAD}"), chart],
     )
 
 
@@ -176,7 +180,7 @@ def classes_section(runs, tables):
     """Tables 5 and 7."""
     model = most_complete(runs)
     frame = class_table(runs, tables["classes"]["rows"], model, CLASS_MEASURES)
-    caption = f"Paper: {tables['classes']['caption']}. Ours: {model}. {SPREAD}"
+    caption = f"Paper: {tables['classes']['caption']}. Ours: {model}, {describe(runs)}. {SPREAD}"
     return Section("Classes (Tables 5 and 7)", [Table(frame, caption)])
 
 
@@ -193,8 +197,8 @@ def statistics_section(runs, tables, sizes):
     """Section 3.3, Tables 8 and 9: intervals and differences, as printed and as they should be."""
     reported = Table(
         reported_intervals_table(tables["intervals"]["rows"], sizes["split"]["test"]),
-        f"{tables['intervals']['caption']}: the reported intervals, and Eq. 25 (Wald) for the reported accuracy at "
-        "the paper's number of test images.",
+        f"Paper: {tables['intervals']['caption']}. The reported intervals, and Eq. 25 (Wald) for the reported accuracy "
+        "at the paper's number of test images.",
     )
     parts = [
         reported,

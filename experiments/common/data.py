@@ -16,3 +16,20 @@ def acquire(folder, stand_ins):
     if folder.name in stand_ins:
         stand_ins[folder.name](folder)
     return load_manifest(folder)
+
+
+def check_classes(manifest, expected):
+    """Refuse a data set whose classes are not those of a paper, before anything is trained on it.
+
+    Args:
+        manifest: `Manifest`.
+        expected: list of str, the classes in their order.
+
+    Raises:
+        ValueError: where they differ.
+    """
+    if manifest.classes != list(expected):
+        raise ValueError(
+            f"{manifest.root} has the classes {', '.join(manifest.classes)}; expected those of the paper, "
+            f"{', '.join(expected)}, in this order; name another data set with --data, or prepare this one anew"
+        )

@@ -4,7 +4,7 @@ import argparse
 
 import keras
 
-from drcls.cli.arguments import Parser, number_of_devices, positive_int
+from drcls.cli.arguments import Parser, number_of_devices, positive_int, seed_number
 from drcls.environment import devices, program_name
 from drcls.train import check_devices
 
@@ -26,7 +26,7 @@ def make_parser(description, profiles, data_sets):
     parser.add_argument("--protocol", default="both", choices=["paper", "clean", "both"])
     parser.add_argument("--profile", default="auto", choices=["auto", *profiles])
     parser.add_argument("--models", default="all", help="all, or names of rows, parted by commas")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed_number, default=0)
     parser.add_argument("--epochs", type=positive_int, help="instead of the profile's")
     parser.add_argument("--runs", default="runs", help="folder of the run folders")
     parser.add_argument("--tensorboard", action="store_true", help="log to RUN/tensorboard while training")
@@ -58,7 +58,7 @@ def resolve_options(options, prepared, stand_in, models, known):
     if options.profile == "auto":
         options.profile = "quick" if all("cpu" in name.lower() for name in devices()) else "full"
     options.protocols = ["paper", "clean"] if options.protocol == "both" else [options.protocol]
-    options.models = models(options) if options.models == "all" else options.models.split(",")
+    options.models = models(options) if options.models == "all" else names_in(options.models)
     unknown = [name for name in options.models if name not in known]
     if unknown:
         raise SystemExit(f"unknown models {unknown}; expected names among {known}")
@@ -66,6 +66,11 @@ def resolve_options(options, prepared, stand_in, models, known):
     print(", ".join(f"{key} {value}" for key, value in shown.items()))
     print(f"{keras.backend.backend()} on {', '.join(devices())}")
     return options
+
+
+def names_in(text):
+    """Return the names in a text that parts them by commas, with or without blanks around these."""
+    return [name.strip() for name in text.split(",")]
 
 
 def folder_name(text):

@@ -1,5 +1,6 @@
 """One row of a results table: train, evaluate, record, unless that is done."""
 
+import contextlib
 import shutil
 import time
 
@@ -22,7 +23,7 @@ from drcls.metrics import (
     macro_recall,
     quadratic_kappa,
 )
-from drcls.runs import is_current, with_file_digests, write_split
+from drcls.runs import check_split, is_current, sole_user, with_file_digests, write_split
 from drcls.train import check_devices, trained_seconds, use_devices
 
 VALIDATION = "validation.npy"
@@ -65,7 +66,7 @@ def identity(options, protocol):
     }
 
 
-def run_variant(folder, config, parts, leakage, fit, force=False, devices=1, leaked=None):
+def run_variant(folder, config, parts, leakage, fit, force=False, devices=1, leaked=None, locked=False):
     """Train, evaluate and record one row, unless it is finished.
 
     Args:
@@ -82,19 +83,32 @@ def run_variant(folder, config, parts, leakage, fit, force=False, devices=1, lea
             `env.json` has it, and a row begun on one device goes on on several.
         leaked: bool (N,), which test images leaked; None: those with a copy in training. Rows made of several images
             leak in ways that the parts do not tell.
+        locked: bool, whether the caller keeps other processes out of the folder, as `run_trials` does.
 
     Raises:
-        ValueError: where the folder holds a row of other settings, the devices do not divide a batch, or the data
-            set does not say whether its classes are ordered.
+        ValueError: where the folder holds a row of other settings, of other images or of another split, another
+            process trains in it, the devices do not divide a batch, or the data set does not say whether its classes
+            are ordered.
     """
     check_devices(devices, config.get("batch_size"))
-    info, ordered = parts["test"].info, parts["test"].ordered
+    info = parts["test"].info
     config = with_file_digests(config) | {"phantom": bool(info.get("phantom"))}
     if "sample" in info:
         config["sample"] = info["sample"]
+    with contextlib.nullcontext() if locked else sole_user(folder):
+        record(folder, config, parts, leakage, fit, force, devices, leaked)
+    accuracy = read_json(folder / "metrics.json")["metrics"]["accuracy"]
+    print(f"{config['variant']}, {config['protocol']} protocol: accuracy {accuracy:.4f}")
+
+
+def record(folder, config, parts, leakage, fit, force, devices, leaked):
+    """Train, evaluate and record one row in a folder that no other process uses; arguments as for `run_variant`."""
+    ordered = parts["test"].ordered
     if force:
         shutil.rmtree(folder, ignore_errors=True)  # or the checkpoint would be found, and nothing trained
-    if not is_current(folder, config):
+    current = is_current(folder, config)
+    check_split(folder, parts)
+    if not current:
         started = time.monotonic() - trained_seconds(folder)
         remove_partial(folder)
         write_json(folder / "config.json", config)
@@ -123,8 +137,6 @@ def run_variant(folder, config, parts, leakage, fit, force=False, devices=1, lea
             | {"prior_corrected": prior_corrected(parts, probabilities)}
             | {"expected_grade": expected_grade(parts, probabilities, folder / VALIDATION)},
         )
-    accuracy = read_json(folder / "metrics.json")["metrics"]["accuracy"]
-    print(f"{config['variant']}, {config['protocol']} protocol: accuracy {accuracy:.4f}")
 
 
 def begin(config):

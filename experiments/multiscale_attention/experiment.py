@@ -18,6 +18,7 @@ poster says no more: identical photographs fall on both sides. Measured figures:
 from functools import partial
 from pathlib import Path
 
+from data_prep.labels import DR_CLASSES
 from data_prep.phantoms.fundus import write_fundus
 from drcls.data import ImageCache, split
 from drcls.losses import BalancedSoftmaxCrossentropy
@@ -25,11 +26,11 @@ from drcls.models import build_backbone, build_multiscale_attention, build_trans
 from experiments.common.backbone import SHIPPED_BACKBONE
 from experiments.common.callbacks import watch
 from experiments.common.controls import CONTROLS, run_controls
-from experiments.common.data import acquire
-from experiments.common.options import make_parser, resolve_options
+from experiments.common.data import acquire, check_classes
+from experiments.common.options import folder_name, make_parser, resolve_options
 from experiments.common.run import audit, identity, run_set_name, run_variant
 from experiments.common.training import fit_on_smaller_images, train_and_predict
-from experiments.multiscale_attention.external import measure_elsewhere
+from experiments.multiscale_attention.external import check_other_data_set, measure_elsewhere
 from experiments.multiscale_attention.report import write_multiscale_attention_report
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,7 +101,10 @@ def main(arguments=None):
     options = parse(arguments)
     run_set = ROOT / options.runs / "multiscale_attention"
     manifest = acquire(ROOT / "data" / options.data, STAND_INS)
+    check_classes(manifest, DR_CLASSES)
     if not options.report_only:
+        if options.external:
+            check_other_data_set(acquire(ROOT / "data" / options.external, STAND_INS), manifest)
         for num_classes in options.classes:
             graded = manifest if num_classes == 5 else merge(manifest)
             run_all(options, graded, run_set)
@@ -179,7 +183,9 @@ def parse(arguments):
     parser.add_argument(
         "--classes", type=int, nargs="+", choices=[4, 5], default=[5, 4], help="five grades, four, or both"
     )
-    parser.add_argument("--external", help="a further prepared data set to test on, for example eyepacs2015")
+    parser.add_argument(
+        "--external", type=folder_name, help="a further prepared data set to test on, for example eyepacs2015"
+    )
 
     known = [*CONTROLS, *VARIANTS]
 

@@ -32,17 +32,13 @@ def measure_elsewhere(folder, other, trained_on, config):
         config: dict with `image_size`, `batch_size` and `seed` of the row.
 
     Raises:
-        SystemExit: where the classes differ, or the other data set holds images that were trained or chosen on.
+        SystemExit: as `check_other_data_set`.
     """
     name = other.root.name
     target = folder / f"external-{name}.json"
     if target.is_file():
         return
-    if other.classes != trained_on.classes:
-        raise SystemExit(f"--external {name} has the classes {other.classes}, expected {trained_on.classes}")
-    shared = len(set(other.frame["sha256"]) & set(trained_on.frame["sha256"]))
-    if shared:
-        raise SystemExit(f"--external {name} holds {shared} of the images that were trained or chosen on")
+    check_other_data_set(other, trained_on)
     cache = ImageCache(other, config["image_size"])
     probabilities = predict(load_saved_model(folder), Batches(cache, other, config["batch_size"]))
     row = {"data": name, "num_test": len(other), "class_names": other.classes}
@@ -50,6 +46,23 @@ def measure_elsewhere(folder, other, trained_on, config):
     row |= evaluate(other, probabilities, folder / f"external-{name}", config["seed"])
     row["referred_auroc"] = referred_auroc(other, probabilities)
     write_json(target, row | {"control": positive_control(other, cache, config["seed"])})
+
+
+def check_other_data_set(other, trained_on):
+    """Refuse a data set that a network cannot be tested on.
+
+    Args:
+        other, trained_on: as for `measure_elsewhere`.
+
+    Raises:
+        SystemExit: where the classes differ, or the other data set holds images that were trained or chosen on.
+    """
+    name = other.root.name
+    if other.classes != trained_on.classes:
+        raise SystemExit(f"--external {name} has the classes {other.classes}, expected {trained_on.classes}")
+    shared = len(set(other.frame["sha256"]) & set(trained_on.frame["sha256"]))
+    if shared:
+        raise SystemExit(f"--external {name} holds {shared} of the images that were trained or chosen on")
 
 
 def positive_control(manifest, cache, seed):

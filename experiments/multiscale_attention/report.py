@@ -16,6 +16,7 @@ from drcls.report import (
     Table,
     class_table,
     confusion_matrices,
+    describe,
     results_table,
     roc_and_precision_recall,
     select_runs,
@@ -106,7 +107,10 @@ def results_section(runs, printed, number):
     parts = [
         "The poster's two figures stand as accuracy and macro recall. A test image counts as leaked when the "
         "training part holds an identical or near-identical one.",
-        Table(results_table(runs, printed, MEASURES), f"{synthetic_label(runs)}{number} classes. {SPREAD}"),
+        Table(
+            results_table(runs, printed, MEASURES),
+            f"Poster: APTOS 2019, {number} classes. Ours: {describe(runs)}. {SPREAD}",
+        ),
         Table(
             class_table(runs, [], NETWORK, CLASS_MEASURES),
             f"{synthetic_label(runs)}Classes of {NETWORK}. {SPREAD}",

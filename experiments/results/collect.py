@@ -37,11 +37,18 @@ ALL_RESULTS = RESULTS / "README.md"
 BEGIN, END = "<!-- {}: made by experiments/results/collect.py -->\n", "<!-- end of {} -->\n"
 
 
-def collect(run_set):
+def collect(run_set, force=False):
     """Copy metrics, intervals, leakage, environment and configuration of all finished runs of an experiment.
 
     The split is kept as the SHA-256 of `split.csv`: enough to see whether two runs shared it, and no list of
     images that a licence may forbid to hand on.
+
+    Args:
+        run_set: Path of the experiment's run folders, `runs/chexnet_cbam`.
+        force: bool, replace committed files of other settings too.
+
+    Raises:
+        SystemExit: where there is no finished run, or a committed file is one of other settings.
     """
     run_set = Path(run_set)
     finished = sorted(run_set.glob("*/*/metrics.json"))
@@ -49,6 +56,9 @@ def collect(run_set):
         raise SystemExit(
             f"{run_set} holds no finished run; expected {run_set}/<data>-<protocol>-.../<variant>/"
         )
+    if not force:
+        for metrics in finished:
+            check_settings(metrics.parent, committed_file(run_set, metrics.parent))
     for metrics in finished:
         folder = metrics.parent
         content = read_json(metrics) | {
@@ -70,11 +80,32 @@ def collect(run_set):
             if extra.is_file():
                 content[extra.stem] = read_json(extra)
         content["history"] = history(folder)
-        target = RESULTS / run_set.name / folder.parent.name / f"{folder.name}.json"
+        target = committed_file(run_set, folder)
         write_json(target, content)
         if (folder / "leaked.csv").is_file():
             read_run(folder).save(target.with_suffix(".npz"))
         print(target.relative_to(ROOT))
+
+
+def committed_file(run_set, folder):
+    """Return where the result of a run folder is kept, a Path."""
+    return RESULTS / run_set.name / folder.parent.name / f"{folder.name}.json"
+
+
+def check_settings(folder, target):
+    """Refuse to replace a committed file by a run of other settings."""
+    if not target.is_file():
+        return
+    now, committed = read_json(folder / "config.json"), read_json(target)["config"]
+    different = [key for key in {**committed, **now} if committed.get(key) != now.get(key)]
+    if different:
+        listed = ", ".join(
+            f"{key}: {committed.get(key)} there, {now.get(key)} in {folder}" for key in different
+        )
+        raise SystemExit(
+            f"{target} was made with other settings ({listed}); nothing was copied; leave that run out, or replace the "
+            "committed files with --force"
+        )
 
 
 def collect_findings(run_set):
@@ -167,13 +198,25 @@ def renew_tables():
     write_text(LEDGER, ledger_page({name: entries(name) for name in EXPERIMENTS}))
 
 
+def run_set_folder(text):
+    """A folder of runs that is named after its experiment."""
+    path = Path(text).absolute()  # `resolve` would name what a link points to
+    if path.name not in EXPERIMENTS:
+        raise argparse.ArgumentTypeError(
+            f"{text}: expected a folder named after an experiment, one of {', '.join(EXPERIMENTS)}"
+        )
+    return path
+
+
 def main(arguments):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("run_sets", type=Path, nargs="*", metavar="runs/NAME")
-    for run_set in parser.parse_args(arguments).run_sets:
-        collect(run_set)
+    parser.add_argument("run_sets", type=run_set_folder, nargs="*", metavar="runs/NAME")
+    parser.add_argument("--force", action="store_true", help="replace committed files of other settings too")
+    options = parser.parse_args(arguments)
+    for run_set in options.run_sets:
+        collect(run_set, options.force)
         collect_findings(run_set)
         collect_outliers(run_set)
     renew_tables()

@@ -67,9 +67,10 @@ def load(path):
 def history(folder):
     """Return a run's training history, from column name to list of numbers, or None where nothing was trained.
 
-    Epochs on smaller images, in folders such as `48px`, come first, in the order of their size.
+    Epochs on the smaller images that `config.json` names, in folders such as `48px`, come first.
     """
-    smaller = sorted(Path(folder).glob("*px/history.csv"), key=lambda path: int(path.parent.name[:-2]))
+    smaller = read_json(Path(folder) / "config.json").get("smaller_images") or ()
+    smaller = [Path(folder) / f"{side}px" / "history.csv" for side, _ in smaller]
     own = Path(folder) / "history.csv"
     if not own.is_file():
         return None

@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 
 from drcls.files import read_json
-from drcls.report import select_runs
+from drcls.report import list_seeds, select_runs
 
 RESULTS = Path(__file__).resolve().parent
 
@@ -25,8 +25,8 @@ def real_runs():
 
 
 def seeds_of(runs):
-    """Return the seeds of runs as text: "0, 1, 2"."""
-    return ", ".join(str(run["seed"]) for run in runs)
+    """Return the seeds of the runs of a row as text, with the settings that differ: "0, 1, 2 (epochs 15, 15, 1)"."""
+    return list_seeds(runs)
 
 
 @cache

@@ -304,7 +304,9 @@ def keep_learners(folder, part, probabilities, seed):
 
 def run_before_split(config, cache, manifest, folder, force):
     """SMOTE on the whole data set and a split afterwards: the classic leak, in a row of its own."""
-    if not force and is_current(folder / config["variant"], with_file_digests(config)):
+    target = folder / config["variant"]
+    if not force and is_current(target, with_file_digests(config)):
+        check_images(target, manifest)
         print(f"{config['variant']} is finished")
         return
     features = embeddings(config, cache, folder)[cache.rows(manifest)]
@@ -319,8 +321,26 @@ def run_before_split(config, cache, manifest, folder, force):
         keep_learners(folder / config["variant"], made.parts["test"], probabilities, config["seed"])
         return probabilities["soft_voting"], f"{made.num_synthetic} synthetic rows, then split"
 
-    target = folder / config["variant"]
     run_variant(target, config, made.parts, made.leakage, fit, force, leaked=made.leaked)
+
+
+def check_images(folder, manifest):
+    """Refuse a finished row of SMOTE before the split that was made of other images.
+
+    Its split is of rows that only embeddings give; every image stands in it, and that is compared.
+
+    Raises:
+        ValueError: where the data set holds other images or labels now.
+    """
+    columns = ["path", "label", "group", "sha256"]
+    dealt = pd.read_csv(folder / "split.csv", dtype=str, keep_default_na=False)[columns].drop_duplicates()
+    if set(dealt.itertuples(index=False, name=None)) != set(
+        manifest.frame[columns].astype(str).itertuples(index=False, name=None)
+    ):
+        raise ValueError(
+            f"{folder} was trained on other images or labels than {manifest.root} holds now; prepare the data set as "
+            "it was, choose another folder for the runs, or train anew with --force"
+        )
 
 
 def parse(arguments):

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from drcls.cli.arguments import UsageError, as_usage_error, existing
+from drcls.cli.arguments import UsageError, as_usage_error, existing, seed_number
 
 
 def test_a_name_that_no_file_can_have_is_told(tmp_path):
@@ -23,3 +23,10 @@ def test_a_wrong_value_becomes_an_error_of_usage_and_nothing_else_does():
         raise KeyError("3")
     with as_usage_error():
         pass
+
+
+def test_a_seed_is_one_that_every_random_generator_takes():
+    assert seed_number("0") == 0 and seed_number("4294967295") == 2**32 - 1
+    for text in ("-1", "4294967296", "1.5", "one", ""):
+        with pytest.raises(argparse.ArgumentTypeError, match=f"from 0 to 4294967295; received '{text}'"):
+            seed_number(text)

@@ -13,6 +13,7 @@ import drcls.own_images.training as training
 from drcls.data import load_manifest
 from drcls.models import BACKBONES
 from drcls.own_images import evaluate_classifier, options, train_classifier
+from drcls.runs import sole_user
 from tests.small_data import save_tiny_backbone
 
 
@@ -48,6 +49,12 @@ def test_a_run_of_other_settings_is_refused_and_left_alone(run, squares, backbon
     with pytest.raises(ValueError, match="other settings .*loss: cross_entropy there, focal now.*--force"):
         train_classifier(squares, run, backbone, loss="focal", epochs=6, learning_rate=0.02, batch_size=8)
     assert before == {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+
+
+def test_a_run_that_another_process_trains_is_left_alone(squares, backbone, tmp_path):
+    with sole_user(tmp_path / "run"), pytest.raises(ValueError, match="run: another process trains in this"):
+        train_classifier(squares, tmp_path / "run", backbone, epochs=1, force=True)
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_unfinished_run_without_a_checkpoint_is_replaced(squares, backbone, tmp_path):

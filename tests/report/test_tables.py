@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from drcls.environment import environment
@@ -5,11 +7,14 @@ from drcls.files import write_json
 from drcls.report import (
     Measure,
     class_table,
+    differing_settings,
     intervals_table,
+    list_seeds,
     read_runs,
     reported_intervals_table,
     results_table,
     runs_table,
+    verdict,
 )
 from drcls.report.tables import duration
 
@@ -162,3 +167,24 @@ def test_reads_the_environment_that_runs_write(fabricate, tmp_path):
 )
 def test_duration(seconds, text):
     assert duration(seconds) == text
+
+
+def test_seeds_of_one_row_are_named_with_the_settings_in_which_they_differ():
+    first = {"seed": 0, "config": {"seed": 0, "epochs": 15, "save_model": True, "loss": "focal"}}
+    alike = {"seed": 1, "config": {"seed": 1, "epochs": 15, "save_model": False, "loss": "focal"}}
+    other = {"seed": 2, "config": {"seed": 2, "epochs": 1}}
+    assert list_seeds([first, alike]) == "0, 1" and differing_settings([first, alike]) == ""
+    assert list_seeds([first, other]) == "0, 2 (epochs 15, 1; loss focal, None)"
+    assert list_seeds([]) == "" and list_seeds([{"seed": 3}]) == "3"
+
+
+def test_a_report_names_seeds_of_other_settings(fabricate, tmp_path):
+    for seed, epochs in ((0, 15), (1, 1)):
+        folder = fabricate("Mine", seed=seed)
+        config = json.loads((folder / "config.json").read_text())
+        write_json(folder / "config.json", config | {"epochs": epochs})
+    runs = read_runs(tmp_path / "runs")
+    frame = results_table(runs, [], MEASURES)
+    assert row_of(frame, measure="kappa")["seeds (paper's / leak-free)"] == "not run / 0, 1 (epochs 15, 1)"
+    said = " ".join(verdict(runs, "", "Mine", MEASURES, []))
+    assert "seeds 0 and 1 with different settings: epochs 15, 1" in said

@@ -19,6 +19,7 @@ from experiments.canine_rbc_focal.experiment import (
     SWEEP,
     acquire,
     best_alphas,
+    check_splits,
     choose,
     chosen_by_folds,
     main,
@@ -215,6 +216,15 @@ def test_a_study_of_few_methods_ends_after_table_1(study, tmp_path, monkeypatch)
     assert "Table 1" in report and "Not run." in report
 
 
+@pytest.mark.parametrize("changes", [{"fold": 0}, {"majority_share": 0.5}, {}])
+def test_a_trial_of_other_images_is_refused(study, tmp_path, changes):
+    trial = Trial(tmp_path / "trial", settings(study, **changes))
+    train_trial(trial.config, trial.folder, tmp_path / "data" / "squares")
+    check_splits([trial], load_manifest(tmp_path / "data" / "squares"))
+    with pytest.raises(ValueError, match="trial was trained on other images or another split"):
+        check_splits([trial], write_squares(tmp_path / "data" / "others", per_class=14, seed=1))
+
+
 def test_epochs_are_chosen_among_those_that_all_folds_have(study, tmp_path):
     options = parse(study)
     home = tmp_path / "cross_validation" / "squares-clean-quick-s0"
@@ -270,6 +280,12 @@ def test_trials_without_a_common_seed_are_left_out(tmp_path):
 def test_options_that_would_do_nothing_are_refused(study, option):
     with pytest.raises(SystemExit):
         parse([*study, *option])
+
+
+def test_a_seed_named_twice_is_refused_at_once(capsys):
+    with pytest.raises(SystemExit):
+        parse(["--seeds", "0", "1", "0"])
+    assert "--seeds: expected every seed once; received 0 1 0" in capsys.readouterr().err
 
 
 def test_by_default_the_cells_of_the_sample_are_cut_and_every_trial_says_so(study, tmp_path):

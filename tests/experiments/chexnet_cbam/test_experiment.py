@@ -13,6 +13,7 @@ import pytest
 from drcls.data import Augmenter, Batches, ImageCache, audit_leakage, split
 from drcls.files import read_json
 from experiments.chexnet_cbam import experiment as chexnet_cbam
+from experiments.chexnet_cbam import report
 from experiments.chexnet_cbam.experiment import (
     FLIPS_AND_ROTATIONS,
     FOREST,
@@ -275,3 +276,13 @@ def test_the_mean_of_seeds_averages_saved_networks_over_eight_orientations(setti
     assert measured["note"] == "mean over seeds 0, 1 and eight orientations"
     assert len(measured["expected_grade"]["cut_points"]) == 2
     assert 0 <= measured["expected_grade"]["accuracy"] <= 1
+
+
+def test_the_papers_data_set_is_not_named_over_figures_of_another(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "bar_chart", lambda *_: None)
+    tables = {"models": read_json(report.PUBLISHED)["tables"]["4"]}
+    fact = {"variant": "CheXNet", "protocol": "paper", "data": "eyes", "profile": "quick", "seed": 0}
+    fact |= {"finished": False, "phantom": True, "sample": "", "config": {}}
+    table, _ = report.results_section(tmp_path, [fact], tables).parts
+    assert table.caption.startswith("Paper: Performance of the models, APTOS 2019. Ours: SYNTHETIC")
+    assert "eyes · paper protocol · quick profile · seed 0" in table.caption

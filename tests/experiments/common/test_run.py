@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from drcls.data import split
+from drcls.runs import sole_user
 from experiments.common.run import audit, run_variant
 from tests.small_data import write_squares
 
@@ -24,6 +25,11 @@ def precision():
     keras.config.set_dtype_policy(before)
 
 
+def constant(test):
+    """Return a fit that says the same of every test image."""
+    return lambda: (np.full((len(test), len(test.classes)), 1 / len(test.classes)), "none")
+
+
 def run(folder, parts, **settings):
     """Run a row that learns nothing; return its precision and a random number of each generator."""
     found = []
@@ -31,9 +37,7 @@ def run(folder, parts, **settings):
     def fit():
         drawn = random.random(), float(keras.random.uniform(()))
         found.append((keras.config.dtype_policy().name, *drawn))
-        return np.full(
-            (len(parts["test"]), len(parts["test"].classes)), 1 / len(parts["test"].classes)
-        ), "none"
+        return constant(parts["test"])()
 
     row = dict(variant="row", data="squares", protocol="clean", profile="quick", seed=0) | settings
     run_variant(folder, row, parts, audit(parts, "clean"), fit)
@@ -46,3 +50,28 @@ def test_neither_precision_nor_random_numbers_come_from_the_row_before(tmp_path,
     assert run(tmp_path / "after", parts) == alone
     assert alone[0] == "float32"
     assert run(tmp_path / "seed", parts, seed=1)[1:] != alone[1:]
+
+
+def test_a_finished_row_of_other_images_is_refused(tmp_path, parts):
+    run(tmp_path / "row", parts)
+    other = parts | {"validation": parts["validation"].select([0])}
+    with pytest.raises(ValueError, match="row was trained on other images or another split"):
+        run(tmp_path / "row", other)
+    before = (tmp_path / "row" / "split.csv").read_bytes()
+    row = dict(variant="row", data="squares", protocol="clean", profile="quick", seed=0)
+    fit = constant(parts["test"])
+    run_variant(tmp_path / "row", row, other, audit(other, "clean"), fit, force=True)
+    assert (tmp_path / "row" / "split.csv").read_bytes() != before
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_row_that_another_process_trains_is_left_alone(tmp_path, parts, force):
+    (tmp_path / "row").mkdir()
+    (tmp_path / "row" / ".0123456789ab.partial.json").write_text("{")
+    row = dict(variant="row", data="squares", protocol="clean", profile="quick", seed=0)
+    with (
+        sole_user(tmp_path / "row"),
+        pytest.raises(ValueError, match="another process trains in this run folder"),
+    ):
+        run_variant(tmp_path / "row", row, parts, audit(parts, "clean"), constant(parts["test"]), force)
+    assert len(list((tmp_path / "row").iterdir())) == 1

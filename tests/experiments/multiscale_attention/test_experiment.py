@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from drcls.data import Augmenter, ImageCache, split
-from drcls.files import read_json
+from drcls.files import read_json, write_json
 from drcls.models import build_backbone, build_multiscale_attention
 from experiments.common.controls import CONTROLS
 from experiments.common.run import audit
@@ -17,6 +17,7 @@ from experiments.multiscale_attention.experiment import (
     PROFILES,
     STRATEGIES,
     VARIANTS,
+    main,
     make_config,
     merge,
     parse,
@@ -96,6 +97,22 @@ def test_rows_from_data_to_metrics_and_to_another_data_set(setting, tmp_path):
     assert (folder / "tiny" / "metrics.json").stat().st_mtime_ns == written
 
 
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("nowhere", FileNotFoundError, "nowhere.manifest.csv does not exist; prepare the data first"),
+        ("squares", SystemExit, "--external squares holds 24 of the images that were trained or chosen on"),
+    ],
+)
+def test_another_data_set_is_checked_before_training(tmp_path, monkeypatch, name, error, message):
+    monkeypatch.setattr(experiment, "ROOT", tmp_path)
+    monkeypatch.setattr(experiment, "check_classes", lambda *_: None)
+    write_squares(tmp_path / "data" / "squares")
+    with pytest.raises(error, match=message):
+        main(["--data", "squares", "--profile", "quick", "--external", name])
+    assert not (tmp_path / "runs").exists()
+
+
 def test_the_settings_are_recorded(setting):
     options, manifest = setting
     config = make_config("tiny", options, "paper", "squares")
@@ -114,6 +131,7 @@ def test_a_network_from_random_weights_sees_small_images_first(setting, tmp_path
     parts = split(manifest, CONFIG["fractions"], CONFIG["split_seed"], STRATEGIES["clean"])
     probabilities, _ = experiment.train_network(config, manifest, parts, tmp_path)
     assert probabilities.shape == (len(parts["test"]), len(manifest.classes))
+    write_json(tmp_path / "config.json", config)
     assert history(tmp_path)["epoch"] == [1, 2, 3]
     summary = read_json(tmp_path / "training.json")
     assert (summary["epochs"], summary["best_epoch"]) == (3, 3)

@@ -147,6 +147,26 @@ def test_seeds_are_averaged_and_synthetic_data_named(tmp_path, monkeypatch):
     )
 
 
+def test_a_committed_row_of_other_settings_is_replaced_only_by_force(tmp_path, monkeypatch):
+    monkeypatch.setattr(collecting, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(collecting, "ROOT", tmp_path)
+    runs = tmp_path / "runs" / "paper"
+    for seed in (0, 1):
+        write_run(runs, seed, 0.6)
+    collect(runs)
+    write_run(runs, 0, 0.7)
+    write_json(runs / "phantom-clean-quick-s1" / "small" / "config.json", {"epochs": 15})
+    with pytest.raises(
+        SystemExit, match=r"s1/small.json was made with other settings \(epochs: 1 there, 15 in "
+    ):
+        collect(runs)
+    kept = tmp_path / "results" / "paper" / "phantom-clean-quick-s0" / "small.json"
+    assert read_json(kept)["metrics"]["accuracy"] == 0.6
+    collect(runs, force=True)
+    assert read_json(kept)["metrics"]["accuracy"] == 0.7
+    assert "| 0, 1 (epochs 1, 15) (one split) |" in table(tmp_path / "results")
+
+
 def test_classes_without_an_order_have_no_kappa(tmp_path, monkeypatch):
     monkeypatch.setattr(collecting, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(collecting, "ROOT", tmp_path)
@@ -188,6 +208,21 @@ def test_contrasts_are_between_rows_of_one_split(tmp_path):
 def test_a_folder_without_runs_is_named(tmp_path):
     with pytest.raises(SystemExit, match="holds no finished run"):
         collect(tmp_path)
+
+
+def test_a_folder_that_is_no_experiments_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for text in ("runs/chexnet_old", "."):
+        with pytest.raises(SystemExit):
+            collecting.main([text])
+        assert (
+            f"{text}: expected a folder named after an experiment, one of chexnet_cbam, "
+            in capsys.readouterr().err
+        )
+    assert collecting.run_set_folder("chexnet_cbam") == tmp_path / "chexnet_cbam"
+    (tmp_path / "chexnet_cbam").mkdir()
+    monkeypatch.chdir(tmp_path / "chexnet_cbam")
+    assert collecting.run_set_folder(".") == tmp_path / "chexnet_cbam"
 
 
 def test_only_ordered_classes_have_a_kappa_among_the_committed_results():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from drcls.files import read_json
+from drcls.files import read_json, write_json, write_text
 from drcls.metrics import (
     confusion_matrix,
     cut_grades,
@@ -17,7 +17,7 @@ from drcls.metrics import (
 )
 from drcls.metrics.confusion import accuracy, macro_f1, macro_recall, quadratic_kappa
 from experiments.results.collect import RESULTS
-from experiments.results.predictions import Predictions, load, read_run
+from experiments.results.predictions import Predictions, history, load, read_run
 
 COMMITTED = sorted(RESULTS.glob("*/*/*.npz"))
 # Bootstrapping a thousand groups takes a second: ten results, spread over all.
@@ -58,6 +58,17 @@ def test_intervals_over_groups_follow_from_the_predictions(path):
             seed=result["seed"],
         )
         np.testing.assert_allclose(intervals["measure"], stored["bootstrap"], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "losses"), [([[96, 1], [48, 1]], [1, 2, 3]), (None, [3]), ([[48, 1]], [2, 3])]
+)
+def test_epochs_on_smaller_images_are_those_that_the_configuration_names(tmp_path, sizes, losses):
+    write_json(tmp_path / "config.json", {"smaller_images": sizes})
+    for folder, loss in (("96px", 1), ("48px", 2), (".", 3)):
+        write_text(tmp_path / folder / "history.csv", f"epoch,loss\n1,{loss}\n")
+    found = history(tmp_path)
+    assert found == {"epoch": list(range(1, len(losses) + 1)), "loss": losses}
 
 
 def test_what_the_parts_change_is_what_the_paper_page_says():

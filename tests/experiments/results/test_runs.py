@@ -14,6 +14,14 @@ def test_runs_are_named_by_their_files_and_read_anew_from_another_folder(tmp_pat
     assert runs[0] == {"seed": 0, "file": file, "experiment": "paper"} and seeds_of(runs) == "0, 1"
 
 
+def test_seeds_with_other_settings_are_named():
+    runs = [
+        {"seed": seed, "config": {"seed": seed, "epochs": epochs}}
+        for seed, epochs in ((0, 15), (1, 15), (2, 1))
+    ]
+    assert seeds_of(runs) == "0, 1, 2 (epochs 15, 15, 1)" and seeds_of(runs[:2]) == "0, 1"
+
+
 def test_those_of_the_package_are_read_once_and_phantoms_are_not_real():
     everything = committed_runs()
     assert all(one is again for one, again in zip(everything, committed_runs(), strict=True))

@@ -10,9 +10,18 @@ import pytest
 from drcls.files import read_json
 from drcls.metrics import accuracy
 from drcls.models import LEARNERS
+from drcls.runs import write_split
 from experiments.common.controls import CONTROLS
 from experiments.smote_transfer import experiment
-from experiments.smote_transfer.experiment import PROFILES, VARIANTS, main, make_config, parse, split_strategy
+from experiments.smote_transfer.experiment import (
+    PROFILES,
+    VARIANTS,
+    check_images,
+    main,
+    make_config,
+    parse,
+    split_strategy,
+)
 from experiments.smote_transfer.report import gain, gain_cells, pair_up
 from tests.data.tables import table
 from tests.small_data import write_squares
@@ -139,6 +148,14 @@ def test_a_distributed_split_is_kept():
     manifest.frame["source_split"] = ["Training", "Testing"] * 3
     assert split_strategy(manifest, "paper") == "official"
     assert split_strategy(manifest, "clean") == "official_grouped"
+
+
+def test_a_leaky_row_of_other_images_is_refused(tmp_path):
+    manifest = table({"a": 3, "b": 2})
+    write_split(tmp_path, {"train": manifest.select([0, 1, 2, 2, 4]), "test": manifest.select([0, 3])})
+    check_images(tmp_path, manifest)
+    with pytest.raises(ValueError, match="was trained on other images or labels .* train anew with --force"):
+        check_images(tmp_path, table({"a": 2, "b": 3}))
 
 
 def test_gains_by_hand(tmp_path):
