@@ -50,7 +50,8 @@ canine_rbc_focal = --seeds $(SEEDS) --engine $(GRID) $(if $(WORKERS),--workers $
 	$(if $(ADDRESS),--address $(call word_of,$(ADDRESS)))
 blood_cells = $(PRETRAINED) $(if $(LAST_BLOCK),--last-block $(call word_of,$(LAST_BLOCK))) $(if $(TTA),--tta) \
 	$(if $(AUGMENT_FROZEN),--augment-frozen)
-# What may stand on the command line: a variable that does nothing there is an error.
+# What may stand on the command line: a variable that does nothing there is an error. Of several targets each may
+# have variables of its own.
 EVERY = DATA PROTOCOL PROFILE MODELS SEED EPOCHS DEVICES RUNS TENSORBOARD
 chexnet_cbam_takes = $(EVERY) WEIGHTS BACKBONE
 multiscale_attention_takes = $(EVERY) CLASSES EXTERNAL
@@ -59,7 +60,8 @@ canine_rbc_focal_takes = $(EVERY) SEEDS GRID WORKERS ADDRESS
 blood_cells_takes = $(EVERY) WEIGHTS BACKBONE LAST_BLOCK TTA AUGMENT_FROZEN
 given = $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 useless = $(sort $(filter-out $(1) PYTHON VENV MAKE%,$(given)))
-only = $(if $(call useless,$(1)),$(error make $@ does not take $(call useless,$(1)); it takes $(1)))
+only = $(if $(word 2,$(MAKECMDGOALS)),,$(call refuse,$(1)))
+refuse = $(if $(call useless,$(1)),$(error make $@ does not take $(call useless,$(1)); it takes $(1)))
 EXPERIMENTS = chexnet_cbam multiscale_attention smote_transfer canine_rbc_focal blood_cells
 experiment = $(or $(filter $(subst -,_,$(1)),$(EXPERIMENTS)),$(error no paper '$(1)'; expected one of $(subst _,-,$(EXPERIMENTS))))
 
@@ -123,10 +125,12 @@ data-%: install ## prepare a data set: make data-brain-tumor-mri SOURCE=archive.
 	$(BIN)/python -m data_prep.$(call data_set,$*) --source $(call word_of,$(call source,$*)) $(PREPARE)
 
 serve: install ## the screening application, on 127.0.0.1: MODEL= TRAINED_ON= FOLDER= PORT=
+	$(call only,MODEL TRAINED_ON FOLDER PORT)
 	$(BIN)/python -m drcls.app serve --folder $(call word_of,$(FOLDER)) --port $(PORT) $(if $(MODEL),--model $(call word_of,$(MODEL))) \
 		$(if $(TRAINED_ON),--trained-on $(call word_of,$(TRAINED_ON)))
 
 account: install ## an account for it, asks for a password: NAME= ROLE=clinician|admin FOLDER=
+	$(call only,NAME ROLE FOLDER)
 	$(BIN)/python -m drcls.app add-account $(call word_of,$(or $(NAME),$(error make account needs NAME=, the name to log in by))) --role $(ROLE) --folder $(call word_of,$(FOLDER))
 
 # What reads the code alone needs none of the packages that it imports.
@@ -150,6 +154,7 @@ sweep: $(VENV)/.developing ## kill, tamper, damage and fill disks, many times ea
 	$(BIN)/python -m pytest -m sweep -s
 
 bench: $(VENV)/.developing ## speed against named peers, into benchmarks/RESULTS.md: BENCH="augment embed"
+	$(call only,BENCH)
 	$(BIN)/pip install --quiet -c requirements.lock -e '.[bench]'
 	$(BIN)/python -m benchmarks $(BENCH)
 

@@ -34,7 +34,7 @@ def read_predictions(path):
 
     Raises:
         FileNotFoundError: where there is no file.
-        ValueError: where a column is missing.
+        ValueError: where a column is missing, or a probability, as in the last row of a file that was cut.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file; a finished run holds its test predictions there")
@@ -43,4 +43,11 @@ def read_predictions(path):
     missing = [name for name in TEXTS if name not in frame]
     if missing:
         raise ValueError(f"{path}: has the columns {list(frame)}, expected also {missing}")
+    numbers = frame.filter(regex="^p_").apply(pd.to_numeric, errors="coerce")
+    lacking = numbers.isna().any(axis=1)
+    if lacking.any():
+        raise ValueError(
+            f"{path}: line {lacking.argmax() + 2} lacks a probability, expected a number in each of "
+            f"{', '.join(numbers)}; the file is damaged"
+        )
     return frame

@@ -65,12 +65,20 @@ def test_a_variable_that_does_nothing_is_refused(planned):
         ("reproduce-multiscale-attention", ["WEIGHTS=imagenet", "SEED=1"], "CLASSES EXTERNAL"),
         ("report-smote-transfer", ["CLASES=4"], "ENGINE"),
         ("data-ddr", ["SIZE=64", "SOURCE=a.zip"], "SOURCE PREPARE"),
+        ("serve", ["MODELS=a.keras"], "MODEL TRAINED_ON FOLDER PORT"),
+        ("account", ["MODEL=a.keras", "NAME=anna"], "NAME ROLE FOLDER"),
+        ("bench", ["NAME=augment"], "BENCH"),
     ):
         answer = planned(target, *given)
         [line] = answer.stderr.splitlines()
         name = given[0].partition("=")[0]
         assert answer.returncode == 2 and f"make {target} does not take {name}; it takes " in line, line
         assert line.partition("it takes ")[2].startswith(("DATA PROTOCOL", takes)) and takes in line, line
+
+
+def test_each_of_several_targets_may_have_its_own_variables(planned):
+    answer = planned("data-ddr", "reproduce-chexnet-cbam", "SOURCE=a.zip", "DATA=ddr")
+    assert answer.returncode == 0 and "--data 'ddr'" in answer.stdout
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

@@ -1,6 +1,6 @@
 """The runs that a report is about."""
 
-from drcls.report import read_runs
+from drcls.report import read_predictions, read_runs, select_runs
 
 
 def runs_to_report(run_set, data_sets, profile):
@@ -15,7 +15,8 @@ def runs_to_report(run_set, data_sets, profile):
         list of dict, see `drcls.report.read_runs`.
 
     Raises:
-        FileNotFoundError: where there is none.
+        FileNotFoundError: where there is none, or a finished one has no predictions.
+        ValueError: where a finished one has not a prediction for each test image.
     """
     runs = runs_of(run_set, data_sets, profile)
     if not runs:
@@ -26,7 +27,10 @@ def runs_to_report(run_set, data_sets, profile):
 def runs_of(place, data_sets, profile):
     """Return the runs below `place`, maybe none; otherwise as `runs_to_report`."""
     found = read_runs(place) if any(place.glob("*/*/config.json")) else []
-    return [run for run in found if run["data"] in data_sets and run["profile"] == profile]
+    runs = [run for run in found if run["data"] in data_sets and run["profile"] == profile]
+    for run in select_runs(runs, finished=True):
+        read_predictions(run)  # a file that was cut is an error
+    return runs
 
 
 def no_run(run_set, data, profile):

@@ -47,7 +47,13 @@ def read_run(folder):
     """
     folder = Path(folder)
     frame = read_predictions(folder / "predictions.csv")
-    classes = read_json(folder / "metrics.json")["class_names"]
+    measured = read_json(folder / "metrics.json")
+    if len(frame) != measured["num_test"]:
+        raise ValueError(
+            f"{folder / 'predictions.csv'}: has {len(frame)} rows, expected {measured['num_test']}, one for each test "
+            "image"
+        )
+    classes = measured["class_names"]
     number = {name: index for index, name in enumerate(classes)}
     return Predictions(
         frame[[f"p_{name}" for name in classes]].to_numpy(np.float16),
