@@ -5,8 +5,8 @@ belongs to the nested model's own graph. Running the graph layer by layer reache
 user's model untouched and needs no copy of its weights.
 
 Keras has no public way to run a graph with one's own calls of its layers: `clone_model` calls every layer once more and
-leaves that call in the layer for ever. `run_graph` and `producer` therefore use four names that Keras keeps to
-itself: `_functional`, `_run_through_graph`, `_standardize_inputs` and `_keras_history`. The tests of Grad-CAM, of the
+leaves that call in the layer for ever. This file therefore uses five names that Keras keeps to itself: `_functional`,
+`_keras_history`, `_nodes_by_depth`, `_run_through_graph` and `_standardize_inputs`. The tests of Grad-CAM, of the
 other explainers but SHAP and of the exports passed with Keras 3.11.3 and 3.15.1, the ends of the range in `setup.cfg`.
 """
 
@@ -33,8 +33,7 @@ def has_feature_map(layer):
     """Tell whether a layer's output is one (N, h, w, K) tensor of more than one position."""
     if isinstance(layer, keras.layers.InputLayer) or not hasattr(layer, "output"):
         return False
-    shape = getattr(layer.output, "shape", ())
-    return len(shape) == 4 and tuple(shape[1:3]) != (1, 1)
+    return len(getattr(layer.output, "shape", ())) == 4 and tuple(layer.output.shape[1:3]) != (1, 1)
 
 
 def find_layer(model, name):
@@ -94,6 +93,26 @@ def producer(operation):
     return operation.input._keras_history.operation
 
 
+def own_graph(model):
+    """Return the `keras.Function` that a model runs: a Sequential keeps one, a Functional model is one."""
+    return model._functional if isinstance(model, keras.Sequential) else model
+
+
+def last_call(model, operation):
+    """Return the node of an operation's last call in this model, with `input_tensors` and `output_tensors`.
+
+    `operation.input` and `operation.output` are those of its first call: perhaps in another model that shares it, or
+    in what a Sequential was before more layers were added.
+
+    Args:
+        model: Functional or Sequential `keras.Model`, built.
+        operation: `keras.Operation` of its graph, not of a nested one.
+    """
+    by_depth = own_graph(model)._nodes_by_depth
+    in_order = [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
+    return [node for node in in_order if node.operation is operation][-1]
+
+
 def run_graph(model, inputs, observe):
     """Run a model in inference mode and show every layer's call to an observer.
 
@@ -120,7 +139,7 @@ def run_graph(model, inputs, observe):
         return call
 
     # What Functional.call itself does; Keras has no public way to run a graph with one's own layer calls.
-    graph = model._functional if isinstance(model, keras.Sequential) else model
+    graph = own_graph(model)
     outputs = graph._run_through_graph(graph._standardize_inputs(inputs), operation_fn=observed)
     single = isinstance(outputs, (list, tuple)) and len(outputs) == 1
     return outputs[0] if single else outputs

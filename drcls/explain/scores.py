@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from drcls.explain.head import find_head
-from drcls.explain.layer_graph import is_graph, run_graph
+from drcls.explain.layer_graph import is_graph, last_call, own_graph, run_graph
 from drcls.forward import ForwardPass
 from drcls.models.input_range import expects_bytes
 
@@ -70,12 +70,13 @@ def score_model(model):
     """
     check_model(model)
     head = find_head(model)
-    if head.operation not in model.operations:
+    if head.operation not in own_graph(model).operations:
         raise ValueError(
             f"the last layer {head.operation.name!r} of model {model.name!r} stands in a nested model; this method "
             "needs it in the outermost one"
         )
-    return keras.Model(model.inputs, head.score(head.operation.input), name=f"{model.name}_scores")
+    scores = head.score(last_call(model, head.operation).input_tensors[0])
+    return keras.Model(model.inputs, scores, name=f"{model.name}_scores")
 
 
 def predicted_classes(model, images, class_index, scores=None):
