@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from drcls.explain.head import find_head
-from drcls.explain.layer_graph import find_layer, last_feature_map, run_graph
+from drcls.explain.layer_graph import find_layer, is_channels_first, last_feature_map, map_places, run_graph
 from drcls.explain.scores import (
     PREDICTED,
     check_class_index,
@@ -70,7 +70,7 @@ class GradCAM:
     @property
     def places(self):
         """(rows, columns) of the feature map that is explained; None where the model takes images of any size."""
-        places = tuple(self.layer.output.shape[1:3])
+        places = map_places(self.layer)
         return None if None in places else places
 
     def __call__(self, images, class_index=None, batch_size=32, normalise=True):
@@ -89,11 +89,13 @@ class GradCAM:
 
     def _forward(self, images, watch):
         """Return the feature maps A, float32 or lower (N, h, w, K), and the scores y, float32 (N, C)."""
-        seen = {}
+        seen, channels_first = {}, is_channels_first(self.layer)
 
         def observe(layer, inputs, outputs):
             if layer is self.layer:
+                outputs = ops.transpose(outputs, (0, 2, 3, 1)) if channels_first else outputs
                 outputs = seen["features"] = watch(outputs)
+                outputs = ops.transpose(outputs, (0, 3, 1, 2)) if channels_first else outputs
             if layer is self.head.operation:
                 seen["scores"] = ops.cast(self.head.score(inputs), "float32")
             return outputs

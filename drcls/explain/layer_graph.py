@@ -30,10 +30,34 @@ def iterate_layers(model, prefix=""):
 
 
 def has_feature_map(layer):
-    """Tell whether a layer's output is one (N, h, w, K) tensor of more than one position."""
+    """Tell whether a layer's output is one tensor (N, h, w, K), or (N, K, h, w), of more than one position."""
     if isinstance(layer, keras.layers.InputLayer) or not hasattr(layer, "output"):
         return False
-    return len(getattr(layer.output, "shape", ())) == 4 and tuple(layer.output.shape[1:3]) != (1, 1)
+    return len(getattr(layer.output, "shape", ())) == 4 and map_places(layer) != (1, 1)
+
+
+def map_places(layer):
+    """Return (rows, columns) of a layer's 4-D output, None where a size is unknown."""
+    shape = tuple(layer.output.shape)
+    return shape[2:] if is_channels_first(layer) else shape[1:3]
+
+
+def is_channels_first(operation):
+    """Tell whether an operation's 4-D output is (N, K, h, w): by its `data_format`, or that of what it computes on.
+
+    What has no `data_format` and changes the shape, as `Permute` does, gives (N, h, w, K).
+    """
+    while not hasattr(operation, "data_format"):
+        if is_graph(operation):
+            operation = output_layer(operation)
+            continue
+        inputs = keras.tree.flatten(operation.input)
+        if not isinstance(operation, keras.layers.Concatenate):
+            inputs = [tensor for tensor in inputs if tensor.shape == operation.output.shape]
+        if not inputs or isinstance(operation, keras.layers.Permute):
+            return False
+        operation = inputs[0]._keras_history.operation
+    return operation.data_format == "channels_first"
 
 
 def find_layer(model, name):

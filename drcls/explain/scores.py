@@ -108,6 +108,11 @@ def check_model(model):
             f"explaining needs a model from (N, H, W, channels) to (N, C); model {model.name!r} maps "
             f"{model.input_shape} to {model.output_shape}"
         )
+    if model.input_shape[1] in (1, 3) and model.input_shape[3] not in (1, 3):
+        raise ValueError(
+            f"explaining needs images (N, H, W, channels); model {model.name!r} takes {model.input_shape}, with the "
+            "channels first. Put keras.layers.Permute((3, 1, 2)) before it"
+        )
 
 
 def check_differentiable(model):

@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from drcls.explain.head import find_head
-from drcls.explain.layer_graph import find_layer, is_graph, last_call, last_feature_map
+from drcls.explain.layer_graph import find_layer, is_channels_first, is_graph, last_call, last_feature_map
 from drcls.explain.scores import (
     check_differentiable,
     check_images,
@@ -98,6 +98,11 @@ def _explain_layer(method, model, images, class_index, layer, batch_size, normal
         raise ValueError(
             f"layer {target.name!r} is or stands in a nested model; {method.__name__} of tf-keras-vis explains layers "
             "of the outermost one"
+        )
+    if is_channels_first(target):
+        raise ValueError(
+            f"layer {target.name!r} has its channels first; {method.__name__} of tf-keras-vis explains feature maps "
+            "(N, h, w, K). grad_cam explains it"
         )
     explainer, output = method(score_model(model)), _Output(last_call(model, target).output_tensors[0])
 
