@@ -1,6 +1,7 @@
 """What every loss over classes reads from its arguments: a number per class, and the true class."""
 
 import warnings
+from numbers import Real
 
 import keras
 import numpy as np
@@ -40,10 +41,35 @@ def number_per_class(values, name):
     return [float(number) for number in numbers]
 
 
-def check_label_smoothing(label_smoothing):
-    """Raise a ValueError unless the share of smoothing is a number in 0..1."""
-    if not isinstance(label_smoothing, (int, float)) or not 0 <= label_smoothing <= 1:
-        raise ValueError(f"label_smoothing must be a number in 0..1. Received: {label_smoothing=!r}")
+def checked_number(name, value, expected, high=np.inf):
+    """Return a finite number in 0..high as a float, which can be saved, or raise a ValueError with what is expected."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= high or value == np.inf:
+        raise ValueError(f"{name} must be {expected}. Received: {name}={value!r}")
+    return float(value)
+
+
+def checked_smoothing(label_smoothing):
+    """Return the share of smoothing as a float, or raise a ValueError unless it is a number in 0..1."""
+    return checked_number("label_smoothing", label_smoothing, "a number in 0..1", high=1)
+
+
+def checked_dtype(dtype):
+    """Return the name of the dtype that Keras gives a loss both arguments in.
+
+    Args:
+        dtype: As in `keras.losses.Loss`; `None` is Keras' float type, float32 where that is half precision.
+
+    Raises:
+        ValueError: If it is half precision: bfloat16 makes class 258 of class 257, and a sure mistake costs
+            nothing where its probability is rounded to 0.
+    """
+    if dtype is None:
+        return keras.backend.result_type(keras.config.floatx(), "float32")
+    name = keras.dtype_policies.get(dtype).compute_dtype
+    if name not in ("float32", "float64"):
+        raise ValueError(f"dtype must be None, float32 or float64. Received: dtype={dtype!r}")
+    return name
 
 
 def class_targets(y_true, y_pred, num_classes, label_smoothing):

@@ -39,7 +39,7 @@ def test_a_bad_alpha_is_refused(alpha):
         FocalCrossentropy(alpha)
 
 
-@pytest.mark.parametrize("gamma", [-1, float("nan"), float("inf"), "2", None])
+@pytest.mark.parametrize("gamma", [-1, float("nan"), float("inf"), "2", True, None])
 def test_a_bad_gamma_is_refused(gamma):
     with pytest.raises(ValueError, match="gamma must be a finite number of 0 or more. Received: gamma="):
         FocalCrossentropy(gamma=gamma)
