@@ -77,15 +77,21 @@ def class_targets(y_true, y_pred, num_classes, label_smoothing):
 
     Args:
         y_true: One-hot or class probabilities, of the shape of `y_pred`; or integer labels 0..C-1 of its shape
-            without the last axis, or with 1 there. A label out of range gives zeros, on every backend.
+            without the last axis, or with 1 there. A label out of range, or between two classes, gives zeros, on
+            every backend; NaN gives NaN.
         y_pred: Float tensor (..., C).
         num_classes: Integer C, which `y_pred` must have.
         label_smoothing: Number s in 0..1; a class's probability p becomes (1 - s) p + s / C, where
             its row sums to 1.
 
     Raises:
-        ValueError: If the shapes do not go together.
+        ValueError: If the shapes do not go together, or there is one class alone.
     """
+    if num_classes == 1:
+        raise ValueError(
+            "y_pred must have two or more columns: use two outputs, or keras.losses.BinaryFocalCrossentropy. "
+            f"Received: y_pred.shape={tuple(y_pred.shape)}"
+        )
     true_shape, shape = tuple(y_true.shape), tuple(y_pred.shape)
     # A width that is only known at run time is that of one-hot labels: integer labels come without the axis, or with 1.
     is_one_hot = len(true_shape) == len(shape) and true_shape[-1] in (num_classes, None)
@@ -101,7 +107,9 @@ def class_targets(y_true, y_pred, num_classes, label_smoothing):
         )
     if not is_one_hot:
         labels = ops.squeeze(y_true, axis=-1) if len(true_shape) == len(shape) else y_true
-        y_true = ops.equal(ops.expand_dims(ops.cast(labels, "int32"), -1), ops.arange(num_classes))
+        labels = ops.expand_dims(ops.cast(labels, y_pred.dtype), -1)
+        y_true = ops.equal(labels, ops.arange(num_classes, dtype=y_pred.dtype))
+        y_true = ops.where(ops.isnan(labels), np.nan, ops.cast(y_true, y_pred.dtype))
     y_true = ops.cast(y_true, y_pred.dtype)
     if label_smoothing:
         share = ops.sum(y_true, axis=-1, keepdims=True) / num_classes  # 0 for a label out of range

@@ -45,12 +45,12 @@ class FocalCrossentropy(keras.losses.Loss):
 
     Call arguments:
         y_true: One-hot or class probabilities (..., C), or integer labels (...) or (..., 1) in 0..C-1. A label
-            out of range contributes nothing.
+            out of range, or between two classes, contributes nothing; NaN gives NaN.
         y_pred: Float tensor (..., C), probabilities in 0..1, or any values when `from_logits`.
 
     Raises:
         ValueError: If an argument is not of the kind above, or the columns of `y_true` or `y_pred` are not as
-            many as the alphas.
+            many as the alphas, or there is one column alone.
 
     Example:
 

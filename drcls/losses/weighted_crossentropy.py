@@ -40,7 +40,7 @@ class WeightedCategoricalCrossentropy(keras.losses.Loss):
 
     Call arguments:
         y_true: One-hot or class probabilities (..., C), or integer labels (...) or (..., 1) in 0..C-1. A label
-            out of range contributes nothing.
+            out of range, or between two classes, contributes nothing; NaN gives NaN.
         y_pred: Float tensor (..., C), probabilities in 0..1, or any values when `from_logits`.
 
     Raises:

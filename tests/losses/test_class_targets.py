@@ -221,6 +221,18 @@ def test_a_policy_of_half_precision_leaves_the_loss_in_float32(policy):
     assert float(loss(labels, keras.ops.cast(30 * np.eye(1000)[labels], "float16"))) < 1e-6
 
 
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("loss_class", LOSSES)
+def test_a_label_that_is_none(loss_class, label_smoothing):
+    y_pred = softmax(np.random.default_rng(0).normal(size=(3, 3)))
+    loss = per_sample(loss_class, label_smoothing=label_smoothing)
+    for labels in (np.array([1, np.nan, 0.7]), np.array([[1], [np.nan], [0.7]])):
+        found = np.asarray(loss(labels, y_pred))
+        assert found[0] > 0 and np.isnan(found[1]) and found[2] == 0
+    rows = np.array([[0, 1, 0], [np.nan, 0, 0], [0, 0, 0]])
+    np.testing.assert_array_equal(np.isnan(loss(rows, y_pred)), [False, True, False])
+
+
 @pytest.mark.parametrize("number", [np.int64(1), np.float32(0.5), np.float64(0.5)])
 def test_numpy_numbers_are_kept_as_pythons(number):
     arguments = [{"label_smoothing": number}, {"gamma": number}, {"alpha": number}]
