@@ -71,7 +71,7 @@ def find_layer(model, name):
         keras.layers.Layer with a 4-D output.
 
     Raises:
-        ValueError: where no layer or several layers bear the name, or its output is not 4-D.
+        ValueError: where no layer or several layers bear the name, its output is not 4-D, or it is an input.
     """
     layers = dict(iterate_layers(model))
     matches = [name] if name in layers else [path for path in layers if path.endswith(f"/{name}")]
@@ -79,14 +79,15 @@ def find_layer(model, name):
         raise ValueError(
             f"several layers of model {model.name!r} are named {name!r}; choose one of {matches}"
         )
-    if not matches or len(layers[matches[0]].output.shape) != 4:
+    found = layers[matches[0]] if matches else None
+    if found is None or isinstance(found, keras.layers.InputLayer) or len(found.output.shape) != 4:
         candidates = [path for path, layer in layers.items() if has_feature_map(layer)]
-        what = "has no 4-D output" if matches else "is unknown"
+        what = "is unknown" if found is None else "is an input or has no 4-D output"
         raise ValueError(
             f"layer {name!r} of model {model.name!r} {what}; expected one of the {len(candidates)} layers "
             f"with an (N, h, w, K) output, of which the last are {candidates[-MAX_LISTED:]}"
         )
-    return layers[matches[0]]
+    return found
 
 
 def last_feature_map(model):

@@ -342,13 +342,26 @@ def test_reloaded_in_a_new_process_on_every_backend(nested, images, tmp_path, ba
         ({"batch_size": 2.5}, r"received 2\.5"),
         ({"images": np.zeros((0, 32, 32, 3))}, "no image to explain"),
         ({"layer": "conv_9"}, r"'conv_9' of model 'small' is unknown.*'relu_1', 'conv_2'"),
-        ({"layer": "pooling"}, "'pooling' of model 'small' has no 4-D output"),
+        ({"layer": "pooling"}, "'pooling' of model 'small' is an input or has no 4-D output"),
+        ({"layer": "images"}, "'images' of model 'small' is an input"),
     ],
 )
 def test_bad_arguments_are_named(trained, arguments, message):
     images = arguments.pop("images", np.zeros((1, 32, 32, 3)))
     with pytest.raises(ValueError, match=message):
         grad_cam(trained, images, **arguments)
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX gives a gradient of zeros")
+def test_a_layer_beside_the_way_to_the_score_is_refused():
+    inputs = keras.Input((4, 4, 3))
+    whole = layers.Conv2D(2, 3, padding="same", name="before")(inputs)
+    steps = keras.ops.cast(keras.ops.cast(whole, "int32"), "float32")
+    pooled = layers.GlobalAveragePooling2D()(layers.ReLU(name="after")(steps))
+    model = keras.Model(inputs, layers.Dense(2, activation="softmax")(pooled))
+    assert grad_cam(model, np.ones((1, 4, 4, 3)), layer="after").shape == (1, 4, 4)
+    with pytest.raises(ValueError, match="no gradient of the score reaches the layer 'before'"):
+        grad_cam(model, np.ones((1, 4, 4, 3)), layer="before")
 
 
 def test_name_of_several_nested_layers_is_refused(trained):
