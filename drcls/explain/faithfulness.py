@@ -4,6 +4,8 @@ Sources: Zhang et al., "Top-down Neural Attention by Excitation Backprop" (ECCV 
 pointing game; Petsiuk et al., "RISE" (BMVC 2018), section 4.1, for deletion and insertion.
 """
 
+from numbers import Integral
+
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 from scipy.stats import spearmanr
@@ -37,16 +39,11 @@ def pointing_game(heat_maps, masks, tolerance=0, places=None):
         where the maps are too coarse.
 
     Raises:
-        ValueError: on shapes that differ, NaN in a map or a negative tolerance.
+        ValueError: on shapes that differ, NaN or infinity in a map or a negative tolerance.
     """
-    heat_maps, masks = np.asarray(heat_maps), np.asarray(masks) != 0
-    if heat_maps.ndim != 3 or heat_maps.shape != masks.shape:
-        raise ValueError(
-            f"heat maps and masks must be one shape (N, H, W); received {heat_maps.shape} and {masks.shape}"
-        )
-    if np.isnan(heat_maps).any():
-        raise ValueError("heat maps must not hold NaN")
-    if tolerance < 0:
+    masks = np.asarray(masks) != 0
+    heat_maps = as_heat_maps(heat_maps, masks.shape, "masks")
+    if not tolerance >= 0:
         raise ValueError(f"tolerance must be 0 or more pixels; received {tolerance}")
     too_coarse = min(places or heat_maps.shape[1:]) < MIN_PLACES
     counted = [(heat_map, mask) for heat_map, mask in zip(heat_maps, masks, strict=True) if mask.any()]
@@ -62,6 +59,18 @@ def pointing_game(heat_maps, masks, tolerance=0, places=None):
         "blank": points.count(None),
         "tolerance": tolerance,
     }
+
+
+def as_heat_maps(heat_maps, shape, others):
+    """Return finite heat maps of the shape (N, H, W) of the other arrays, or raise a ValueError that says why not."""
+    heat_maps = np.asarray(heat_maps)
+    if len(shape) != 3 or heat_maps.shape != shape:
+        raise ValueError(
+            f"heat maps and {others} must be one shape (N, H, W); received {heat_maps.shape} and {shape}"
+        )
+    if not np.isfinite(heat_maps).all():
+        raise ValueError("heat maps must be finite; received NaN or infinity")
+    return heat_maps
 
 
 def hottest_pixel(heat_map):
@@ -97,13 +106,10 @@ def energy_pointing_game(heat_maps, masks):
         counted with a mass of 0; "without_lesion" int, left out. The means are None where no image counts.
 
     Raises:
-        ValueError: on shapes that differ, or NaN or negative heat.
+        ValueError: on shapes that differ, or NaN, infinite or negative heat.
     """
-    heat_maps, masks = np.asarray(heat_maps, "float64"), np.asarray(masks) != 0
-    if heat_maps.ndim != 3 or heat_maps.shape != masks.shape:
-        raise ValueError(
-            f"heat maps and masks must be one shape (N, H, W); received {heat_maps.shape} and {masks.shape}"
-        )
+    masks = np.asarray(masks) != 0
+    heat_maps = as_heat_maps(heat_maps, masks.shape, "masks").astype("float64")
     if not np.all(heat_maps >= 0):
         raise ValueError(f"heat must be 0 or more; received {heat_maps.min()}")
     counted = masks.any(axis=(1, 2))
@@ -138,7 +144,7 @@ def deletion_auc(model, images, heat_maps, class_index, num_steps=20):
         float64 (N,), area under the curve of the probability over the share of pixels deleted, in 0..1.
 
     Raises:
-        ValueError: on shapes that do not fit or classes out of range.
+        ValueError: on shapes that do not fit, NaN or infinity in a map, or classes out of range.
     """
     images = check_images(images, model).astype("float32")
     mean_colour = np.broadcast_to(images.mean(axis=(1, 2), keepdims=True), images.shape)
@@ -157,12 +163,9 @@ def insertion_auc(model, images, heat_maps, class_index, num_steps=20):
 
 def _area(model, start, end, heat_maps, class_index, num_steps):
     """Replace pixels of `start` by those of `end`, hottest first, and integrate the class's probability."""
-    heat_maps = np.asarray(heat_maps)
-    if heat_maps.shape != start.shape[:3] or num_steps < 1:
-        raise ValueError(
-            f"expected one heat map {start.shape[:3]} for each image and one step or more; received "
-            f"{heat_maps.shape} and {num_steps}"
-        )
+    heat_maps = as_heat_maps(heat_maps, start.shape[:3], "images")
+    if not isinstance(num_steps, Integral) or num_steps < 1:
+        raise ValueError(f"num_steps must be a whole number of 1 or more; received {num_steps}")
     if class_index is None:
         raise ValueError("class_index must name the class that the heat maps explain; received None")
     index = check_class_index(class_index, len(start), model.output_shape[-1])
@@ -203,7 +206,14 @@ def agreement(heat_maps):
 
     Returns:
         dict from name to dict from name to float in -1..1: mean rank correlation over the images.
+
+    Raises:
+        ValueError: on shapes that differ, or NaN or infinity in a map.
     """
+    shapes = [np.shape(maps) for maps in heat_maps.values()]
+    heat_maps = {
+        name: as_heat_maps(maps, shapes[0], "those of other methods") for name, maps in heat_maps.items()
+    }
     return {
         first: {second: float(rank_correlation(maps, others).mean()) for second, others in heat_maps.items()}
         for first, maps in heat_maps.items()

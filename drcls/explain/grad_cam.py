@@ -18,7 +18,7 @@ from drcls.explain.scores import (
     divide_by_maximum,
 )
 from drcls.forward import check_batch_size
-from drcls.forward.layer_graph import find_layer, last_feature_map, run_graph
+from drcls.forward.layer_graph import find_layer, is_channels_first, last_feature_map, map_places, run_graph
 
 
 def grad_cam(model, images, class_index=None, layer=None, batch_size=32, normalise=True):
@@ -65,12 +65,12 @@ class GradCAM:
         self.head = find_head(model)
         name = layer or getattr(self.head.operation, "explain_layer", None)
         self.layer = find_layer(model, name) if name else last_feature_map(model)
-        self._raw_maps = _compile(self._forward, model)
+        self._raw_maps = _compile(self._forward, self._weigh, model)
 
     @property
     def places(self):
         """(rows, columns) of the feature map that is explained; None where the model takes images of any size."""
-        places = tuple(self.layer.output.shape[1:3])
+        places = map_places(self.layer)
         return None if None in places else places
 
     def __call__(self, images, class_index=None, batch_size=32, normalise=True):
@@ -89,11 +89,13 @@ class GradCAM:
 
     def _forward(self, images, watch):
         """Return the feature maps A, float32 or lower (N, h, w, K), and the scores y, float32 (N, C)."""
-        seen = {}
+        seen, channels_first = {}, is_channels_first(self.layer)
 
         def observe(layer, inputs, outputs):
             if layer is self.layer:
+                outputs = ops.transpose(outputs, (0, 2, 3, 1)) if channels_first else outputs
                 outputs = seen["features"] = watch(outputs)
+                outputs = ops.transpose(outputs, (0, 3, 1, 2)) if channels_first else outputs
             if layer is self.head.operation:
                 seen["scores"] = ops.cast(self.head.score(inputs), "float32")
             return outputs
@@ -101,12 +103,16 @@ class GradCAM:
         run_graph(self.model, images, observe)
         return seen["features"], seen["scores"]
 
-
-def _weigh(features, gradients):
-    """Weigh the feature maps by their mean gradient: (N, h, w, K), (N, h, w, K) -> float32 (N, h, w)."""
-    features, gradients = ops.cast(features, "float32"), ops.cast(gradients, "float32")
-    alpha = ops.mean(gradients, axis=(1, 2), keepdims=True)  # Eq. 19
-    return ops.relu(ops.sum(alpha * features, axis=-1))  # Eq. 20
+    def _weigh(self, features, gradients):
+        """Weigh the feature maps by their mean gradient: (N, h, w, K), (N, h, w, K) -> float32 (N, h, w)."""
+        if gradients is None:
+            raise ValueError(
+                f"no gradient of the score reaches the layer {self.layer.name!r} of model {self.model.name!r}; explain "
+                "one that the score is computed from, after operations without a gradient"
+            )
+        features, gradients = ops.cast(features, "float32"), ops.cast(gradients, "float32")
+        alpha = ops.mean(gradients, axis=(1, 2), keepdims=True)  # Eq. 19
+        return ops.relu(ops.sum(alpha * features, axis=-1))  # Eq. 20
 
 
 def _score_of_class(scores, class_index):
@@ -115,18 +121,21 @@ def _score_of_class(scores, class_index):
     return ops.sum(scores * ops.one_hot(class_index, scores.shape[-1]))
 
 
-def _compile(forward, model):
-    """Compile forward(images, watch) -> (features, scores) to (images, class_index) -> maps (N, h, w)."""
+def _compile(forward, weigh, model):
+    """Compile forward(images, watch) -> (features, scores) to (images, class_index) -> maps (N, h, w).
+
+    `weigh` makes the maps of the features and their gradient, None where there is none; on JAX it is then zeros.
+    """
     compilers = {"tensorflow": _compile_tensorflow, "jax": _compile_jax, "torch": _compile_torch}
     backend = keras.backend.backend()
     if backend not in compilers:
         raise NotImplementedError(
             f"Grad-CAM needs one of the Keras backends {list(compilers)}; this is {backend!r}"
         )
-    return compilers[backend](forward, model)
+    return compilers[backend](forward, weigh, model)
 
 
-def _compile_tensorflow(forward, model):
+def _compile_tensorflow(forward, weigh, model):
     import tensorflow as tf
 
     @tf.function(reduce_retracing=True)
@@ -139,12 +148,12 @@ def _compile_tensorflow(forward, model):
 
             features, scores = forward(images, watch)
             score = _score_of_class(scores, class_index)
-        return _weigh(features, tape.gradient(score, features))
+        return weigh(features, tape.gradient(score, features))
 
     return raw_maps
 
 
-def _compile_jax(forward, model):
+def _compile_jax(forward, weigh, model):
     import jax
 
     @jax.jit
@@ -156,7 +165,7 @@ def _compile_jax(forward, model):
         with keras.StatelessScope(zip(model.variables, values, strict=True)):
             shape = jax.eval_shape(lambda: forward(images, lambda features: features)[0])
             gradients, features = jax.grad(score_at, has_aux=True)(ops.zeros(shape.shape, shape.dtype))
-        return _weigh(features, gradients)
+        return weigh(features, gradients)
 
     # Weights are handed over at each call: what is compiled would keep those of the first.
     return lambda images, class_index: raw_maps(
@@ -164,14 +173,16 @@ def _compile_jax(forward, model):
     )
 
 
-def _compile_torch(forward, model):
+def _compile_torch(forward, weigh, model):
     import torch
 
     def raw_maps(images, class_index):
         images, class_index = ops.convert_to_tensor(images), ops.convert_to_tensor(class_index)
         with torch.enable_grad():
             features, scores = forward(images, lambda features: features.detach().requires_grad_())
-            (gradients,) = torch.autograd.grad(_score_of_class(scores, class_index), features)
-        return _weigh(features.detach(), gradients)
+            (gradients,) = torch.autograd.grad(
+                _score_of_class(scores, class_index), features, allow_unused=True
+            )
+        return weigh(features.detach(), gradients)
 
     return raw_maps

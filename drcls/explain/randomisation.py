@@ -6,7 +6,7 @@ Source: Adebayo et al., "Sanity Checks for Saliency Maps" (NeurIPS 2018), sectio
 import keras
 import numpy as np
 
-from drcls.explain.faithfulness import rank_correlation
+from drcls.explain.faithfulness import as_heat_maps, rank_correlation
 from drcls.explain.scores import predicted_classes
 
 SURVIVES_ABOVE = 0.5
@@ -30,10 +30,16 @@ def randomisation_check(model, images, explain, class_index=None, seed=0):
         "passed" bool: the correlation is at most 0.5; "blank_before" and "blank_after" int, maps that are flat.
         Images whose map is flat to begin with are left out; where none is left, "correlation" and "passed" are
         None.
+
+    Raises:
+        ValueError: on a map that holds NaN or infinity.
     """
     index = predicted_classes(model, images, class_index)
-    before = explain(model, images, index)
-    after = explain(shuffled_copy(model, seed), images, index)
+    before = np.asarray(explain(model, images, index))
+    before = as_heat_maps(before, before.shape, "images")
+    after = as_heat_maps(
+        explain(shuffled_copy(model, seed), images, index), before.shape, "those before shuffling"
+    )
     blank_before, blank_after = (np.ptp(maps, axis=(1, 2)) == 0 for maps in (before, after))
     correlations = rank_correlation(before[~blank_before], after[~blank_before])
     mean = float(correlations.mean()) if len(correlations) else None

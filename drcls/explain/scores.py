@@ -13,7 +13,7 @@ from keras import ops
 
 from drcls.explain.head import find_head
 from drcls.forward import ForwardPass
-from drcls.forward.layer_graph import is_graph, run_graph
+from drcls.forward.layer_graph import is_graph, last_call, own_graph, run_graph
 from drcls.models.input_range import expects_bytes
 
 PREDICTED = -1
@@ -70,12 +70,13 @@ def score_model(model):
     """
     check_model(model)
     head = find_head(model)
-    if head.operation not in model.operations:
+    if head.operation not in own_graph(model).operations:
         raise ValueError(
             f"the last layer {head.operation.name!r} of model {model.name!r} stands in a nested model; this method "
             "needs it in the outermost one"
         )
-    return keras.Model(model.inputs, head.score(head.operation.input), name=f"{model.name}_scores")
+    scores = head.score(last_call(model, head.operation).input_tensors[0])
+    return keras.Model(model.inputs, scores, name=f"{model.name}_scores")
 
 
 def predicted_classes(model, images, class_index, scores=None):
@@ -106,6 +107,11 @@ def check_model(model):
         raise ValueError(
             f"explaining needs a model from (N, H, W, channels) to (N, C); model {model.name!r} maps "
             f"{model.input_shape} to {model.output_shape}"
+        )
+    if model.input_shape[1] in (1, 3) and model.input_shape[3] not in (1, 3):
+        raise ValueError(
+            f"explaining needs images (N, H, W, channels); model {model.name!r} takes {model.input_shape}, with the "
+            "channels first. Put keras.layers.Permute((3, 1, 2)) before it"
         )
 
 

@@ -12,12 +12,13 @@ from drcls.explain.head import find_head
 from drcls.explain.scores import (
     check_differentiable,
     check_images,
+    check_model,
     positive_evidence,
     predicted_classes,
     score_model,
 )
 from drcls.forward import check_batch_size
-from drcls.forward.layer_graph import find_layer, is_graph, last_feature_map
+from drcls.forward.layer_graph import find_layer, is_channels_first, is_graph, last_call, last_feature_map
 
 
 def grad_cam_plus_plus(model, images, class_index=None, layer=None, batch_size=16, normalise=True):
@@ -77,7 +78,20 @@ def saliency(model, images, class_index=None, batch_size=16, normalise=True):
     return _in_batches(explain, model, images, class_index, batch_size, normalise, "saliency")
 
 
+class _Output(keras.layers.Layer):
+    """What tf-keras-vis asks a layer for: its output, here in the graph of the model that is explained."""
+
+    def __init__(self, output):
+        super().__init__()
+        self._symbolic = output
+
+    @property
+    def output(self):
+        return self._symbolic
+
+
 def _explain_layer(method, model, images, class_index, layer, batch_size, normalise):
+    check_model(model)
     name = layer or getattr(find_head(model).operation, "explain_layer", None)
     target = find_layer(model, name) if name else last_feature_map(model)
     if target not in model.layers or is_graph(target):
@@ -85,10 +99,15 @@ def _explain_layer(method, model, images, class_index, layer, batch_size, normal
             f"layer {target.name!r} is or stands in a nested model; {method.__name__} of tf-keras-vis explains layers "
             "of the outermost one"
         )
-    explainer = method(score_model(model))
+    if is_channels_first(target):
+        raise ValueError(
+            f"layer {target.name!r} has its channels first; {method.__name__} of tf-keras-vis explains feature maps "
+            "(N, h, w, K). grad_cam explains it"
+        )
+    explainer, output = method(score_model(model)), _Output(last_call(model, target).output_tensors[0])
 
     def explain(score, part):
-        options = {"penultimate_layer": target, "seek_penultimate_conv_layer": False, "normalize_cam": False}
+        options = {"penultimate_layer": output, "seek_penultimate_conv_layer": False, "normalize_cam": False}
         return explainer(score, part, **options)
 
     return _in_batches(explain, model, images, class_index, batch_size, normalise, method.__name__)

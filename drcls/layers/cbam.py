@@ -1,9 +1,11 @@
 """Convolutional block attention: which channels matter, then which places matter."""
 
+from numbers import Integral
+
 import keras
 from keras import ops
 
-from drcls.layers.feature_map import FeatureMapLayer, check_reduction_ratio, hidden_units, mean_in_float32
+from drcls.layers.feature_map import FeatureMapLayer, hidden_units, mean_in_float32, positive_integer
 
 OPEN_SCORE = 2.1972245773362196  # its sigmoid is 0.9: nearly open, with a third of the largest gradient
 
@@ -73,9 +75,8 @@ class ChannelAttention(FeatureMapLayer):
 
     def __init__(self, reduction_ratio=16, near_identity=False, **kwargs):
         super().__init__(**kwargs)
-        check_reduction_ratio(reduction_ratio)
         _check_near_identity(near_identity)
-        self.reduction_ratio = reduction_ratio
+        self.reduction_ratio = positive_integer("reduction_ratio", reduction_ratio)
         self.near_identity = near_identity
 
     def build_map(self, shape):
@@ -152,12 +153,13 @@ class SpatialAttention(FeatureMapLayer):
 
     def __init__(self, kernel_size=7, near_identity=False, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(kernel_size, int) or kernel_size < 1 or kernel_size % 2 == 0:
+        is_integer = isinstance(kernel_size, Integral) and not isinstance(kernel_size, bool)
+        if not is_integer or kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(
                 f"kernel_size must be a positive odd integer. Received: kernel_size={kernel_size!r}"
             )
         _check_near_identity(near_identity)
-        self.kernel_size = kernel_size
+        self.kernel_size = int(kernel_size)
         self.near_identity = near_identity
 
     def build_map(self, shape):
@@ -233,9 +235,6 @@ class CBAM(FeatureMapLayer):
 
     def __init__(self, reduction_ratio=16, kernel_size=7, near_identity=False, **kwargs):
         super().__init__(**kwargs)
-        self.reduction_ratio = reduction_ratio
-        self.kernel_size = kernel_size
-        self.near_identity = near_identity
         self.channel_attention = ChannelAttention(
             reduction_ratio,
             near_identity,
@@ -250,6 +249,9 @@ class CBAM(FeatureMapLayer):
             dtype=self.dtype_policy,
             name="spatial_attention",
         )
+        self.reduction_ratio = self.channel_attention.reduction_ratio
+        self.kernel_size = self.spatial_attention.kernel_size
+        self.near_identity = near_identity
 
     def build_map(self, shape):
         self.channel_attention.build(shape)

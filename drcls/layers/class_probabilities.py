@@ -1,6 +1,7 @@
 """The output layer that knows the names of its classes."""
 
 import keras
+import numpy as np
 
 
 @keras.saving.register_keras_serializable(package="drcls")
@@ -21,7 +22,7 @@ class ClassProbabilities(keras.layers.Layer):
     Output shape: the same, float32, each row summing to 1.
 
     Raises:
-        ValueError: where class_names is empty or repeats a name, or the scores are not one per class.
+        ValueError: where class_names is no sequence of at least two different str, or the scores are not one per class.
 
     Example:
 
@@ -35,11 +36,16 @@ class ClassProbabilities(keras.layers.Layer):
     def __init__(self, class_names, explain_layer=None, **kwargs):
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
-        if len(class_names) < 2 or len(set(class_names)) != len(class_names):
+        names = [] if isinstance(class_names, str) or not np.iterable(class_names) else list(class_names)
+        if (
+            not all(isinstance(name, str) for name in names)
+            or len(set(names)) != len(names)
+            or len(names) < 2
+        ):
             raise ValueError(
-                f"class_names must hold at least two different names; received {list(class_names)}"
+                f"class_names must be a sequence of at least two different names; received {class_names!r}"
             )
-        self.class_names = list(class_names)
+        self.class_names = [str(name) for name in names]
         self.explain_layer = explain_layer
         self.supports_masking = True
 

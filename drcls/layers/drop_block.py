@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from drcls.layers.feature_map import FeatureMapLayer
+from drcls.layers.feature_map import FeatureMapLayer, number_below, positive_integer, seed_as_int
 
 
 @keras.saving.register_keras_serializable(package="drcls")
@@ -70,19 +70,13 @@ class DropBlock2D(FeatureMapLayer):
 
     def __init__(self, rate, block_size, seed=None, schedule_steps=None, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(rate, (int, float)) or not 0 <= rate < 1:
-            raise ValueError(f"rate must be a number in [0, 1). Received: rate={rate!r}")
-        if not isinstance(block_size, int) or block_size < 1:
-            raise ValueError(f"block_size must be a positive integer. Received: block_size={block_size!r}")
-        if schedule_steps is not None and (not isinstance(schedule_steps, int) or schedule_steps < 1):
-            raise ValueError(
-                f"schedule_steps must be None or a positive integer. Received: {schedule_steps=!r}"
-            )
-        self.rate = rate
-        self.block_size = block_size
-        self.seed = seed
-        self.schedule_steps = schedule_steps
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.rate = number_below("rate", rate, 1, "a number in [0, 1)")
+        self.block_size = positive_integer("block_size", block_size)
+        self.seed = seed_as_int(seed)
+        self.schedule_steps = (
+            None if schedule_steps is None else positive_integer("schedule_steps", schedule_steps)
+        )
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
 
     def build_map(self, shape):
         if self.schedule_steps is not None:

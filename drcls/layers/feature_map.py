@@ -1,5 +1,7 @@
 """What every layer on convolutional feature maps shares: where the channels are, and a check of the shape."""
 
+from numbers import Integral, Real
+
 import keras
 from keras import ops
 
@@ -48,9 +50,9 @@ class FeatureMapLayer(keras.layers.Layer):
         """Make the weights for maps of static shape (batch, height, width, channels), None where unknown."""
 
     def call(self, inputs, training=False):
-        # Keras casts no integers, and what a layer multiplies by would be cut down to them.
-        if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(inputs.dtype)):
-            inputs = ops.cast(inputs, self.compute_dtype)
+        inputs = as_floats(inputs, self.compute_dtype)
+        if 0 in inputs.shape:  # Keras refuses the maximum of nothing
+            return ops.zeros(self.compute_output_shape(inputs.shape), dtype=inputs.dtype)
         if self.data_format == "channels_last":
             return self.call_map(inputs, training)
         maps = self.call_map(ops.transpose(inputs, (0, 2, 3, 1)), training)
@@ -80,12 +82,30 @@ class FeatureMapLayer(keras.layers.Layer):
         return {**super().get_config(), "data_format": self.data_format}
 
 
-def check_reduction_ratio(reduction_ratio):
-    """Refuse what is no positive integer."""
-    if not isinstance(reduction_ratio, int) or reduction_ratio < 1:
-        raise ValueError(
-            f"reduction_ratio must be a positive integer. Received: reduction_ratio={reduction_ratio!r}"
-        )
+def as_floats(inputs, dtype):
+    """Cast integers: Keras casts none, and what a layer multiplies by would be cut down to them."""
+    if keras.backend.is_float_dtype(keras.backend.standardize_dtype(inputs.dtype)):
+        return inputs
+    return ops.cast(inputs, dtype)
+
+
+def positive_integer(name, value):
+    """Return a positive integer of any kind as an int, which can be saved, or raise a ValueError."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} must be a positive integer. Received: {name}={value!r}")
+    return int(value)
+
+
+def number_below(name, value, limit, expected):
+    """Return a number of 0 or more and below a limit as a float, or raise a ValueError that says what is expected."""
+    if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value < limit:
+        raise ValueError(f"{name} must be {expected}. Received: {name}={value!r}")
+    return float(value)
+
+
+def seed_as_int(seed):
+    """Return a seed of NumPy as Keras takes it."""
+    return int(seed) if isinstance(seed, Integral) else seed
 
 
 def hidden_units(channels, reduction_ratio):

@@ -2,7 +2,7 @@
 
 import keras
 
-from drcls.layers.feature_map import FeatureMapLayer, check_reduction_ratio, hidden_units, mean_in_float32
+from drcls.layers.feature_map import FeatureMapLayer, hidden_units, mean_in_float32, positive_integer
 
 
 @keras.saving.register_keras_serializable(package="drcls")
@@ -51,8 +51,7 @@ class SqueezeExcitation(FeatureMapLayer):
 
     def __init__(self, reduction_ratio=16, **kwargs):
         super().__init__(**kwargs)
-        check_reduction_ratio(reduction_ratio)
-        self.reduction_ratio = reduction_ratio
+        self.reduction_ratio = positive_integer("reduction_ratio", reduction_ratio)
 
     def build_map(self, shape):
         channels = shape[-1]

@@ -2,6 +2,8 @@
 
 import keras
 
+from drcls.layers.feature_map import as_floats, number_below, positive_integer, seed_as_int
+
 
 @keras.saving.register_keras_serializable(package="drcls")
 class TransformerEncoder(keras.layers.Layer):
@@ -69,30 +71,24 @@ class TransformerEncoder(keras.layers.Layer):
         self, num_heads, key_dim, ff_dim=None, dropout_rate=0.0, seed=None, norm_first=False, **kwargs
     ):
         super().__init__(**kwargs)
-        sizes = {"num_heads": num_heads, "key_dim": key_dim}
-        if ff_dim is not None:
-            sizes["ff_dim"] = ff_dim
-        for name, value in sizes.items():
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be a positive integer. Received: {name}={value!r}")
-        if not isinstance(dropout_rate, (int, float)) or not 0 <= dropout_rate < 1:
-            raise ValueError(f"dropout_rate must be a number in [0, 1). Received: {dropout_rate=!r}")
         if not isinstance(norm_first, bool):
             raise ValueError(f"norm_first must be True or False. Received: {norm_first=!r}")
-        self.num_heads = num_heads
-        self.key_dim = key_dim
-        self.ff_dim = ff_dim
-        self.dropout_rate = dropout_rate
-        self.seed = seed
+        self.num_heads = positive_integer("num_heads", num_heads)
+        self.key_dim = positive_integer("key_dim", key_dim)
+        self.ff_dim = None if ff_dim is None else positive_integer("ff_dim", ff_dim)
+        self.dropout_rate = number_below("dropout_rate", dropout_rate, 1, "a number in [0, 1)")
+        self.seed = seed_as_int(seed)
         self.norm_first = norm_first
         self.supports_masking = True
         dtype = self.dtype_policy
-        self.attention = keras.layers.MultiHeadAttention(num_heads, key_dim, dtype=dtype, name="attention")
+        self.attention = keras.layers.MultiHeadAttention(
+            self.num_heads, self.key_dim, dtype=dtype, name="attention"
+        )
         self.attention_norm = keras.layers.LayerNormalization(
             epsilon=1e-6, dtype=dtype, name="attention_norm"
         )
         self.output_norm = keras.layers.LayerNormalization(epsilon=1e-6, dtype=dtype, name="output_norm")
-        self.dropout = keras.layers.Dropout(dropout_rate, seed=seed, dtype=dtype, name="dropout")
+        self.dropout = keras.layers.Dropout(self.dropout_rate, seed=self.seed, dtype=dtype, name="dropout")
 
     def build(self, input_shape):
         if len(input_shape) != 3 or input_shape[-1] is None:
@@ -112,6 +108,7 @@ class TransformerEncoder(keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: channels})
 
     def call(self, inputs, training=False, mask=None):
+        inputs = as_floats(inputs, self.compute_dtype)
         if self.norm_first:
             tokens = inputs + self._attend(self.attention_norm(inputs), training, mask)
             return tokens + self._feed_forward(self.output_norm(tokens), training)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from drcls.layers.feature_map import FeatureMapLayer
+from drcls.layers.feature_map import FeatureMapLayer, number_below
 
 NUM_BANDS = 4
 
@@ -45,13 +45,10 @@ class _FilterBank(FeatureMapLayer):
         super().__init__(**kwargs)
         if wavelet not in LOW_PASS:
             raise ValueError(f"wavelet must be one of {list(LOW_PASS)}. Received: wavelet={wavelet!r}")
-        if not isinstance(orthonormality_penalty, (int, float)) or not 0 <= orthonormality_penalty < np.inf:
-            raise ValueError(
-                "orthonormality_penalty must be a finite number of 0 or more. "
-                f"Received: {orthonormality_penalty=!r}"
-            )
         self.wavelet = wavelet
-        self.orthonormality_penalty = orthonormality_penalty
+        self.orthonormality_penalty = number_below(
+            "orthonormality_penalty", orthonormality_penalty, np.inf, "a finite number of 0 or more"
+        )
 
     def build_map(self, shape):
         for name, values in zip(("low_pass", "high_pass"), analysis_filters(self.wavelet), strict=True):

@@ -5,7 +5,9 @@ import numpy as np
 from keras import ops
 
 from drcls.losses.class_targets import (
-    check_label_smoothing,
+    checked_dtype,
+    checked_number,
+    checked_smoothing,
     class_targets,
     log_probabilities,
     number_per_class,
@@ -44,11 +46,12 @@ class BalancedSoftmaxCrossentropy(keras.losses.Loss):
         tau: Number of 0 or more, the power of the counts. Defaults to `1.0`: the balanced softmax.
         reduction: As in `keras.losses.Loss`.
         name: Optional name of the loss.
-        dtype: As in `keras.losses.Loss`. Half precision is that of the result; it is computed in float32.
+        dtype: `"float32"` or `"float64"`, in which it is computed also under a policy of half precision. Defaults
+            to `None`: Keras' float type.
 
     Call arguments:
         y_true: One-hot or class probabilities (..., C), or integer labels (...) or (..., 1) in 0..C-1. A label
-            out of range contributes nothing.
+            out of range, or between two classes, contributes nothing; NaN gives NaN.
         y_pred: Float tensor (..., C), probabilities in 0..1, or any values when `from_logits`.
 
     Raises:
@@ -81,14 +84,11 @@ class BalancedSoftmaxCrossentropy(keras.losses.Loss):
         name="balanced_softmax_crossentropy",
         dtype=None,
     ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
-        check_label_smoothing(label_smoothing)
-        if not isinstance(tau, (int, float)) or not 0 <= tau < np.inf:
-            raise ValueError(f"tau must be a finite number of 0 or more. Received: {tau=!r}")
+        super().__init__(name=name, reduction=reduction, dtype=checked_dtype(dtype))
         self.class_counts = number_per_class(class_counts, "class_counts")
         self.from_logits = from_logits
-        self.label_smoothing = label_smoothing
-        self.tau = tau
+        self.label_smoothing = checked_smoothing(label_smoothing)
+        self.tau = checked_number("tau", tau, "a finite number of 0 or more")
 
     def call(self, y_true, y_pred):
         warn_of_a_softmax(y_pred, self.from_logits)
@@ -106,5 +106,6 @@ class BalancedSoftmaxCrossentropy(keras.losses.Loss):
             "class_counts": self.class_counts,
             "from_logits": self.from_logits,
             "label_smoothing": self.label_smoothing,
+            "dtype": self.dtype,
             "tau": self.tau,
         }

@@ -1,6 +1,7 @@
 """What every loss over classes reads from its arguments: a number per class, and the true class."""
 
 import warnings
+from numbers import Real
 
 import keras
 import numpy as np
@@ -40,10 +41,35 @@ def number_per_class(values, name):
     return [float(number) for number in numbers]
 
 
-def check_label_smoothing(label_smoothing):
-    """Raise a ValueError unless the share of smoothing is a number in 0..1."""
-    if not isinstance(label_smoothing, (int, float)) or not 0 <= label_smoothing <= 1:
-        raise ValueError(f"label_smoothing must be a number in 0..1. Received: {label_smoothing=!r}")
+def checked_number(name, value, expected, high=np.inf):
+    """Return a finite number in 0..high as a float, which can be saved, or raise a ValueError with what is expected."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= high or value == np.inf:
+        raise ValueError(f"{name} must be {expected}. Received: {name}={value!r}")
+    return float(value)
+
+
+def checked_smoothing(label_smoothing):
+    """Return the share of smoothing as a float, or raise a ValueError unless it is a number in 0..1."""
+    return checked_number("label_smoothing", label_smoothing, "a number in 0..1", high=1)
+
+
+def checked_dtype(dtype):
+    """Return the name of the dtype that Keras gives a loss both arguments in.
+
+    Args:
+        dtype: As in `keras.losses.Loss`; `None` is Keras' float type, float32 where that is half precision.
+
+    Raises:
+        ValueError: If it is half precision: bfloat16 makes class 258 of class 257, and a sure mistake costs
+            nothing where its probability is rounded to 0.
+    """
+    if dtype is None:
+        return keras.backend.result_type(keras.config.floatx(), "float32")
+    name = keras.dtype_policies.get(dtype).compute_dtype
+    if name not in ("float32", "float64"):
+        raise ValueError(f"dtype must be None, float32 or float64. Received: dtype={dtype!r}")
+    return name
 
 
 def class_targets(y_true, y_pred, num_classes, label_smoothing):
@@ -51,15 +77,21 @@ def class_targets(y_true, y_pred, num_classes, label_smoothing):
 
     Args:
         y_true: One-hot or class probabilities, of the shape of `y_pred`; or integer labels 0..C-1 of its shape
-            without the last axis, or with 1 there. A label out of range gives zeros, on every backend.
+            without the last axis, or with 1 there. A label out of range, or between two classes, gives zeros, on
+            every backend; NaN gives NaN.
         y_pred: Float tensor (..., C).
         num_classes: Integer C, which `y_pred` must have.
         label_smoothing: Number s in 0..1; a class's probability p becomes (1 - s) p + s / C, where
             its row sums to 1.
 
     Raises:
-        ValueError: If the shapes do not go together.
+        ValueError: If the shapes do not go together, or there is one class alone.
     """
+    if num_classes == 1:
+        raise ValueError(
+            "y_pred must have two or more columns: use two outputs, or keras.losses.BinaryFocalCrossentropy. "
+            f"Received: y_pred.shape={tuple(y_pred.shape)}"
+        )
     true_shape, shape = tuple(y_true.shape), tuple(y_pred.shape)
     # A width that is only known at run time is that of one-hot labels: integer labels come without the axis, or with 1.
     is_one_hot = len(true_shape) == len(shape) and true_shape[-1] in (num_classes, None)
@@ -75,7 +107,9 @@ def class_targets(y_true, y_pred, num_classes, label_smoothing):
         )
     if not is_one_hot:
         labels = ops.squeeze(y_true, axis=-1) if len(true_shape) == len(shape) else y_true
-        y_true = ops.equal(ops.expand_dims(ops.cast(labels, "int32"), -1), ops.arange(num_classes))
+        labels = ops.expand_dims(ops.cast(labels, y_pred.dtype), -1)
+        y_true = ops.equal(labels, ops.arange(num_classes, dtype=y_pred.dtype))
+        y_true = ops.where(ops.isnan(labels), np.nan, ops.cast(y_true, y_pred.dtype))
     y_true = ops.cast(y_true, y_pred.dtype)
     if label_smoothing:
         share = ops.sum(y_true, axis=-1, keepdims=True) / num_classes  # 0 for a label out of range

@@ -1,10 +1,14 @@
 """Cross-entropy in which sure answers count less."""
 
+from numbers import Real
+
 import keras
 from keras import ops
 
 from drcls.losses.class_targets import (
-    check_label_smoothing,
+    checked_dtype,
+    checked_number,
+    checked_smoothing,
     class_targets,
     log_probabilities,
     number_per_class,
@@ -36,15 +40,17 @@ class FocalCrossentropy(keras.losses.Loss):
             `0.0`.
         reduction: As in `keras.losses.Loss`.
         name: Optional name of the loss.
-        dtype: As in `keras.losses.Loss`.
+        dtype: `"float32"` or `"float64"`, in which it is computed also under a policy of half precision. Defaults
+            to `None`: Keras' float type.
 
     Call arguments:
-        y_true: One-hot or class probabilities (..., C), or integer labels (...) or (..., 1) in 0..C-1.
+        y_true: One-hot or class probabilities (..., C), or integer labels (...) or (..., 1) in 0..C-1. A label
+            out of range, or between two classes, contributes nothing; NaN gives NaN.
         y_pred: Float tensor (..., C), probabilities in 0..1, or any values when `from_logits`.
 
     Raises:
         ValueError: If an argument is not of the kind above, or the columns of `y_true` or `y_pred` are not as
-            many as the alphas.
+            many as the alphas, or there is one column alone.
 
     Example:
 
@@ -72,17 +78,14 @@ class FocalCrossentropy(keras.losses.Loss):
         name="focal_crossentropy",
         dtype=None,
     ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
-        is_number = isinstance(alpha, (int, float)) and not isinstance(alpha, bool)
+        super().__init__(name=name, reduction=reduction, dtype=checked_dtype(dtype))
+        is_number = isinstance(alpha, Real) and not isinstance(alpha, bool)
         if is_number and not 0 < alpha < float("inf"):
             raise ValueError(f"alpha must be a positive finite number or one per class. Received: {alpha=!r}")
-        if not isinstance(gamma, (int, float)) or not 0 <= gamma < float("inf"):
-            raise ValueError(f"gamma must be a finite number of 0 or more. Received: {gamma=!r}")
-        check_label_smoothing(label_smoothing)
         self.alpha = float(alpha) if is_number else number_per_class(alpha, "alpha")
-        self.gamma = gamma
+        self.gamma = checked_number("gamma", gamma, "a finite number of 0 or more")
         self.from_logits = from_logits
-        self.label_smoothing = label_smoothing
+        self.label_smoothing = checked_smoothing(label_smoothing)
 
     def call(self, y_true, y_pred):
         warn_of_a_softmax(y_pred, self.from_logits)
@@ -102,4 +105,5 @@ class FocalCrossentropy(keras.losses.Loss):
             "gamma": self.gamma,
             "from_logits": self.from_logits,
             "label_smoothing": self.label_smoothing,
+            "dtype": self.dtype,
         }

@@ -4,7 +4,8 @@ import keras
 from keras import ops
 
 from drcls.losses.class_targets import (
-    check_label_smoothing,
+    checked_dtype,
+    checked_smoothing,
     class_targets,
     log_probabilities,
     number_per_class,
@@ -34,11 +35,12 @@ class WeightedCategoricalCrossentropy(keras.losses.Loss):
         reduction: As in `keras.losses.Loss`. The default, `"sum_over_batch_size"`, divides by the number
             of samples and not by the sum of their weights.
         name: Optional name of the loss.
-        dtype: As in `keras.losses.Loss`.
+        dtype: `"float32"` or `"float64"`, in which it is computed also under a policy of half precision. Defaults
+            to `None`: Keras' float type.
 
     Call arguments:
         y_true: One-hot or class probabilities (..., C), or integer labels (...) or (..., 1) in 0..C-1. A label
-            out of range contributes nothing.
+            out of range, or between two classes, contributes nothing; NaN gives NaN.
         y_pred: Float tensor (..., C), probabilities in 0..1, or any values when `from_logits`.
 
     Raises:
@@ -68,11 +70,10 @@ class WeightedCategoricalCrossentropy(keras.losses.Loss):
         name="weighted_categorical_crossentropy",
         dtype=None,
     ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
-        check_label_smoothing(label_smoothing)
+        super().__init__(name=name, reduction=reduction, dtype=checked_dtype(dtype))
         self.class_weights = number_per_class(class_weights, "class_weights")
         self.from_logits = from_logits
-        self.label_smoothing = label_smoothing
+        self.label_smoothing = checked_smoothing(label_smoothing)
 
     def call(self, y_true, y_pred):
         warn_of_a_softmax(y_pred, self.from_logits)
@@ -88,4 +89,5 @@ class WeightedCategoricalCrossentropy(keras.losses.Loss):
             "class_weights": self.class_weights,
             "from_logits": self.from_logits,
             "label_smoothing": self.label_smoothing,
+            "dtype": self.dtype,
         }

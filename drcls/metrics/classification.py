@@ -1,5 +1,7 @@
 """All the figures of a trained classifier on its test images, from the class probabilities."""
 
+from numbers import Integral
+
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
@@ -30,9 +32,12 @@ def classification_metrics(y_true, probabilities, class_names):
     Raises:
         ValueError: if shapes disagree, a label is no index into class_names, or rows are not probabilities.
     """
-    class_names = list(class_names)
-    if len(set(class_names)) != len(class_names) or len(class_names) < 2:
-        raise ValueError(f"class_names must hold two or more different names, received {class_names}")
+    names = list(class_names) if np.iterable(class_names) and not isinstance(class_names, str) else []
+    if not all(isinstance(name, str) for name in names) or len(set(names)) != len(names) or len(names) < 2:
+        raise ValueError(
+            f"class_names must be a sequence of two or more different str, received {class_names!r}"
+        )
+    class_names = names
     probabilities = as_probabilities(probabilities)
     if probabilities.shape[1] != len(class_names):
         raise ValueError(
@@ -85,10 +90,9 @@ def expected_calibration_error(probabilities, y_true, num_bins=15):
         float in 0..1.
 
     Raises:
-        ValueError: if shapes disagree, a label is out of range, rows are not probabilities, or num_bins < 1.
+        ValueError: if shapes disagree, a label is out of range, rows are not probabilities, or num_bins is none.
     """
-    if num_bins < 1:
-        raise ValueError(f"num_bins must be 1 or more, received {num_bins}")
+    check_num_bins(num_bins)
     probabilities = as_probabilities(probabilities)
     y_true = measures.as_classes("y_true", y_true, probabilities.shape[1])
     if len(y_true) != len(probabilities):
@@ -126,6 +130,22 @@ def as_probabilities(values):
             f"received row {row}: {probabilities[row].tolist()}"
         )
     return probabilities
+
+
+def as_finite(name, values):
+    """Return values as float64 (N,), or raise a ValueError that shows what is none."""
+    numbers = np.asarray(values, "float64")
+    if numbers.ndim != 1:
+        raise ValueError(f"{name} must be an array (N,); received the shape {numbers.shape}")
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"{name} must be finite; received {numbers[~np.isfinite(numbers)][:5].tolist()}")
+    return numbers
+
+
+def check_num_bins(num_bins):
+    """Raise a ValueError unless the number of bins is a whole number of 1 or more."""
+    if not isinstance(num_bins, Integral) or num_bins < 1:
+        raise ValueError(f"num_bins must be a whole number of 1 or more, received {num_bins}")
 
 
 def _number(value):

@@ -26,7 +26,7 @@ def mcnemar_exact(y_true, pred_a, pred_b, groups=None):
 
     Raises:
         ValueError: if the arrays are not of one length, or empty, or of different kinds: a class number never
-            equals a class name, so both classifiers would be wrong everywhere.
+            equals a class name, so both classifiers would be wrong everywhere. Where a class is NaN.
     """
     y_true, pred_a, pred_b = np.asarray(y_true), np.asarray(pred_a), np.asarray(pred_b)
     shapes = [y_true.shape, pred_a.shape, pred_b.shape]
@@ -40,6 +40,8 @@ def mcnemar_exact(y_true, pred_a, pred_b, groups=None):
             f"y_true, pred_a and pred_b must all be numbers or all be names of classes, received {kinds}; map the "
             "numbers to the names first"
         )
+    if any(np.not_equal(classes, classes).any() for classes in (y_true, pred_a, pred_b)):
+        raise ValueError("y_true, pred_a and pred_b must hold a class for each image, received NaN")
     a_right, b_right = pred_a == y_true, pred_b == y_true
     only_a, only_b = int(np.sum(a_right & ~b_right)), int(np.sum(b_right & ~a_right))
     wins = b_right.astype(int) - a_right
@@ -54,10 +56,13 @@ def random_signs_exact(sums):
     """Return the two-sided p-value of sums whose signs would be fair coins if nothing differed.
 
     Args:
-        sums: integers (N,), for example how many more images of each patient one of two classifiers gets right.
+        sums: whole numbers (N,), for example how many more images of each patient one of two classifiers gets right.
 
     Returns:
         float, P(|sum of +-s| >= |sum of s|) over fair, independent signs: 1.0 if all sums are 0.
+
+    Raises:
+        ValueError: where a sum is no whole number.
 
     Reference: Fisher, "The design of experiments", 1935, section 21, the test of paired differences by their signs.
 
@@ -65,6 +70,10 @@ def random_signs_exact(sums):
     0.0625
     """
     sums = np.asarray(sums)
+    is_number = sums.ndim == 1 and sums.dtype.kind in "biuf" and np.isfinite(sums).all()
+    if not is_number or (sums % 1 != 0).any():
+        raise ValueError(f"sums must be whole numbers (N,); received {sums.tolist()}")
+    sums = sums.astype("int64")
     sizes, counts = np.unique(np.abs(sums[sums != 0]), return_counts=True)
     distribution = np.ones(1)  # of the sum, from -total to +total
     for size, count in zip(sizes, counts, strict=True):
@@ -88,16 +97,16 @@ def two_way_anova(table):
         {"f": float, "df": (R - 1, (R - 1)(C - 1)), "p_value": float} of the rows.
 
     Raises:
-        ValueError: if the table has fewer than two rows or columns, or a value is missing.
+        ValueError: if the table has fewer than two rows or columns, or a value is not finite.
 
     Example:
         >>> round(two_way_anova([[1.0, 2.0, 3.0], [1.1, 2.0, 2.9]])["p_value"], 2)
         1.0
     """
     table = np.asarray(table, "float64")
-    if table.ndim != 2 or min(table.shape) < 2 or np.isnan(table).any():
+    if table.ndim != 2 or min(table.shape) < 2 or not np.isfinite(table).all():
         raise ValueError(
-            f"the table must be (R, C), both 2 or more, no value missing; received {table.tolist()}"
+            f"the table must be (R, C), both 2 or more, of finite numbers; received {table.tolist()}"
         )
     rows, columns = table.shape
     of_rows = table.mean(axis=1, keepdims=True) - table.mean()

@@ -18,11 +18,17 @@ def mean_corruption_error(measured, reference=None, names=None):
     Returns:
         float; None where the reference makes no error under some corruption, and without corruptions.
 
+    Raises:
+        ValueError: where a corruption was not measured, for the model or the reference.
+
     Reference: Hendrycks and Dietterich, "Benchmarking neural network robustness", 2019, section 3.
     """
     names = list(measured["corrupted"]) if names is None else list(names)
     if not names:
         return None
+    known = set(measured["corrupted"]) & set((reference or measured)["corrupted"])
+    if unknown := [name for name in names if name not in known]:
+        raise ValueError(f"{unknown} is not measured; expected some of {sorted(known)}")
     errors = [np.mean(1 - np.array(measured["corrupted"][name])) for name in names]
     if reference is None:
         return float(np.mean(errors))
@@ -47,7 +53,7 @@ def gain_under_corruption(before, after, seed=0):
         images. The interval has no width where every image gained alike.
 
     Raises:
-        ValueError: where the shapes differ, or there are fewer than two images.
+        ValueError: where the shapes differ, a value is not finite, or there are fewer than two images.
 
     >>> before = np.array([[True, False, False, True]])
     >>> gain_under_corruption(before, ~before)[0]
@@ -58,6 +64,10 @@ def gain_under_corruption(before, after, seed=0):
         raise ValueError(
             "before and after must have one shape (..., N) with two images or more; received "
             f"{before.shape} and {after.shape}"
+        )
+    if not np.isfinite([before, after]).all():
+        raise ValueError(
+            "before and after must say of each image whether it was right; received NaN or infinity"
         )
     by_image = (after - before).reshape(-1, before.shape[-1]).mean(axis=0)
     gain = float(by_image.mean())

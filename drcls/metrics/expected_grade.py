@@ -6,6 +6,7 @@ kappa punishes the distance between grades, and cut points of the mean are made 
 
 import numpy as np
 
+from drcls.metrics.classification import as_finite, as_probabilities
 from drcls.metrics.confusion import confusion_matrix, quadratic_kappa
 
 
@@ -13,21 +14,34 @@ def expected_grades(probabilities):
     """Return the mean grade of each image, float64 (N,) in 0..C-1: the sum of k * p_k.
 
     Args:
-        probabilities: float (N, C), of classes ordered from least to most.
+        probabilities: float (N, C) in 0..1, rows summing to 1, of classes ordered from least to most.
+
+    Raises:
+        ValueError: where rows are not probabilities.
 
     >>> expected_grades([[0.5, 0.0, 0.5], [0.0, 0.9, 0.1]])
     array([1. , 1.1])
     """
-    probabilities = np.asarray(probabilities, dtype="float64")
+    probabilities = as_probabilities(probabilities)
     return probabilities @ np.arange(probabilities.shape[1])
 
 
 def cut_grades(expected, cut_points):
     """Return the grade of each mean grade, int64 (N,): how many cut points it reaches.
 
+    Args:
+        expected: float (N,), from `expected_grades`.
+        cut_points: float (C - 1,), ascending.
+
+    Raises:
+        ValueError: where a value is not finite, or the cut points are not ascending.
+
     >>> cut_grades([0.2, 0.5, 1.8], [0.5, 1.5])
     array([0, 1, 2])
     """
+    expected, cut_points = as_finite("expected grades", expected), as_finite("cut points", cut_points)
+    if np.any(np.diff(cut_points) < 0):
+        raise ValueError(f"cut points must be ascending; received {cut_points.tolist()}")
     return np.digitize(expected, cut_points)
 
 
@@ -49,11 +63,7 @@ def choose_cut_points(labels, expected, num_classes):
         ValueError: where there are no images, or all have one label: every cut is then as good; where an expected
             grade is not finite.
     """
-    labels, expected = np.asarray(labels), np.asarray(expected, dtype="float64")
-    if not np.isfinite(expected).all():
-        raise ValueError(
-            f"expected grades must be finite; received {expected[~np.isfinite(expected)][:5].tolist()}"
-        )
+    labels, expected = np.asarray(labels), as_finite("expected grades", expected)
     if len(np.unique(labels)) < 2:
         raise ValueError(
             f"cut points are chosen on images of at least two grades; received {sorted(set(labels.tolist()))}"

@@ -132,9 +132,14 @@ def _checked_by_group(y_true, y_pred, groups, num_classes, num_resamples):
             "y_true, y_pred and groups must have one length, "
             f"received {len(y_true)}, {len(y_pred)} and {len(groups)}"
         )
+    check_num_resamples(num_resamples)
+    return _confusion_by_group(y_true, y_pred, groups, num_classes)
+
+
+def check_num_resamples(num_resamples):
+    """Raise a ValueError where so few resamples have no 2.5th and 97.5th percentiles."""
     if num_resamples < 100:
         raise ValueError(f"num_resamples must be 100 or more, received {num_resamples}")
-    return _confusion_by_group(y_true, y_pred, groups, num_classes)
 
 
 def _check_interval_exists(statistic, by_group, groups):
@@ -142,7 +147,12 @@ def _check_interval_exists(statistic, by_group, groups):
     if len(by_group) < 2:
         raise ValueError(f"groups must hold two or more different ids, received only {groups[0]}")
     total = by_group.sum(axis=0)
-    if np.isnan(statistic(total)).any():
+    value = np.asarray(statistic(total))
+    if value.shape != total.shape[:-2]:
+        raise ValueError(
+            f"{statistic.__name__} gives a value for each class; group_bootstrap_intervals takes such measures"
+        )
+    if np.isnan(value).any():
         raise ValueError(f"{statistic.__name__} does not exist for {total.tolist()}")
 
 

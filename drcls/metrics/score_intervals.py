@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from drcls.metrics.classification import as_probabilities
+from drcls.metrics.classification import as_probabilities, check_num_bins
 from drcls.metrics.confusion import as_classes
+from drcls.metrics.intervals import check_num_resamples
 
 _CHUNK = 100
 
@@ -18,7 +19,7 @@ def score_bootstrap_intervals(y_true, probabilities, groups, num_resamples=1000,
         y_true: integers (N,), 0 to C - 1.
         probabilities: floats (N, C) in 0..1, rows summing to 1.
         groups: (N,) ids, strings or integers; images of one group are drawn together.
-        num_resamples: int.
+        num_resamples: int, 100 or more.
         seed: int.
         num_bins: int, of the calibration error.
 
@@ -28,9 +29,11 @@ def score_bootstrap_intervals(y_true, probabilities, groups, num_resamples=1000,
         in which it does not exist are left out. All are NaN where the images are of one group.
 
     Raises:
-        ValueError: where labels are out of range, rows are no probabilities, or there are not as many of each as of
-            groups.
+        ValueError: where labels are out of range, rows are no probabilities, there are not as many of each as of
+            groups, or the numbers of resamples or bins are too small.
     """
+    check_num_resamples(num_resamples)
+    check_num_bins(num_bins)
     probabilities = as_probabilities(probabilities)
     num_classes = probabilities.shape[1]
     y_true = as_classes("y_true", y_true, num_classes)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from drcls.metrics.classification import as_finite
 from drcls.metrics.intervals import wilson_interval
 
 
@@ -19,11 +20,9 @@ def choose_threshold(positive, scores):
         scores; of several as good ones it is the one nearest to 0.5.
 
     Raises:
-        ValueError: where all images are positive, or none is, or a score is not finite.
+        ValueError: where all images are positive, or none is, a score is not finite, or there are not as many of both.
     """
-    positive, scores = np.asarray(positive, dtype=bool), np.asarray(scores, dtype="float64")
-    if not np.isfinite(scores).all():
-        raise ValueError(f"scores must be finite; received {scores[~np.isfinite(scores)][:5].tolist()}")
+    positive, scores = _checked(positive, scores)
     if positive.all() or not positive.any():
         raise ValueError(
             f"a threshold is chosen on images of both kinds; received {int(positive.sum())} positive of {len(positive)}"
@@ -52,12 +51,28 @@ def sensitivity_and_specificity(positive, scores, threshold):
     Returns:
         dict of `sensitivity` and `specificity`, each `{"value": float, "wilson": (low, high), "num": int}`; a value
         that does not exist, for want of images of its kind, is None.
+
+    Raises:
+        ValueError: where a score is not finite, the threshold is NaN, or there are not as many of both.
     """
-    positive, called = np.asarray(positive, dtype=bool), np.asarray(scores) >= threshold
+    positive, scores = _checked(positive, scores)
+    if np.isnan(threshold):
+        raise ValueError(f"threshold must be a number; received {threshold}")
+    called = scores >= threshold
     return {
         "sensitivity": _proportion(called[positive]),
         "specificity": _proportion(~called[~positive]),
     }
+
+
+def _checked(positive, scores):
+    """Return bool (N,) and finite float64 (N,), or raise a ValueError that says why not."""
+    positive, scores = np.asarray(positive, dtype=bool), as_finite("scores", scores)
+    if positive.shape != scores.shape:
+        raise ValueError(
+            f"positive and scores must be arrays of one length (N,); received {positive.shape} and {scores.shape}"
+        )
+    return positive, scores
 
 
 def _proportion(right):

@@ -24,6 +24,8 @@ from drcls.train.torch_generators import generator_states, set_generator_states
 SECONDS_BETWEEN = 20
 # Enough that the mean of a channel is known to a few percent of its standard deviation, cheap beside an epoch.
 STATISTICS_IMAGES = 2048
+# How the names of quantities end of which less is better.
+MINIMISED = ("loss", "error", "crossentropy", "mae", "mse")
 
 
 def train(
@@ -49,7 +51,9 @@ def train(
             nothing is chosen.
         folder: the variant's run folder; `history.csv` and `checkpoint/` are written there.
         epochs: int, in total.
-        monitor: str, a logged quantity; the epoch with its largest value is kept. None: the last epoch is.
+        monitor: str, a logged quantity; the epoch with its largest value is kept, or with its smallest where the name
+            ends in "loss", "error", "crossentropy", "mae" or "mse". An epoch without a finite value is kept only
+            until another has one. None: the last epoch is.
         callbacks: further Keras callbacks, for example TensorBoard.
         verbose: int, how `fit` tells its progress (0: not); None: bars on a terminal, else one line an epoch.
 
@@ -179,7 +183,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     Args:
         folder: Path of the variant's run folder.
-        monitor: str, the logged quantity whose largest value marks the best epoch; None: the last is kept.
+        monitor: str, the logged quantity that marks the best epoch, as in `train`; None: the last is kept.
         statistics_batches: training images without augmentation, for the statistics of batch normalisation; None
             leaves them as training left them.
         validation_batches: `Batches` of the validation part, or None.
@@ -285,7 +289,8 @@ class Checkpoint(keras.callbacks.Callback):
         self.saved = time.monotonic()
         if is_best:
             self.state |= {"best": best if _averages(self.model) else last, "best_epoch": epoch + 1}
-            self.state["best_value"] = float(logs[self.monitor]) if self.monitor else epoch
+            value = float(logs[self.monitor]) if self.monitor else epoch
+            self.state["best_value"] = value if math.isfinite(value) else None
         self.state |= {
             "epoch": epoch + 1,
             "seconds": round(self.saved - self.began, 1),
@@ -308,8 +313,10 @@ class Checkpoint(keras.callbacks.Callback):
     def _is_best(self, epoch, logs):
         if self.monitor and self.monitor not in logs:
             raise ValueError(f"monitor {self.monitor!r} is not logged; logged are {sorted(logs)}")
-        value = float(logs[self.monitor]) if self.monitor else epoch
-        return self.state["best"] is None or value > self.state["best_value"]
+        value, best = float(logs[self.monitor]) if self.monitor else epoch, self.state["best_value"]
+        if best is None:
+            return True
+        return value < best if (self.monitor or "").endswith(MINIMISED) else value > best
 
     def _save(self, name):
         self.folder.mkdir(parents=True, exist_ok=True)

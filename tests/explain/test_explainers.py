@@ -81,6 +81,28 @@ def test_heads_of_every_kind(method, trained, nested, images):
 
 
 @pytest.mark.parametrize("method", METHODS)
+def test_a_sequential_gives_the_maps_of_the_functional_model(method, trained, images):
+    """Built by `add`, which calls the layers so far once more each time."""
+    model = keras.Sequential([keras.Input((32, 32, 3))])
+    for layer in trained.layers[1:]:
+        model.add(type(layer).from_config(layer.get_config()))
+    model.set_weights(trained.get_weights())
+    options = FAST.get(method, {})
+    expected = METHODS[method](trained, images[:1], 0, **options)
+    np.testing.assert_allclose(METHODS[method](model, images[:1], 0, **options), expected, atol=1e-3)
+
+
+def test_a_layer_shared_with_another_model_is_explained_in_this_one():
+    """The largest value of each channel alone has a gradient; the mean of the other model gives one to each pixel."""
+    inputs, last = keras.Input((12, 12, 3)), keras.layers.Dense(2, activation="softmax")
+    keras.Model(inputs, last(keras.layers.GlobalAveragePooling2D()(inputs)))
+    model = keras.Model(inputs, last(keras.layers.GlobalMaxPooling2D()(inputs)))
+    image = np.random.default_rng(0).permutation(12 * 12 * 3).reshape(1, 12, 12, 3)
+    maps = saliency(model, image, 0)
+    np.testing.assert_array_equal(np.argwhere(maps[0]), np.argwhere((image[0] == image.max((1, 2))).any(-1)))
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_bad_input_is_named(method, trained, images):
     explain = METHODS[method]
     with pytest.raises(ValueError, match=r"images have the shape \(2, 16, 16, 3\)"):

@@ -12,6 +12,7 @@ from drcls.explain import (
     grad_cam,
     insertion_auc,
     pointing_game,
+    randomisation_check,
 )
 from drcls.explain.faithfulness import hottest_pixel
 
@@ -201,12 +202,35 @@ def test_the_right_map_inserts_fast_and_deletes_fast():
 def test_areas_refuse_what_does_not_fit():
     model = linear_model(np.ones((4, 4)))
     images, maps = np.zeros((1, 4, 4, 3)), np.zeros((1, 4, 4))
-    with pytest.raises(ValueError, match=r"one heat map \(1, 4, 4\)"):
+    with pytest.raises(ValueError, match=r"one shape \(N, H, W\); received \(1, 2, 4\) and \(1, 4, 4\)"):
         deletion_auc(model, images, maps[:, :2], 0)
     with pytest.raises(ValueError, match="class_index must lie in"):
         insertion_auc(model, images, maps, 7)
     with pytest.raises(ValueError, match="received None"):
         insertion_auc(model, images, maps, None)
+    with pytest.raises(ValueError, match="num_steps must be a whole number of 1 or more; received 2.5"):
+        insertion_auc(model, images, maps, 0, num_steps=2.5)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_maps_that_are_not_finite_are_refused_by_every_measure(value):
+    model, images, maps = linear_model(np.ones((4, 4))), np.zeros((1, 4, 4, 3)), np.full((1, 4, 4), value)
+    measures = [
+        lambda: deletion_auc(model, images, maps, 0),
+        lambda: insertion_auc(model, images, maps, 0),
+        lambda: agreement({"a": np.zeros((1, 4, 4)), "b": maps}),
+        lambda: energy_pointing_game(maps, np.ones((1, 4, 4))),
+        lambda: pointing_game(maps, np.ones((1, 4, 4))),
+        lambda: randomisation_check(model, images, lambda *_: maps),
+    ]
+    for measure in measures:
+        with pytest.raises(ValueError, match="heat maps must be finite; received NaN or infinity"):
+            measure()
+
+
+def test_agreement_of_maps_of_several_sizes_is_refused():
+    with pytest.raises(ValueError, match=r"received \(1, 4, 2\) and \(1, 4, 4\)"):
+        agreement({"a": np.zeros((1, 4, 4)), "b": np.zeros((1, 4, 2))})
 
 
 def test_agreement_is_rank_correlation():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from drcls.explain import GradCAM, grad_cam
+from drcls.explain import GradCAM, grad_cam, grad_cam_plus_plus
 from drcls.layers import ClassProbabilities
 from drcls.models.chexnet_cbam import build_chexnet_cbam
 from tests.trained_head import with_a_trained_head
@@ -53,6 +53,48 @@ def test_equation_19_averages_gradients_that_differ_between_positions():
     weights[[1, 3, 5, 7], 0] = [1, -1, -5, 1]  # blue: mean -1
     raw = grad_cam(small_model(RED_AND_BLUE, weights, flatten=True), IMAGE, class_index=0, normalise=False)
     np.testing.assert_allclose(raw, [[[2 * 8, 2 * 4 - 4], [0, 0]]], atol=1e-6)
+
+
+@pytest.mark.parametrize("explained", [None, "conv", "activation", "nested", "joined"])
+def test_channels_first_layers_by_hand(explained):
+    """The network of the first test, its 2 x 2 maps padded to 2 x 3, computed channels first."""
+    inner = keras.Input((3, 2, 3))
+    x = layers.Conv2D(2, 1, use_bias=False, data_format="channels_first", name="conv")(inner)
+    x = layers.BatchNormalization(axis=1, epsilon=0, name="norm")(x)
+    nested = keras.Model(inner, layers.Activation("linear", name="activation")(x), name="nested")
+    inputs = keras.Input((2, 3, 3))
+    x = nested(layers.Permute((3, 1, 2))(inputs))
+    x = layers.Concatenate(axis=1, name="joined")([x, x])
+    x = layers.GlobalAveragePooling2D(data_format="channels_first", keepdims=True)(x)
+    scores = layers.Dense(2, activation="softmax", use_bias=False)(layers.Flatten()(x))
+    model = keras.Model(inputs, scores)
+    nested.get_layer("conv").set_weights([np.reshape(RED_AND_BLUE, (1, 1, 3, 2))])
+    model.layers[-1].set_weights([np.array([[0.5, 0], [-0.25, 0]] * 2)])
+    image = np.pad(IMAGE, [(0, 0), (0, 0), (0, 1), (0, 0)])
+    explainer = GradCAM(model, explained)
+    assert explainer.places == (2, 3)
+    raw = explainer(image, class_index=0, normalise=False)
+    np.testing.assert_allclose(raw, [[[8 / 6, (4 - 2) / 6, 0], [0, 0, 0]]], atol=1e-6)
+    with pytest.raises(ValueError, match="channels first; GradcamPlusPlus"):
+        grad_cam_plus_plus(model, image, layer="joined")
+
+
+def test_a_layer_that_brings_the_channels_last_again_is_no_channels_first_one():
+    inputs = keras.Input((2, 2, 3))
+    x = layers.Conv2D(2, 1, data_format="channels_first")(layers.Permute((3, 1, 2))(inputs))
+    x = layers.ReLU(name="last")(layers.Permute((2, 3, 1), name="back")(x))
+    model = keras.Model(inputs, layers.Dense(2, activation="softmax")(layers.GlobalAveragePooling2D()(x)))
+    assert GradCAM(model, "last").places == GradCAM(model, "back").places == (2, 2)
+
+
+def test_images_with_the_channels_first_are_refused():
+    inputs = keras.Input((3, 16, 12))
+    x = layers.GlobalAveragePooling2D(data_format="channels_first")(
+        layers.Conv2D(2, 3, data_format="channels_first")(inputs)
+    )
+    model = keras.Model(inputs, layers.Dense(2, activation="softmax")(x), name="first")
+    with pytest.raises(ValueError, match=r"model 'first' takes \(None, 3, 16, 12\), with the channels first"):
+        GradCAM(model)
 
 
 def test_map_without_evidence_stays_zero():
@@ -238,7 +280,7 @@ def test_mixed_precision_model(images):
 
 IN_A_NEW_PROCESS = """
 import sys, keras, numpy as np, drcls.layers.class_probabilities
-from drcls.explain import GradCAM, grad_cam
+from drcls.explain import GradCAM, grad_cam, grad_cam_plus_plus
 from drcls.explain.scores import score_function
 model = keras.models.load_model(sys.argv[1])
 assert keras.backend.backend() == sys.argv[3]
@@ -300,13 +342,26 @@ def test_reloaded_in_a_new_process_on_every_backend(nested, images, tmp_path, ba
         ({"batch_size": 2.5}, r"received 2\.5"),
         ({"images": np.zeros((0, 32, 32, 3))}, "no image to explain"),
         ({"layer": "conv_9"}, r"'conv_9' of model 'small' is unknown.*'relu_1', 'conv_2'"),
-        ({"layer": "pooling"}, "'pooling' of model 'small' has no 4-D output"),
+        ({"layer": "pooling"}, "'pooling' of model 'small' is an input or has no 4-D output"),
+        ({"layer": "images"}, "'images' of model 'small' is an input"),
     ],
 )
 def test_bad_arguments_are_named(trained, arguments, message):
     images = arguments.pop("images", np.zeros((1, 32, 32, 3)))
     with pytest.raises(ValueError, match=message):
         grad_cam(trained, images, **arguments)
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX gives a gradient of zeros")
+def test_a_layer_beside_the_way_to_the_score_is_refused():
+    inputs = keras.Input((4, 4, 3))
+    whole = layers.Conv2D(2, 3, padding="same", name="before")(inputs)
+    steps = keras.ops.cast(keras.ops.cast(whole, "int32"), "float32")
+    pooled = layers.GlobalAveragePooling2D()(layers.ReLU(name="after")(steps))
+    model = keras.Model(inputs, layers.Dense(2, activation="softmax")(pooled))
+    assert grad_cam(model, np.ones((1, 4, 4, 3)), layer="after").shape == (1, 4, 4)
+    with pytest.raises(ValueError, match="no gradient of the score reaches the layer 'before'"):
+        grad_cam(model, np.ones((1, 4, 4, 3)), layer="before")
 
 
 def test_name_of_several_nested_layers_is_refused(trained):

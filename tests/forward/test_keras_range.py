@@ -25,5 +25,6 @@ def test_the_private_names_are_there():
     layer = keras.layers.Dense(2)
     model = keras.Model(inputs, layer(inputs))
     assert callable(model._run_through_graph) and callable(model._standardize_inputs)
+    assert [node.operation for node in model._nodes_by_depth[0]] == [layer]
     assert layer.input._keras_history.operation is model.layers[0]
     assert isinstance(keras.Sequential([inputs, layer])._functional, keras.Model)

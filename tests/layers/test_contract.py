@@ -3,6 +3,8 @@
 One backend in this process; test_backends.py trains the same layers on all three.
 """
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -145,12 +147,12 @@ def test_a_wrong_rank_or_unknown_channels_are_refused(layer_class):
         *[
             (layer, {"reduction_ratio": ratio}, "positive integer. Received: reduction_ratio=")
             for layer in (CBAM, ChannelAttention, SqueezeExcitation)
-            for ratio in (0, -1, 1.5, "16", None)
+            for ratio in (0, -1, 1.5, "16", True, None)
         ],
         *[
             (layer, {"kernel_size": size}, "positive odd integer. Received: kernel_size=")
             for layer in (CBAM, SpatialAttention)
-            for size in (0, 4, -7, 7.0, (7, 7))
+            for size in (0, 4, -7, 7.0, True, (7, 7))
         ],
         *[
             (layer, {"near_identity": value}, "near_identity must be True or False. Received:")
@@ -159,13 +161,16 @@ def test_a_wrong_rank_or_unknown_channels_are_refused(layer_class):
         ],
         *[
             (DropBlock2D, {"rate": rate}, r"number in \[0, 1\). Received: rate=")
-            for rate in (1, 1.5, -0.1, float("nan"), "0.1", None)
+            for rate in (1, 1.5, -0.1, float("nan"), "0.1", False, None)
         ],
         *[
             (DropBlock2D, {"block_size": size}, "positive integer. Received: block_size=")
-            for size in (0, -1, 3.0, None, (3, 3))
+            for size in (0, -1, 3.0, True, None, (3, 3))
         ],
-        *[(DropBlock2D, {"schedule_steps": steps}, f"schedule_steps={steps}") for steps in (0, -5, 1.5)],
+        *[
+            (DropBlock2D, {"schedule_steps": steps}, f"schedule_steps={steps}")
+            for steps in (0, -5, 1.5, True)
+        ],
         (DropBlock2D, {"seed": 0.5}, "seed=0.5"),
         *[
             (layer, {"wavelet": "db99"}, r"one of \['haar', .*Received: wavelet='db99'")
@@ -174,20 +179,25 @@ def test_a_wrong_rank_or_unknown_channels_are_refused(layer_class):
         *[
             (layer, {"orthonormality_penalty": penalty}, "Received: orthonormality_penalty=")
             for layer in (LearnableWavelet2D, InverseLearnableWavelet2D)
-            for penalty in (-1, float("nan"), float("inf"), "1", None)
+            for penalty in (-1, float("nan"), float("inf"), "1", True, None)
         ],
         *[
             (TransformerEncoder, {name: value}, f"{name} must be a positive integer. Received: {name}=")
             for name in ("num_heads", "key_dim", "ff_dim")
-            for value in (0, -2, 1.5, "3")
+            for value in (0, -2, 1.5, "3", True)
         ],
-        *[(TransformerEncoder, {"dropout_rate": rate}, "dropout_rate=") for rate in (1, -0.1, "0.1", None)],
+        *[
+            (TransformerEncoder, {"dropout_rate": rate}, "dropout_rate=")
+            for rate in (1, -0.1, "0.1", False, None)
+        ],
         *[
             (TransformerEncoder, {"norm_first": value}, "norm_first must be True or False. Received:")
             for value in (1, None, "yes")
         ],
-        (ClassProbabilities, {"class_names": ["a"]}, "at least two different names; received"),
-        (ClassProbabilities, {"class_names": ["a", "a"]}, "at least two different names; received"),
+        *[
+            (ClassProbabilities, {"class_names": names}, "at least two different names; received")
+            for names in (["a"], ["a", "a"], "abcdefgh", list(range(8)), 8, None)
+        ],
     ],
 )
 def test_bad_arguments_are_refused(layer_class, bad, message):
@@ -195,10 +205,35 @@ def test_bad_arguments_are_refused(layer_class, bad, message):
         layer_class(**LAYERS[layer_class] | bad)
 
 
+NUMPY = {int: np.int64, float: np.float32, list: np.array}
+
+
+@each_layer
+def test_numbers_and_names_of_numpy_are_kept_as_pythons(layer_class):
+    arguments = {
+        key: NUMPY.get(type(value), type(value))(value) for key, value in LAYERS[layer_class].items()
+    }
+    config = json.loads(json.dumps(layer_class(**arguments).get_config()))
+    expected = layer_class(**LAYERS[layer_class]).get_config()
+    assert {key: config[key] for key in arguments} == {key: pytest.approx(expected[key]) for key in arguments}
+
+
 @each_layer_on_maps
 @pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_no_image_gives_no_map(layer_class, training, data_format):
+    layer = layer_class(**LAYERS[layer_class], data_format=data_format)
+    shape = layer.compute_output_shape((0, 8, 8, 8))
+    assert ops.shape(layer(np.zeros((0, 8, 8, 8), "float32"), training=training)) == shape
+
+
+each_layer_of_floats = pytest.mark.parametrize("layer_class", [*ON_MAPS, TransformerEncoder])
+
+
+@each_layer_of_floats
+@pytest.mark.parametrize("training", [False, True])
 def test_integers_are_computed_as_the_floats_they_are(layer_class, training):
-    pixels = np.random.default_rng(0).integers(0, 256, (2, 6, 10, 8)).astype("uint8")
+    pixels = np.random.default_rng(0).integers(0, 256, example(layer_class).shape).astype("uint8")
     results = []
     for images in (pixels, pixels.astype("float32")):
         layer = with_random_weights(layer_class(**LAYERS[layer_class]), pixels.shape)

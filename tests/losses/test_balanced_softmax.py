@@ -93,26 +93,6 @@ def test_a_sure_mistake_is_finite_and_has_a_gradient():
     np.testing.assert_allclose(tape.gradient(value, logits), [[1.0, -1.0]], atol=1e-3)
 
 
-@pytest.mark.parametrize(("dtype", "share"), [("float16", 2e-3), ("bfloat16", 2e-2)])
-@pytest.mark.parametrize("from_logits", [True, False])
-def test_half_precision_gives_the_value_of_float32_rounded(from_logits, dtype, share):
-    rng = np.random.default_rng(2)
-    labels, logits = np.arange(12) % 3, rng.normal(scale=3, size=(12, 3))
-    y_pred = logits if from_logits else softmax(logits)
-    y_pred, labels = np.concatenate([y_pred, [[1.0, 0.0, 0.0]]]), np.append(labels, 1)
-
-    def value(dtype):
-        loss = BalancedSoftmaxCrossentropy(
-            APTOS_COUNTS[:3], from_logits=from_logits, label_smoothing=0.1, reduction="none", dtype=dtype
-        )
-        return loss(labels, y_pred)
-
-    found = value(dtype)
-    assert keras.backend.standardize_dtype(found.dtype) == dtype
-    found, expected = (ops.convert_to_numpy(ops.cast(one, "float32")) for one in (found, value("float32")))
-    np.testing.assert_allclose(found, expected, rtol=share, atol=share)
-
-
 def test_training_on_uneven_classes_learns_the_even_boundary():
     # Two normal densities at -1 and 1, the left one 9 times as frequent. The boundary of equally frequent
     # classes is 0; plain cross-entropy moves it to ln(9) / 2 = 1.1.
@@ -156,7 +136,7 @@ def test_tau_is_the_power_of_the_counts():
         np.testing.assert_allclose(loss(labels, logits), closed_form(counts**tau, labels, logits), rtol=1e-4)
 
 
-@pytest.mark.parametrize("tau", [-1, float("nan"), float("inf"), "1", None])
+@pytest.mark.parametrize("tau", [-1, float("nan"), float("inf"), "1", True, None])
 def test_a_bad_tau_is_refused(tau):
     with pytest.raises(ValueError, match="tau must be a finite number of 0 or more. Received: tau="):
         BalancedSoftmaxCrossentropy([1, 2], tau=tau)

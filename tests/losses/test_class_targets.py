@@ -1,5 +1,6 @@
 """What all losses over classes share: how labels are given, smoothing, numbers per class, saved settings."""
 
+import json
 import warnings
 
 import keras
@@ -81,7 +82,7 @@ def test_numbers_may_be_a_sequence_an_array_or_a_dictionary(loss_class):
 
 
 @pytest.mark.parametrize("loss_class", LOSSES)
-@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan"), "0.1", None])
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan"), "0.1", True, None])
 def test_a_bad_label_smoothing_is_refused(loss_class, share):
     with pytest.raises(
         ValueError, match="label_smoothing must be a number in 0..1. Received: label_smoothing="
@@ -117,10 +118,18 @@ def test_a_softmax_taken_twice_is_warned_of(loss_class, end):
 
 @pytest.mark.parametrize("loss_class", LOSSES)
 @pytest.mark.parametrize("numbers", [NUMBERS, np.array([3, 4]), {0: 1, 1: 2}])
-def test_config_round_trip(loss_class, numbers):
-    arguments = {"from_logits": True, "label_smoothing": 0.1, "reduction": "sum", "name": "loss"}
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_config_round_trip(loss_class, numbers, dtype):
+    arguments = {
+        "dtype": dtype,
+        "from_logits": True,
+        "label_smoothing": 0.1,
+        "reduction": "sum",
+        "name": "loss",
+    }
     loss = loss_class(numbers, **arguments)
     config = loss.get_config()
+    assert loss.dtype == config["dtype"] == dtype
     assert arguments.items() <= config.items()
     restored = keras.losses.deserialize(keras.losses.serialize(loss))
     assert isinstance(restored, loss_class)
@@ -174,3 +183,61 @@ def test_a_label_out_of_range_contributes_nothing(loss_class, label_smoothing):
     found = loss(np.array([1, -1, 3]), y_pred)
     assert np.asarray(found)[1:].tolist() == [0.0, 0.0]
     np.testing.assert_allclose(found[0], loss(np.array([1]), y_pred[:1])[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("loss_class", LOSSES)
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "mixed_bfloat16", "int32"])
+def test_half_precision_is_refused(loss_class, dtype):
+    with pytest.raises(
+        ValueError, match=f"dtype must be None, float32 or float64. Received: dtype='{dtype}'"
+    ):
+        loss_class(NUMBERS, dtype=dtype)
+
+
+@pytest.mark.parametrize("loss_class", LOSSES)
+@pytest.mark.parametrize("floatx", ["float16", "bfloat16"])
+def test_keras_half_precision_is_computed_in_float32(loss_class, floatx):
+    """In bfloat16 the label 257 is 256, and 1e-9 is 0 in float16."""
+    before = keras.config.floatx()
+    keras.config.set_floatx(floatx)
+    try:
+        loss = loss_class([1.0] * 1000, from_logits=True)
+    finally:
+        keras.config.set_floatx(before)
+    labels = np.array([257, 999])
+    assert float(loss(labels, keras.ops.cast(30 * np.eye(1000)[labels], floatx))) < 1e-6
+    assert float(loss(labels - 1, keras.ops.cast(30 * np.eye(1000)[labels], floatx))) > 5
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_a_policy_of_half_precision_leaves_the_loss_in_float32(policy):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        loss = BalancedSoftmaxCrossentropy([1.0] * 1000, from_logits=True)
+    finally:
+        keras.config.set_dtype_policy(before)
+    labels = np.array([257, 999])
+    assert float(loss(labels, keras.ops.cast(30 * np.eye(1000)[labels], "float16"))) < 1e-6
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("loss_class", LOSSES)
+def test_a_label_that_is_none(loss_class, label_smoothing):
+    y_pred = softmax(np.random.default_rng(0).normal(size=(3, 3)))
+    loss = per_sample(loss_class, label_smoothing=label_smoothing)
+    for labels in (np.array([1, np.nan, 0.7]), np.array([[1], [np.nan], [0.7]])):
+        found = np.asarray(loss(labels, y_pred))
+        assert found[0] > 0 and np.isnan(found[1]) and found[2] == 0
+    rows = np.array([[0, 1, 0], [np.nan, 0, 0], [0, 0, 0]])
+    np.testing.assert_array_equal(np.isnan(loss(rows, y_pred)), [False, True, False])
+
+
+@pytest.mark.parametrize("number", [np.int64(1), np.float32(0.5), np.float64(0.5)])
+def test_numpy_numbers_are_kept_as_pythons(number):
+    arguments = [{"label_smoothing": number}, {"gamma": number}, {"alpha": number}]
+    losses = [FocalCrossentropy(**one) for one in arguments]
+    losses += [BalancedSoftmaxCrossentropy(NUMBERS, tau=number)]
+    for loss in losses:
+        restored = keras.losses.deserialize(json.loads(json.dumps(keras.losses.serialize(loss))))
+        assert restored.get_config() == loss.get_config()

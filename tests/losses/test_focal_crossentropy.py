@@ -39,7 +39,14 @@ def test_a_bad_alpha_is_refused(alpha):
         FocalCrossentropy(alpha)
 
 
-@pytest.mark.parametrize("gamma", [-1, float("nan"), float("inf"), "2", None])
+@pytest.mark.parametrize("gamma", [-1, float("nan"), float("inf"), "2", True, None])
 def test_a_bad_gamma_is_refused(gamma):
     with pytest.raises(ValueError, match="gamma must be a finite number of 0 or more. Received: gamma="):
         FocalCrossentropy(gamma=gamma)
+
+
+def test_one_column_is_refused():
+    with pytest.raises(
+        ValueError, match=r"two outputs, or keras.losses.BinaryFocal.*Received: y_pred.shape=\(2, 1\)"
+    ):
+        FocalCrossentropy()(np.array([[0], [1]]), np.array([[0.5], [0.5]]))

@@ -133,7 +133,7 @@ def test_calibration_error_matches_its_definition_bin_by_bin(graded):
         ([0, 2], [[0.5, 0.5], [0.5, 0.5]], ["a", "b"], "y_true must lie in 0 to 1"),
         ([0], [[0.5, 0.5], [0.5, 0.5]], ["a", "b"], "received 1 and 2"),
         ([0], [[0.5, 0.5]], ["a", "b", "c"], "each of the 3 classes, received 2"),
-        ([0], [[0.5, 0.5]], ["a", "a"], "different names"),
+        ([0], [[0.5, 0.5]], ["a", "a"], "different str"),
         ([], np.zeros((0, 2)), ["a", "b"], "non-empty"),
     ],
 )
@@ -143,7 +143,16 @@ def test_bad_input_is_named(y_true, probabilities, class_names, message):
 
 
 def test_calibration_error_refuses_no_bins_and_unequal_lengths():
-    with pytest.raises(ValueError, match="num_bins must be 1 or more, received 0"):
-        expected_calibration_error([[1.0, 0.0]], [0], num_bins=0)
+    for num_bins in (0, 2.5):
+        with pytest.raises(
+            ValueError, match=f"num_bins must be a whole number of 1 or more, received {num_bins}"
+        ):
+            expected_calibration_error([[1.0, 0.0]], [0], num_bins=num_bins)
     with pytest.raises(ValueError, match="y_true must have 1 labels, received 2"):
         expected_calibration_error([[1.0, 0.0]], [0, 1])
+
+
+@pytest.mark.parametrize("class_names", ["ab", [0, 1], 3, None, ["a"], ["a", "a"]])
+def test_what_are_no_names_is_refused(class_names):
+    with pytest.raises(ValueError, match="sequence of two or more different str, received"):
+        classification_metrics([0, 1], [[1.0, 0.0], [0.0, 1.0]], class_names)

@@ -113,10 +113,33 @@ def test_without_any_difference_nothing_is_found():
 
 @pytest.mark.parametrize("table", [[[1, 2, 3]], [[1], [2]], [1, 2], [[1, float("nan")], [2, 3]]])
 def test_what_is_no_table_of_treatments_is_refused(table):
-    with pytest.raises(ValueError, match="both 2 or more, no value missing"):
+    with pytest.raises(ValueError, match="both 2 or more, of finite numbers"):
         two_way_anova(table)
 
 
 @pytest.mark.parametrize("table", [[[0.7] * 3] * 2, [[0.7, 0.81, 0.93]] * 3, [[1e-9, 3e-9]] * 2])
 def test_rounding_is_no_difference_between_rows(table):
     assert two_way_anova(table)["f"] == 0 and two_way_anova(table)["p_value"] == 1
+
+
+@pytest.mark.parametrize("dtype", [float, object])
+def test_an_image_without_a_class_is_refused(dtype):
+    classes = np.array([0, 1, np.nan], dtype)
+    with pytest.raises(ValueError, match="a class for each image, received NaN"):
+        mcnemar_exact([0, 1, 1], classes, [0, 1, 1])
+
+
+@pytest.mark.parametrize("sums", [[1.0, 1.5], [np.nan], [np.inf], ["1"], [[1, 1]]])
+def test_signs_of_what_is_not_whole_are_refused(sums):
+    with pytest.raises(ValueError, match="sums must be whole numbers"):
+        random_signs_exact(sums)
+
+
+def test_whole_numbers_of_any_type_have_a_sign():
+    for kind in (float, "float32", "uint8", bool):
+        assert random_signs_exact(np.ones(5, kind)) == random_signs_exact([1] * 5) == pytest.approx(0.0625)
+
+
+def test_an_infinite_measure_is_refused():
+    with pytest.raises(ValueError, match="finite numbers; received"):
+        two_way_anova([[1.0, np.inf], [1.0, 2.0]])

@@ -33,3 +33,16 @@ def test_the_gain_under_corruption_by_hand():
 def test_a_gain_needs_the_same_images_more_than_one(shapes):
     with pytest.raises(ValueError, match="two images or more; received"):
         gain_under_corruption(*(np.ones(shape, bool) for shape in shapes))
+
+
+def test_what_was_not_measured_is_named():
+    model = {"corrupted": {"blur": [0.5], "noise": [0.5]}}
+    with pytest.raises(ValueError, match=r"\['fog'\] is not measured; expected some of \['blur', 'noise'\]"):
+        mean_corruption_error(model, names=["blur", "fog"])
+    with pytest.raises(ValueError, match=r"\['noise'\] is not measured; expected some of \['blur'\]"):
+        mean_corruption_error(model, {"corrupted": {"blur": [0.5]}})
+
+
+def test_a_gain_of_what_is_neither_right_nor_wrong_is_refused():
+    with pytest.raises(ValueError, match="received NaN or infinity"):
+        gain_under_corruption([[1, np.nan]], [[1, 1]])

@@ -46,3 +46,22 @@ def test_one_grade_alone_is_refused():
 def test_expected_grades_that_are_no_numbers_are_refused():
     with pytest.raises(ValueError, match=r"finite; received \[nan\]"):
         choose_cut_points([0, 1], [0.5, np.nan], 2)
+
+
+@pytest.mark.parametrize("row", [[np.nan, 1.0], [3.0, -1.0], [0.2, 0.2]])
+def test_rows_that_are_no_probabilities_have_no_expected_grade(row):
+    with pytest.raises(ValueError, match="rows that sum to 1.*received row 0"):
+        expected_grades([row])
+
+
+@pytest.mark.parametrize(
+    "expected, cuts, message",
+    [
+        ([np.nan], [0.5], r"expected grades must be finite; received \[nan\]"),
+        ([1.0], [0.5, np.inf], r"cut points must be finite; received \[inf\]"),
+        ([1.0], [1.5, 0.5], r"ascending; received \[1.5, 0.5\]"),
+    ],
+)
+def test_grades_are_cut_at_ascending_numbers_alone(expected, cuts, message):
+    with pytest.raises(ValueError, match=message):
+        cut_grades(expected, cuts)

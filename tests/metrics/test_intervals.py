@@ -228,3 +228,10 @@ def test_one_group_has_no_intervals():
 )
 def test_an_interval_without_width_is_not_shown(kinds, expected):
     assert shown_interval(kinds) == expected
+
+
+def test_a_difference_of_a_measure_for_each_class_is_refused():
+    with pytest.raises(
+        ValueError, match="recall gives a value for each class; group_bootstrap_intervals takes"
+    ):
+        group_bootstrap_difference(recall, [0, 1, 2], [0, 1, 1], [0, 1, 2], [0, 1, 2], 3)

@@ -71,3 +71,15 @@ def test_what_is_no_probability_is_refused():
             score_bootstrap_intervals(labels, wrong, range(4))
     with pytest.raises(ValueError, match="received 4, 4 and 3"):
         score_bootstrap_intervals(labels, probabilities, range(3))
+
+
+@pytest.mark.parametrize(
+    "numbers, message",
+    [
+        ({"num_resamples": 0}, "num_resamples must be 100 or more, received 0"),
+        ({"num_bins": 2.5}, "num_bins must be a whole number of 1 or more, received 2.5"),
+    ],
+)
+def test_bad_numbers_are_named(numbers, message):
+    with pytest.raises(ValueError, match=message):
+        score_bootstrap_intervals(*some(), **numbers)

@@ -40,13 +40,27 @@ def test_what_does_not_exist_is_none():
     assert sensitivity_and_specificity([False], [0.4], 0.5)["sensitivity"]["value"] is None
 
 
-def test_scores_that_are_no_numbers_are_refused():
-    with pytest.raises(ValueError, match=r"finite; received \[nan\]"):
-        choose_threshold([True, False], [0.5, np.nan])
-
-
 def test_many_images_are_no_matter_of_memory():
     rng = np.random.default_rng(0)
     positive = rng.random(100_000) < 0.3
     scores = np.clip(rng.normal(np.where(positive, 0.7, 0.3), 0.2), 0, 1)
     assert choose_threshold(positive, scores) == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.parametrize("measure", [choose_threshold, lambda *both: sensitivity_and_specificity(*both, 0.5)])
+@pytest.mark.parametrize(
+    "positive, scores, message",
+    [
+        ([True, False], [0.5, np.nan], r"finite; received \[nan\]"),
+        ([True, False], [[0.5], [0.4]], r"array \(N,\); received the shape \(2, 1\)"),
+        ([True, False, True], [0.5, 0.4], r"one length \(N,\); received \(3,\) and \(2,\)"),
+    ],
+)
+def test_what_is_no_score_for_each_image_is_refused(measure, positive, scores, message):
+    with pytest.raises(ValueError, match=message):
+        measure(positive, scores)
+
+
+def test_a_threshold_that_is_no_number_is_refused():
+    with pytest.raises(ValueError, match="threshold must be a number; received nan"):
+        sensitivity_and_specificity([True], [0.5], np.nan)

@@ -132,6 +132,24 @@ def test_infinity_counts_as_not_finite():
         callback.on_train_batch_end(7, {"loss": float("inf")})
 
 
+@pytest.mark.parametrize(
+    "monitor, values, expected",
+    [
+        ("val_loss", [3.0, 1.0, 2.0], 2),
+        ("val_mean_squared_error", [3.0, 1.0, 2.0], 2),
+        ("val_accuracy", [0.3, 0.1, 0.2], 1),
+        ("val_accuracy", [float("nan"), 0.9, 0.5], 2),
+        ("val_loss", [float("inf"), float("nan"), 2.0], 3),
+        ("val_loss", [2.0, float("nan"), 3.0], 1),
+    ],
+)
+def test_the_epoch_that_is_kept(squares, tmp_path, monkeypatch, monitor, values, expected):
+    values = list(values)
+    monkeypatch.setattr(Checkpoint, "_validate", lambda checkpoint: {monitor: values.pop(0)})
+    batches = Batches(ImageCache(squares, 16), squares, 8)
+    assert train(tiny_model(squares.classes), batches, None, tmp_path, 3, monitor) == expected
+
+
 def test_a_monitor_that_nobody_logs_is_named(squares, tmp_path):
     cache = ImageCache(squares, 16)
     with pytest.raises(ValueError, match="monitor 'val_kappa' is not logged"):
