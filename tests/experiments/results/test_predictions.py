@@ -142,7 +142,8 @@ def test_predictions_are_read_as_they_were_saved(tmp_path):
 
 
 def test_a_class_whose_name_pandas_takes_for_missing_is_kept(tmp_path):
-    (tmp_path / "metrics.json").write_text(json.dumps({"class_names": ["NA", "None", "null", "nan"]}))
+    measured = {"class_names": ["NA", "None", "null", "nan"], "num_test": 2}
+    (tmp_path / "metrics.json").write_text(json.dumps(measured))
     (tmp_path / "leaked.csv").write_text("path,leaked\na.png,False\nb.png,True\n")
     (tmp_path / "predictions.csv").write_text(
         "path,label,group,predicted,p_NA,p_None,p_null,p_nan\n"
