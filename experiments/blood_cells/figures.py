@@ -29,8 +29,8 @@ def blood_accuracy(source, path):
     source.draw(bars, path, groups, dict(zip(HEADS, columns, strict=True)), title, "accuracy (%)", COLOURS)
     return (
         "The reported accuracy in the last group is that of an external test set; ours is the mean over eight "
-        "corruptions at five severities. One seed; of the frozen backbone on the leak-free split three: the bar "
-        "is their standard deviation."
+        "corruptions at five severities. Bars with an error bar are means over seeds with their standard "
+        "deviation, the others one seed."
     )
 
 
@@ -86,8 +86,8 @@ def blood_corruptions(source, path):
         bars, path, ["no corruption", *names], series, title, "accuracy (%)", [CLEAN, MORE[0], MORE[2]]
     )
     return (
-        "Mean over five severities, 250 test images. All layers: three seeds, and the error bars are their standard "
-        "deviation. The others: one seed; another training may differ by several points."
+        "Mean over five severities, 250 test images. Bars with an error bar are means over seeds with their standard "
+        "deviation, the others one seed; another training may differ by several points."
     )
 
 
