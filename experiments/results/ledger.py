@@ -26,7 +26,6 @@ from experiments.results.runs import RESULTS, real_runs
 LEDGER = RESULTS / "ledger.md"
 VERDICTS = ("confirmed", "refuted", "consistent", "open", "not testable here")
 KINDS = ("number", "claim", "equation", "figure")
-RULE = "---"  # of Markdown tables, narrow
 NAMES = {"consistent": "consistent (arithmetic only)"}  # of verdicts, in the table of counts
 
 
@@ -236,7 +235,7 @@ def counts_table(ledger):
             if total:
                 numbers = {NAMES.get(verdict, verdict): str(n) for verdict, n in by_verdict.items()}
                 rows.append({"paper": name, "kind": f"{kind}s"} | numbers | {"all": str(total)})
-    return markdown(rows, RULE)
+    return markdown(rows)
 
 
 def ledger_page(ledger):
@@ -255,7 +254,7 @@ def ledger_page(ledger):
         for kind in KINDS:
             rows = [_cells(entry) for entry in made if entry.kind == kind]
             if rows:
-                parts.append(f"\n### {kind.capitalize()}s\n\n{markdown(rows, RULE)}")
+                parts.append(f"\n### {kind.capitalize()}s\n\n{markdown(rows)}")
     return "\n".join(parts)
 
 

@@ -1,19 +1,17 @@
 """Tables as Markdown."""
 
 
-def markdown(rows, rule=" --- "):
+def markdown(rows):
     """Return a Markdown table.
 
     Args:
         rows: list of dict from a column's head to its text; without any, words say so.
-        rule: str, what stands below each head.
     """
     if not rows:
         return "None measured yet.\n"
     heads = list(dict.fromkeys(head for row in rows for head in row))
-    lines = [_line(heads), f"|{f'{rule}|' * len(heads)}\n"]
-    lines += [_line([row.get(head, "no grades") for head in heads]) for row in rows]
-    return "".join(lines)
+    lines = [heads, ["---"] * len(heads), *([row.get(head, "no grades") for head in heads] for row in rows)]
+    return "".join(map(_line, lines))
 
 
 def _line(cells):

@@ -12,8 +12,8 @@ import numpy as np
 
 from drcls.files import read_json
 from drcls.metrics import shown_interval, two_way_anova
-from drcls.report import select_runs
-from experiments.results.runs import RESULTS, seeds_of
+from drcls.report import list_seeds, select_runs
+from experiments.results.runs import RESULTS
 
 # An interval confirms a figure only if it lies within so many points of it; a wider one leaves it open.
 MARGIN = 0.03
@@ -109,9 +109,7 @@ def _short(value):
 def _decide(document, place, runs, row, column, different):
     reported, half = document.share(place)
     values = [_value(run, row, column) for run in runs]
-    found = (
-        f"Ours {_percent(np.mean(values))} (`{runs[0]['variant']}`, {runs[0]['data']}, seeds {seeds_of(runs)}"
-    )
+    found = f"Ours {_percent(np.mean(values))} (`{runs[0]['variant']}`, {runs[0]['data']}, seeds {list_seeds(runs)}"
     files = tuple(run["file"] for run in runs)
     intervals = [interval(run, row, column) for run in runs]
     if all(intervals):
@@ -240,7 +238,7 @@ def contrast(document, place, rule, runs):
         gains = [b["metrics"][rule["measure"]] - a["metrics"][rule["measure"]] for a, b in pairs]
         if gains:
             shown = ", ".join(f"{100 * gain:+.1f}" for gain in gains)
-            found.append(f"{shown} by seed ({seeds_of([b for _, b in pairs])}; `{profile}`)")
+            found.append(f"{shown} by seed ({list_seeds([b for _, b in pairs])}; `{profile}`)")
             files += [b["file"] for _, b in pairs]
     text = (
         f"Ours, {rule['protocol']} protocol: `{after}` minus `{before}` on {rule['data']}, points of "
@@ -258,7 +256,7 @@ def protocols(document, place, rule, runs):
         if chosen:
             values = [run["metrics"][rule["measure"]] for run in chosen]
             leaked = _percent(np.mean([run["leakage"]["overall"] for run in chosen]))
-            shown = f"{leaked} leaked, `{profile}`, seeds {seeds_of(chosen)}"
+            shown = f"{leaked} leaked, `{profile}`, seeds {list_seeds(chosen)}"
             found.append(f"{_percent(np.mean(values))} {protocol} ({shown})")
             files += [run["file"] for run in chosen]
     return Measured(None, f"Ours, `{rule['variant']}`: {', '.join(found)}.", tuple(files)) if found else None
@@ -328,7 +326,7 @@ def gain(document, place, rule, runs):
             pairs = _pairs(compared, f"{backbone}+{before}", f"{backbone}+{after}")
             for measure in measures if pairs else ():
                 gains = [b["metrics"][measure] - a["metrics"][measure] for a, b in pairs]
-                shown = f"{100 * np.mean(gains):+.2f} (seeds {seeds_of([b for _, b in pairs])})"
+                shown = f"{100 * np.mean(gains):+.2f} (seeds {list_seeds([b for _, b in pairs])})"
                 name = f"{backbone}, {after} minus {before}, {protocol}, {measure.replace('_', ' ')}"
                 found.append(f"{name}, `{profile}`: {shown}")
             files += [b["file"] for _, b in pairs]

@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 
 from drcls.files import read_json
-from drcls.report import list_seeds, select_runs
+from drcls.report import select_runs
 
 RESULTS = Path(__file__).resolve().parent
 
@@ -22,11 +22,6 @@ def committed_runs(results=RESULTS):
 def real_runs():
     """Return the committed runs of real data."""
     return select_runs(committed_runs(), phantom=False)
-
-
-def seeds_of(runs):
-    """Return the seeds of the runs of a row as text, with the settings that differ: "0, 1, 2 (epochs 15, 15, 1)"."""
-    return list_seeds(runs)
 
 
 @cache

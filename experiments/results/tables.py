@@ -4,11 +4,11 @@ import numpy as np
 
 from drcls.files import read_json
 from drcls.metrics import shown_interval
-from drcls.report import interval_over_seeds, mean_sd, select_runs
+from drcls.report import interval_over_seeds, list_seeds, mean_sd, select_runs
 from experiments.blood_cells.corruption_gains import gain_rows
 from experiments.results.claims import CLAIMS, EXPERIMENTS, runs_of
 from experiments.results.markdown import markdown
-from experiments.results.runs import committed_runs, seeds_of
+from experiments.results.runs import committed_runs
 from experiments.smote_transfer.report import gain_cells
 
 # The learner whose gains the README shows: the vote of several; the others stand in the result files.
@@ -96,7 +96,7 @@ def named_seeds(runs):
     if members := runs[0]["config"].get("members"):
         return f"mean of {', '.join(map(str, members))}"
     splits = {run["split_sha256"] for run in runs}
-    return seeds_of(runs) + (" (one split)" if len(splits) < len(runs) else "")
+    return list_seeds(runs) + (" (one split)" if len(splits) < len(runs) else "")
 
 
 def bounds(runs):
@@ -215,7 +215,7 @@ def contrasts_table(results):
         ]
         row = {"data, profile": label, "protocol": protocol, "from, to": change}
         row |= {name.replace("_", " "): spread(differences, name, 100, 2) for name in CONTRASTED}
-        rows.append(row | {"seeds": seeds_of([after for _, after in pairs])})
+        rows.append(row | {"seeds": list_seeds([after for _, after in pairs])})
     return markdown(rows)
 
 
@@ -239,7 +239,7 @@ def outliers_table(results, with_phantoms=True):
         row |= {"removed": extent(one["num_removed"] for one in found)}
         scores = [{"metrics": one["detection"]} for one in found]
         row |= {f"{name} %": spread(scores, name, 100, 1) for name in ("precision", "recall")}
-        rows.append(row | {"seeds": seeds_of(found)})
+        rows.append(row | {"seeds": list_seeds(found)})
     return markdown(rows)
 
 
@@ -265,7 +265,7 @@ def robustness_table(results, with_phantoms=True):
         row = {"data, profile": label, "row": f"`{variant}`"}
         row |= {"images": str(runs[0]["robustness"]["num_images"])}
         row |= {name: spread(seeds, name, 100, 1) for name in seeds[0]["metrics"]}
-        rows.append(row | {"seeds": seeds_of(runs)})
+        rows.append(row | {"seeds": list_seeds(runs)})
     return markdown(rows)
 
 

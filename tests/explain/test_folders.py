@@ -211,22 +211,10 @@ def test_four_channels_are_turned_upright_and_several_pictures_listed(tmp_path):
 
 
 def test_dicom_is_read_as_a_picture_is(tmp_path):
-    pydicom = pytest.importorskip("pydicom", reason="the extra `dicom` is not installed")
-    meta = pydicom.dataset.FileMetaDataset()
-    meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
-    meta.MediaStorageSOPClassUID = pydicom.uid.OphthalmicPhotography8BitImageStorage
-    meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
-    dataset = pydicom.Dataset()
-    dataset.file_meta = meta
-    dataset.SOPClassUID, dataset.SOPInstanceUID = (
-        meta.MediaStorageSOPClassUID,
-        meta.MediaStorageSOPInstanceUID,
-    )
-    dataset.Rows, dataset.Columns, dataset.SamplesPerPixel, dataset.PlanarConfiguration = 20, 30, 3, 0
-    dataset.PhotometricInterpretation, dataset.PixelRepresentation = "RGB", 0
-    dataset.BitsAllocated = dataset.BitsStored = 8
-    dataset.HighBit, dataset.PixelData = 7, picture(1).tobytes()
-    pydicom.dcmwrite(tmp_path / "eye.dcm", dataset, enforce_file_format=True)
+    pytest.importorskip("pydicom", reason="the extra `dicom` is not installed")
+    from tests.data.dicom_files import dicom
+
+    (tmp_path / "eye.dcm").write_bytes(dicom(picture(1), "RGB"))
     cv2.imwrite(str(tmp_path / "eye.png"), picture(1)[..., ::-1])
     table = rows(predict_folder(network(), tmp_path, tmp_path / "table.csv")["table"])
     assert [row["error"] for row in table] == ["", ""]

@@ -6,5 +6,4 @@ from experiments.results.markdown import markdown
 def test_a_table_by_hand():
     rows = [{"row": "a|b", "kappa": "0.5"}, {"row": "c"}]
     assert markdown(rows) == "| row | kappa |\n| --- | --- |\n| a\\|b | 0.5 |\n| c | no grades |\n"
-    assert markdown([{"row": ""}], rule="---") == "| row |\n|---|\n|  |\n"
     assert markdown([]) == "None measured yet.\n"

@@ -1,7 +1,7 @@
 """The committed runs: those of the package are read once, those of another folder whenever they are asked for."""
 
 from drcls.files import write_json
-from experiments.results.runs import committed_runs, real_runs, seeds_of
+from experiments.results.runs import committed_runs, real_runs
 
 
 def test_runs_are_named_by_their_files_and_read_anew_from_another_folder(tmp_path):
@@ -11,15 +11,7 @@ def test_runs_are_named_by_their_files_and_read_anew_from_another_folder(tmp_pat
         assert len(committed_runs(tmp_path)) == seed + 1
     runs = committed_runs(tmp_path)
     file = "paper/eyes-clean-quick-s0/small.json"
-    assert runs[0] == {"seed": 0, "file": file, "experiment": "paper"} and seeds_of(runs) == "0, 1"
-
-
-def test_seeds_with_other_settings_are_named():
-    runs = [
-        {"seed": seed, "config": {"seed": seed, "epochs": epochs}}
-        for seed, epochs in ((0, 15), (1, 15), (2, 1))
-    ]
-    assert seeds_of(runs) == "0, 1, 2 (epochs 15, 15, 1)" and seeds_of(runs[:2]) == "0, 1"
+    assert runs[0] == {"seed": 0, "file": file, "experiment": "paper"}
 
 
 def test_those_of_the_package_are_read_once_and_phantoms_are_not_real():
