@@ -178,14 +178,29 @@ def check_split(folder, parts):
     Raises:
         ValueError: where its `split.csv` differs from the one that would be written now.
     """
+    if is_finished(folder) or has_checkpoint(folder):
+        check_same_images(folder, parts, "was trained on")
+
+
+def check_same_images(folder, parts, what):
+    """Refuse a folder of results whose `split.csv` differs from the one that would be written now.
+
+    Args:
+        folder: Path; without `split.csv` it is not checked.
+        parts: dict of `Manifest`.
+        what: str, how the results came from the images: "was trained on", "was tested on".
+
+    Raises:
+        ValueError: where they differ.
+    """
     file = Path(folder) / "split.csv"
-    if not file.is_file() or not (is_finished(folder) or has_checkpoint(folder)):
+    if not file.is_file():
         return
     now = _split_table(parts).encode("utf-8", "backslashreplace")  # as `write_text` has it
     digests = [hashlib.sha256(content).hexdigest()[:12] for content in (file.read_bytes(), now)]
     if digests[0] != digests[1]:
         raise ValueError(
-            f"{folder} was trained on other images or another split (SHA-256 of {file.name}: {digests[0]} there, "
+            f"{folder} {what} other images or another split (SHA-256 of {file.name}: {digests[0]} there, "
             f"{digests[1]} now); prepare the data set as it was, choose another folder for the runs, or train anew "
             "with --force"
         )

@@ -45,7 +45,7 @@ from drcls.models.saved import load_saved_model
 from drcls.runs import save_model
 from experiments.blood_cells.corruptions import measure_corrupted
 from experiments.blood_cells.report import write_blood_cells_report
-from experiments.blood_cells.splits import make_parts
+from experiments.blood_cells.splits import make_parts, write_removed
 from experiments.common.backbone import (
     SHIPPED_BACKBONE,
     backbone_file,
@@ -56,7 +56,7 @@ from experiments.common.backbone import (
 from experiments.common.callbacks import LowerRateOnPlateau, StopAtRisingLoss, watch
 from experiments.common.data import acquire, check_classes
 from experiments.common.options import make_parser, resolve_options
-from experiments.common.run import audit, identity, run_set_name, run_variant
+from experiments.common.run import audit, check_rows, identity, run_set_name, run_variant
 from experiments.common.training import train_and_predict
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -152,9 +152,13 @@ def run_all(options, manifest, run_set):
     for protocol in options.protocols:
         folder = run_set / run_set_name(options.data, protocol, options.profile, options.seed)
         cache = caches[profile["image_size"]["transfer"]]
-        parts = make_parts(manifest, cache, protocol, CONFIG["fractions"][protocol], options.seed, folder)
+        parts, removed = make_parts(manifest, cache, protocol, CONFIG["fractions"][protocol], options.seed)
         leakage = audit(parts, protocol)
-        for config in rows(options, protocol):
+        configs = list(rows(options, protocol))
+        check_last_block(configs)
+        check_rows(folder, parts, [config["variant"] for config in configs] if options.force else ())
+        write_removed(manifest, removed, parts, protocol, folder)
+        for config in configs:
             run(config, caches[config["image_size"]], parts, leakage, folder, options)
 
 
@@ -168,6 +172,17 @@ def rows(options, protocol):
         chosen = [None] if variant in OWN else backbones[:1] if kind_of(variant) in TRAINED else backbones
         for backbone in chosen:
             yield make_config(variant, options, protocol, backbone)
+
+
+def check_last_block(configs):
+    """Refuse a `--last-block` that a backbone does not have, before any row is trained.
+
+    Raises:
+        ValueError: as `unfreeze_last_block`.
+    """
+    for config in configs:
+        if config["last_block"]:
+            unfreeze_last_block(load_backbone(config), config["backbone"], config["last_block"])
 
 
 def run(config, cache, parts, leakage, folder, options):

@@ -2,17 +2,27 @@
 
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from drcls.data import deduplicate, find_outliers, read_injected, score_detection, split
+from drcls.data import Manifest, deduplicate, find_outliers, read_injected, score_detection, split
+from drcls.data.outliers import Outliers
 from drcls.data.split import stratified_split_indices
 from drcls.files import write_csv, write_json
 
 
-def make_parts(manifest, cache, protocol, fractions, seed, folder):
-    """Remove duplicates and outliers and split, as the protocol has it; write down what was removed.
+class Removed(NamedTuple):
+    """What `make_parts` left out: `Manifest` without duplicates, `Manifest` that the forest saw, what it found."""
+
+    kept: Manifest
+    searched: Manifest
+    found: Outliers
+
+
+def make_parts(manifest, cache, protocol, fractions, seed):
+    """Remove duplicates and outliers and split, as the protocol has it.
 
     - `paper`: identical files once, near-identical ones as they are found; the forest looks at all images and
       removes from all; then 80:20 at random. Test is validation: the paper's tables say no more.
@@ -26,10 +36,9 @@ def make_parts(manifest, cache, protocol, fractions, seed, folder):
         protocol: "paper" or "clean".
         fractions: two shares for `paper`, three for `clean`.
         seed: int, of the forest and the split.
-        folder: Path; `outliers.json` (counts, score) and `outliers.csv` (each image the forest saw) go there.
 
     Returns:
-        dict from "train", "validation", "test" to a `Manifest`.
+        dict from "train", "validation", "test" to a `Manifest`; `Removed`, for `write_removed`.
     """
     kept = deduplicate(manifest)
     parts = {} if protocol == "paper" else _split_genuine(kept, fractions, seed)
@@ -43,8 +52,7 @@ def make_parts(manifest, cache, protocol, fractions, seed, folder):
         parts = {"train": train, "validation": validation, "test": validation}
     else:
         parts["train"] = left
-    _write_down(manifest, kept, searched, found, parts, protocol, folder)
-    return parts
+    return parts, Removed(kept, searched, found)
 
 
 def read_overlays(part):
@@ -66,8 +74,16 @@ def _split_genuine(kept, fractions, seed):
     return parts | {"train": kept.select(np.flatnonzero(follows))}
 
 
-def _write_down(manifest, kept, searched, found, parts, protocol, folder):
-    """Write what was removed and how well that fits what was injected."""
+def write_removed(manifest, removed, parts, protocol, folder):
+    """Write what was removed and how well that fits what was injected.
+
+    Args:
+        manifest: the whole data set, a `Manifest`.
+        removed, parts: from `make_parts`.
+        protocol: "paper" or "clean".
+        folder: Path; `outliers.json` (counts, score) and `outliers.csv` (each image the forest saw) go there.
+    """
+    kept, searched, found = removed
     everything, injected = read_injected(manifest), read_overlays(searched)
 
     described = {

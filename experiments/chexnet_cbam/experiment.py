@@ -50,7 +50,7 @@ from experiments.common.controls import CONTROLS, run_controls
 from experiments.common.data import acquire, check_classes
 from experiments.common.frozen import fit_frozen
 from experiments.common.options import make_parser, resolve_options
-from experiments.common.run import VALIDATION, audit, identity, run_set_name, run_variant
+from experiments.common.run import VALIDATION, audit, check_rows, identity, run_set_name, run_variant
 from experiments.common.training import train_and_predict
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -160,6 +160,7 @@ def main(arguments=None):
             parts = split(manifest, CONFIG["fractions"][protocol], CONFIG["split_seed"], STRATEGIES[protocol])
             leakage = audit(parts, protocol)
             folder = run_set / run_set_name(options.data, protocol, options.profile, options.seed)
+            check_rows(folder, parts, options.models if options.force else ())
             row = identity(options, protocol) | CONFIG
             run_controls(options.models, row, parts, leakage, folder, options.force)
             for variant in (name for name in options.models if name not in CONTROLS):

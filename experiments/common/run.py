@@ -66,6 +66,22 @@ def identity(options, protocol):
     }
 
 
+def check_rows(home, parts, apart=()):
+    """Refuse a folder of rows that holds one of other images: the rows of a table are compared on the same ones.
+
+    Args:
+        home: Path that holds a folder for each row.
+        parts: dict of `Manifest` that rows would be trained on now.
+        apart: names of rows that are not looked at: they are trained anew, or have a split of their own.
+
+    Raises:
+        ValueError: as `check_split`.
+    """
+    for file in sorted(home.glob("*/split.csv")):
+        if file.parent.name not in apart:
+            check_split(file.parent, parts)
+
+
 def run_variant(folder, config, parts, leakage, fit, force=False, devices=1, leaked=None, locked=False):
     """Train, evaluate and record one row, unless it is finished.
 

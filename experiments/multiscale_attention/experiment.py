@@ -28,7 +28,7 @@ from experiments.common.callbacks import watch
 from experiments.common.controls import CONTROLS, run_controls
 from experiments.common.data import acquire, check_classes
 from experiments.common.options import folder_name, make_parser, resolve_options
-from experiments.common.run import audit, identity, run_set_name, run_variant
+from experiments.common.run import audit, check_rows, identity, run_set_name, run_variant
 from experiments.common.training import fit_on_smaller_images, train_and_predict
 from experiments.multiscale_attention.external import check_other_data_set, measure_elsewhere
 from experiments.multiscale_attention.report import write_multiscale_attention_report
@@ -127,6 +127,7 @@ def run_all(options, manifest, run_set):
         parts = split(manifest, CONFIG["fractions"], CONFIG["split_seed"], STRATEGIES[protocol])
         leakage = audit(parts, protocol)
         home = run_set / run_set_name(data, protocol, options.profile, options.seed)
+        check_rows(home, parts, models if options.force else ())
         row = identity(options, protocol) | {key: CONFIG[key] for key in ("fractions", "split_seed")}
         run_controls(models, row | {"data": data}, parts, leakage, home, options.force)
         for variant in (name for name in models if name not in CONTROLS):

@@ -15,6 +15,7 @@ from drcls.evaluate import evaluate, measure, predict
 from drcls.files import write_json
 from drcls.models import build_backbone, cached_embeddings
 from drcls.models.saved import load_saved_model
+from drcls.runs import check_same_images, write_split
 from experiments.common.backbone import SHIPPED_BACKBONE
 
 NUM_FOLDS, NUM_TREES = 5, 400
@@ -33,17 +34,20 @@ def measure_elsewhere(folder, other, trained_on, config):
 
     Raises:
         SystemExit: as `check_other_data_set`.
+        ValueError: where the row was tested before on other images of that name.
     """
     name = other.root.name
-    target = folder / f"external-{name}.json"
+    target, home = folder / f"external-{name}.json", folder / f"external-{name}"
     if target.is_file():
+        check_same_images(home, {"test": other}, "was tested on")
         return
     check_other_data_set(other, trained_on)
     cache = ImageCache(other, config["image_size"])
     probabilities = predict(load_saved_model(folder), Batches(cache, other, config["batch_size"]))
     row = {"data": name, "num_test": len(other), "class_names": other.classes}
     row |= {"preparation": other.info.get("preparation"), "trained_on": trained_on.info.get("preparation")}
-    row |= evaluate(other, probabilities, folder / f"external-{name}", config["seed"])
+    write_split(home, {"test": other})
+    row |= evaluate(other, probabilities, home, config["seed"])
     row["referred_auroc"] = referred_auroc(other, probabilities)
     write_json(target, row | {"control": positive_control(other, cache, config["seed"])})
 

@@ -55,7 +55,7 @@ from experiments.common.callbacks import watch
 from experiments.common.controls import CONTROLS, run_controls
 from experiments.common.data import acquire
 from experiments.common.options import make_parser, resolve_options
-from experiments.common.run import audit, identity, run_set_name, run_variant
+from experiments.common.run import audit, check_rows, identity, run_set_name, run_variant
 from experiments.common.training import train_and_predict
 from experiments.smote_transfer.before_split import smote_before_split
 from experiments.smote_transfer.embedding_map import smote_map
@@ -122,6 +122,11 @@ def run_all(options, manifest, run_set):
         parts = split(manifest, CONFIG["fractions"], options.seed, split_strategy(manifest, protocol))
         leakage = audit(parts, protocol)
         folder = run_set / run_set_name(options.data, protocol, options.profile, options.seed)
+        own_split = [place.name for place in folder.glob(f"*+{LEAKY}")]
+        forced = [
+            f"{Path(backbone).stem}+{name}" for backbone in backbones(options) for name in options.models
+        ]
+        check_rows(folder, parts, own_split + (forced + options.models if options.force else []))
         row = identity(options, protocol) | {"fractions": CONFIG["fractions"]}
         run_controls(options.models, row, parts, leakage, folder, options.force)
         for backbone in backbones(options):

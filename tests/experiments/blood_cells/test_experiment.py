@@ -17,7 +17,7 @@ from experiments.blood_cells.corruption_gains import SEEN
 from experiments.blood_cells.corruptions import choose
 from experiments.blood_cells.experiment import CONFIG, PROFILES, VARIANTS, main, parse, plateaus, rows
 from experiments.blood_cells.report import with_weighted
-from experiments.blood_cells.splits import make_parts, read_overlays
+from experiments.blood_cells.splits import make_parts, read_overlays, write_removed
 from experiments.results import collect as collecting
 from experiments.results.collect import collect, collect_outliers, outliers_table, robustness_table
 
@@ -40,7 +40,9 @@ def cache(manifest):
 
 
 def parts_of(manifest, cache, protocol, folder):
-    return make_parts(manifest, cache, protocol, CONFIG["fractions"][protocol], 0, folder)
+    parts, removed = make_parts(manifest, cache, protocol, CONFIG["fractions"][protocol], 0)
+    write_removed(manifest, removed, parts, protocol, folder)
+    return parts
 
 
 def test_clean_parts_hold_no_injected_image_outside_training(manifest, cache, tmp_path):
@@ -181,6 +183,25 @@ def test_rows_from_data_to_report_and_collection(setting, tmp_path, monkeypatch)
 def test_fine_tuning_needs_the_transferred_network(setting):
     with pytest.raises(SystemExit, match=r"extractor/model.keras does not exist; add transfer to --models"):
         main([*setting, "--models", "fine_tuned", "--protocol", "clean"])
+
+
+def test_a_misspelt_last_block_is_told_before_anything_is_trained(setting, tmp_path):
+    chosen = ["--models", "transfer,fine_tuned", "--protocol", "clean", "--last-block", "fire3"]
+    with pytest.raises(ValueError, match=r"has no layer 'fire3'; its last layers are"):
+        main([*setting, *chosen])
+    assert not list((tmp_path / "runs").rglob("metrics.json"))
+
+
+def test_rows_of_other_images_are_refused_and_what_was_found_in_them_stays(setting, tmp_path):
+    cells = (tmp_path / "data" / "leukocytes_phantom").rename(tmp_path / "data" / "cells")
+    chosen = [*setting, "--data", "cells", "--protocol", "clean"]
+    main([*chosen, "--models", "transfer"])
+    run_set = tmp_path / "runs" / "blood_cells" / "cells-clean-quick-s0"
+    found = (run_set / "outliers.csv").read_bytes()
+    write_leukocytes(cells, num_images=200, size=SIZE, seed=1, force=True)
+    with pytest.raises(ValueError, match="extractor was trained on other images or another split"):
+        main([*chosen, "--models", "five_conv_blocks"])
+    assert (run_set / "outliers.csv").read_bytes() == found and not (run_set / "five_conv_blocks").exists()
 
 
 def test_frozen_backbones_may_be_trained_on_augmented_images(setting, tmp_path):

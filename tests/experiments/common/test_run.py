@@ -8,7 +8,7 @@ import pytest
 
 from drcls.data import split
 from drcls.runs import sole_user
-from experiments.common.run import audit, run_variant
+from experiments.common.run import audit, check_rows, run_variant
 from tests.small_data import write_squares
 
 
@@ -62,6 +62,15 @@ def test_a_finished_row_of_other_images_is_refused(tmp_path, parts):
     fit = constant(parts["test"])
     run_variant(tmp_path / "row", row, other, audit(other, "clean"), fit, force=True)
     assert (tmp_path / "row" / "split.csv").read_bytes() != before
+
+
+def test_a_row_beside_rows_of_other_images_is_refused(tmp_path, parts):
+    run(tmp_path / "first", parts)
+    check_rows(tmp_path, parts)
+    other = parts | {"validation": parts["validation"].select([0])}
+    with pytest.raises(ValueError, match="first was trained on other images or another split"):
+        check_rows(tmp_path, other)
+    check_rows(tmp_path, other, apart=["first"])
 
 
 @pytest.mark.parametrize("force", [False, True])

@@ -1,9 +1,11 @@
 """A trained row on another data set: what is refused, and the control beside it."""
 
+import keras
 import numpy as np
 import pytest
 
 from drcls.data import ImageCache, load_manifest
+from drcls.runs import save_model
 from experiments.multiscale_attention.external import measure_elsewhere, positive_control, referred_auroc
 from tests.small_data import write_squares
 
@@ -26,6 +28,21 @@ def test_other_grades_elsewhere_are_refused(manifest, tmp_path):
     renamed = manifest.merge_classes(manifest.classes[:2], "one")
     with pytest.raises(SystemExit, match="--external others has the classes"):
         measure_elsewhere(tmp_path / "row", load_manifest(tmp_path / "others"), renamed, CONFIG)
+
+
+def test_a_row_is_not_reported_on_other_images_of_the_same_name(manifest, tmp_path):
+    row = tmp_path / "row"
+    network = keras.Sequential(
+        [keras.Input((16, 16, 3)), keras.layers.Flatten(), keras.layers.Dense(3, "softmax")]
+    )
+    save_model(network, row / "model.keras")
+    other = write_squares(tmp_path / "others", per_class=4, seed=1)
+    measure_elsewhere(row, other, manifest, CONFIG)
+    measure_elsewhere(row, other, manifest, CONFIG)
+    with pytest.raises(ValueError, match="external-others was tested on other images"):
+        measure_elsewhere(
+            row, write_squares(tmp_path / "again" / "others", per_class=4, seed=2), manifest, CONFIG
+        )
 
 
 def test_the_control_finds_the_grades_where_the_images_show_them(tmp_path):
