@@ -144,8 +144,9 @@ lint: $(VENV)/.linting ## ruff and the contract of imports
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
 
+# Two processes, each with a TensorFlow of its own, about 3 GB. The tests of a file share what they set up.
 test: lint $(VENV)/.developing ## lint and the fast tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 test-slow: $(VENV)/.developing ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
