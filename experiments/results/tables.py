@@ -318,7 +318,7 @@ def all_results(results):
         "# Every measured row\n\n"
         "Made by `experiments/results/collect.py` from the files beside this one. Figures from synthetic images "
         "say how the software behaves, nothing about a disease. In rows with SMOTE before the split the column on "
-        "copies also counts rows interpolated from training images.\n\n"
+        "copies also counts rows that SMOTE made of training images, and images it made training rows of.\n\n"
         f"{table(results)}\n## What SMOTE changes\n\n{gains_table(results)}\n"
         "## Between which rows a gain can lie\n\nSoft voting on frozen embeddings, without resampling and with SMOTE, "
         "and the fine-tuned network itself, on the same test images; differences in points, mean and standard "

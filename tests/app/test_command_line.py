@@ -213,9 +213,15 @@ def test_one_server_to_a_folder(folder):
 
 
 def test_the_demonstration_is_what_make_leaves():
-    from experiments.chexnet_cbam.experiment import VARIANTS
+    from experiments.chexnet_cbam.experiment import parse
+    from experiments.common.run import run_set_name
 
-    assert DEMONSTRATION.parts[-2] in VARIANTS
+    options = parse(["--data", "fundus_phantom", "--profile", "quick"])
+    names = {
+        run_set_name(options.data, protocol, options.profile, options.seed) for protocol in options.protocols
+    }
+    assert DEMONSTRATION.parts[:2] == (options.runs, "chexnet_cbam") and DEMONSTRATION.parts[2] in names
+    assert DEMONSTRATION.parts[3] in options.models
 
 
 def test_help(capsys):
