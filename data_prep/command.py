@@ -56,7 +56,10 @@ def main(data_set, arguments=None, parser=None, open_source=lambda path, _: Sour
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"\ninterrupted; the same command goes on where it stopped ({args.output})", file=sys.stderr)
+        anew = "; leave out --force, which would begin anew" if args.force else ""
+        print(
+            f"\ninterrupted; the same command goes on where it stopped ({args.output}){anew}", file=sys.stderr
+        )
         return 130
     print(summary(info, args.output))
     return 1 if info["rejected"] and not args.allow_rejected else 0

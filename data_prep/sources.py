@@ -4,6 +4,7 @@ Nothing is unpacked: files are read out of the archive when they are needed, so 
 never becomes a path on disk.
 """
 
+import glob
 import hashlib
 import io
 import os
@@ -56,17 +57,17 @@ class _FolderFile:
     def read(self):
         try:
             return self.path.read_bytes()
-        except PermissionError as error:
-            raise UnreadableFileError(self.path, f"may not be read ({error.strerror})") from error
+        except OSError as error:
+            raise UnreadableFileError(self.path, f"cannot be read ({error.strerror})") from error
 
     def checksum(self):
-        """Return the CRC-32 that an archive would list; None of a file that may not be read."""
+        """Return the CRC-32 that an archive would list; None of a file that cannot be read."""
         checksum = 0
         try:
             with self.path.open("rb") as file:
                 while chunk := file.read(_CHUNK):
                     checksum = zlib.crc32(chunk, checksum)
-        except PermissionError:
+        except OSError:
             return None
         return checksum
 
@@ -197,7 +198,11 @@ class Source:
             self.folders.add("" if inner == "." else inner)
             for path in (folder / name for name in names):
                 if path.name.lower().endswith((".zip", ".zip.001")):
-                    parts = sorted(folder.glob(f"{path.stem}.[0-9]*")) if path.suffix == ".001" else [path]
+                    parts = (
+                        sorted(folder.glob(f"{glob.escape(path.stem)}.[0-9]*"))
+                        if path.suffix == ".001"
+                        else [path]
+                    )
                     self._add_archive(parts)
                 elif not path.exists():
                     name = path.relative_to(self.path).as_posix()

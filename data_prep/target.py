@@ -51,7 +51,7 @@ def holds_preparation(folder):
     return (
         (folder / "manifest.csv").is_file()
         and described.is_file()
-        and _is_task(described.read_text(encoding="utf-8", errors="replace"))
+        and _is_task(described.read_text(encoding="utf-8-sig", errors="replace"))
     )
 
 
@@ -71,7 +71,7 @@ def discard(folder):
         (folder / name).unlink(missing_ok=True)
     below = [path for path in (folder / IMAGES).rglob("*") if path.is_dir() and not path.is_symlink()]
     for path in (*sorted(below, reverse=True), folder / IMAGES, folder):
-        if path.is_dir() and not any(path.iterdir()):
+        if path.is_dir() and not path.is_symlink() and not any(path.iterdir()):
             path.rmdir()
 
 

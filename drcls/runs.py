@@ -169,14 +169,15 @@ def write_split(folder, parts):
 def check_split(folder, parts):
     """Refuse a run, finished or with a checkpoint, that was trained on another split or other images.
 
-    A run without `split.csv` is not checked.
+    A run without `split.csv` is not checked. Images that were prepared in another way are other images, where the run
+    has a `dataset.json`.
 
     Args:
         folder: Path of the run folder.
         parts: dict of `Manifest` that a run would be trained on now.
 
     Raises:
-        ValueError: where its `split.csv` differs from the one that would be written now.
+        ValueError: where its `split.csv` differs from the one that would be written now, or the preparation does.
     """
     if is_finished(folder) or has_checkpoint(folder):
         check_same_images(folder, parts, "was trained on")
@@ -184,6 +185,8 @@ def check_split(folder, parts):
 
 def check_same_images(folder, parts, what):
     """Refuse a folder of results whose `split.csv` differs from the one that would be written now.
+
+    That file tells the images apart as they came; what was made of them must agree too (`check_same_preparation`).
 
     Args:
         folder: Path; without `split.csv` it is not checked.
@@ -203,6 +206,29 @@ def check_same_images(folder, parts, what):
             f"{folder} {what} other images or another split (SHA-256 of {file.name}: {digests[0]} there, "
             f"{digests[1]} now); prepare the data set as it was, choose another folder for the runs, or train anew "
             "with --force"
+        )
+    check_same_preparation(folder, next(iter(parts.values())).info, what)
+
+
+def check_same_preparation(folder, info, what):
+    """Refuse a folder of results whose `dataset.json` records another preparation than that of the images now.
+
+    Args:
+        folder: Path; without `dataset.json` it is not checked.
+        info: dict, the `info` of a `Manifest`.
+        what: str, as for `check_same_images`.
+
+    Raises:
+        ValueError: where they differ.
+    """
+    described = Path(folder) / "dataset.json"
+    if not described.is_file():
+        return
+    found, now = read_json(described).get("preparation"), info.get("preparation")
+    if found != now:
+        raise ValueError(
+            f"{folder} {what} images prepared in another way ({found} there, {now} now); prepare the data set as it "
+            "was, choose another folder for the runs, or train anew with --force"
         )
 
 

@@ -81,6 +81,20 @@ def test_a_run_of_other_images_is_refused(tmp_path, begun):
     check_split(tmp_path, {"test": table({"a": 1})})
 
 
+def test_a_run_of_images_that_were_prepared_in_another_way_is_refused(tmp_path):
+    parts = {"test": table({"a": 2, "b": 1})}
+    parts["test"].info["preparation"] = {"filter": "none"}
+    write_split(tmp_path, parts)
+    write_json(tmp_path / "dataset.json", parts["test"].info)
+    write_json(tmp_path / "metrics.json", {})
+    check_split(tmp_path, parts)
+    parts["test"].info["preparation"] = {"filter": "ben_graham"}
+    with pytest.raises(ValueError, match="prepared in another way .*'none'.* there, .*'ben_graham'.* now"):
+        check_split(tmp_path, parts)
+    (tmp_path / "dataset.json").unlink()
+    check_split(tmp_path, parts)
+
+
 def test_a_second_process_is_kept_out_of_a_run_folder_until_the_first_ends(tmp_path):
     folder = tmp_path / "runs" / "row"
     with sole_user(folder):

@@ -56,7 +56,8 @@ def main(arguments=None):
     except UsageError as error:
         return tell(name, f"error: {error}; see {name} --help", 2)
     except KeyboardInterrupt:
-        return tell(name, f"interrupted; {command.AFTER_INTERRUPTION}", INTERRUPTED)
+        anew = "; leave out --force, which would begin anew" if getattr(options, "force", False) else ""
+        return tell(name, f"interrupted; {command.AFTER_INTERRUPTION}{anew}", INTERRUPTED)
     except BrokenPipeError:
         # Whoever read the output has gone; Python would complain once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

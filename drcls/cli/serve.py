@@ -47,10 +47,11 @@ def run(options):
     from drcls.app.__main__ import main as application
 
     model = options.model / "model.keras" if options.model.is_dir() else options.model
-    arguments = ["serve", "--model", str(model), "--folder", str(options.folder), "--host", options.host]
-    arguments += ["--port", str(options.port), "--gate", options.gate, *(["--tls"] if options.tls else [])]
-    arguments += [part for name in options.name or [] for part in ("--name", name)]
-    arguments += ["--trained-on", str(options.trained_on)] if options.trained_on else []
+    # With "=", a value that begins with a dash is one.
+    arguments = ["serve", f"--model={model}", f"--folder={options.folder}", f"--host={options.host}"]
+    arguments += [f"--port={options.port}", f"--gate={options.gate}", *(["--tls"] if options.tls else [])]
+    arguments += [f"--name={name}" for name in options.name or []]
+    arguments += [f"--trained-on={options.trained_on}"] if options.trained_on else []
     try:
         failed = application(arguments)
     except SystemExit as end:

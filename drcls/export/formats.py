@@ -7,7 +7,7 @@ import numpy as np
 
 from drcls.export.keras_file import export_keras
 from drcls.export.litert import export_litert
-from drcls.export.model_card import describe, files_beside, write_model_card
+from drcls.export.model_card import check_replaced, describe, files_beside, write_model_card
 from drcls.export.quantisation import export_int8, loss_by_quantisation
 from drcls.export.saved_model import export_saved_model
 from drcls.forward.inference import draw_inputs, predictions
@@ -59,6 +59,7 @@ def export_model(model, to, format="onnx", int8=False, calibration=None, test=No
         file = file.with_stem(f"{file.stem}_int8")
     if is_model_of_run(file):
         raise ValueError(f"{file} is the model of a run and would be written over; choose another folder")
+    check_replaced(to, file.name)
     others = files_beside(to, file.name, card["source_sha256"])
     if not isinstance(model, keras.Model):
         model = load_saved_model(model)

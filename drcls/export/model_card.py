@@ -97,6 +97,20 @@ def describe(model):
     }
 
 
+def check_replaced(folder, name):
+    """Refuse to write over a file that is no earlier export: the card of its folder does not name it.
+
+    Raises:
+        ValueError: where such a file lies there.
+    """
+    path = folder / MODEL_CARD
+    if (folder / name).is_file() and not (path.is_file() and name in files_of_card(path)[0]):
+        raise ValueError(
+            f"{folder / name} is no export that a {MODEL_CARD} beside it names, and would be written over; choose "
+            "another folder"
+        )
+
+
 def files_beside(folder, name, source_sha256):
     """Return the files that the card of a folder is about already, where they are of the same model.
 

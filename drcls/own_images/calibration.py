@@ -8,7 +8,7 @@ import pandas as pd
 from drcls.data import ImageCache, load_manifest
 from drcls.models.training_data import data_beside
 from drcls.own_images.dividing import prepared_size
-from drcls.own_images.evaluation import check_fit, load_classifier
+from drcls.own_images.evaluation import check_fit, load_classifier, run_of
 
 NUM_CALIBRATION = 256
 
@@ -17,7 +17,8 @@ def calibration_images(run_or_model, data, seed=0):
     """Choose training images for the ranges of int8, and take the test part to measure what int8 costs.
 
     Args:
-        run_or_model: path of a run folder, whose split says which images are which, or of a `.keras` file.
+        run_or_model: path of a run folder, whose split says which images are which, or of a `.keras` file; the
+            file of a run is that run.
         data: path of a prepared folder.
         seed: int, of the choice.
 
@@ -33,8 +34,8 @@ def calibration_images(run_or_model, data, seed=0):
     check_fit(model, path, manifest, data_beside(path)[0])
     cache = ImageCache(manifest, model.input_shape[1] or prepared_size(manifest))
     training, test = manifest, None
-    if path.is_dir():
-        table = pd.read_csv(path / "split.csv", dtype=str, keep_default_na=False)
+    if (run := run_of(path)) is not None:
+        table = pd.read_csv(run / "split.csv", dtype=str, keep_default_na=False)
         # By content too: the images of any two data sets may have the same names.
         part_of = dict(zip(_identity(table), table["part"], strict=True))
         part = _identity(manifest.frame).map(part_of)

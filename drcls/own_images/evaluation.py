@@ -60,7 +60,7 @@ def evaluate_classifier(run_or_model, data, part=None, folder=None, positive=Non
     """
     started = time.monotonic()
     path, manifest = Path(run_or_model), load_manifest(data)
-    run = _run_of(path)
+    run = run_of(path)
     model = load_classifier(path)
     described, not_known = _described(path)
     check_fit(model, path, manifest, described)
@@ -77,7 +77,7 @@ def evaluate_classifier(run_or_model, data, part=None, folder=None, positive=Non
     _check_target(folder, config)
     cache = ImageCache(manifest, model.input_shape[1] or prepared_size(manifest))
     validation = _validation(model, cache, manifest, table, part) if len(manifest.classes) == 2 else None
-    _check_threshold(positive, validation, manifest, part)
+    _check_threshold(positive, validation, manifest, table)
     probabilities = predict_part(model, cache, chosen)
     measured = measure_classifier(chosen, probabilities, validation, seed, positive)
     for name in ("metrics.json", *PAGE_FILES):  # or an interruption would leave them beside other predictions
@@ -187,7 +187,7 @@ def _described(path):
         return {}, [f"the images are prepared as the model's were, which is not known: {error}"]
 
 
-def _run_of(path):
+def run_of(path):
     """The run folder of a model, or None where it lies alone."""
     if path.is_dir():
         return path
@@ -237,14 +237,19 @@ def _select(manifest, table, part, path):
 
 def _validation(model, cache, manifest, table, part):
     """The validation part of the run and its probabilities, where a threshold may be chosen; else None."""
-    if table is None or part == "validation":
-        return None
-    wanted = table[(table["part"] == "validation") & _is_known(table, manifest)]
-    rows = np.flatnonzero(manifest.frame["path"].isin(set(wanted["path"])))
-    if not len(rows):
+    rows = _validation_rows(manifest, table)
+    if not len(rows) or part in ("validation", "all"):
         return None
     validation = manifest.select(rows)
     return validation, predict_part(model, cache, validation)
+
+
+def _validation_rows(manifest, table):
+    """Return int (n,), the rows of images that are of the run's validation part."""
+    if table is None:
+        return np.array([], int)
+    wanted = table[(table["part"] == "validation") & _is_known(table, manifest)]
+    return np.flatnonzero(manifest.frame["path"].isin(set(wanted["path"])))
 
 
 def _count_seen(table, part):
@@ -266,12 +271,12 @@ def _check_positive(positive, manifest):
         )
 
 
-def _check_threshold(positive, validation, manifest, part):
+def _check_threshold(positive, validation, manifest, table):
     """Refuse a positive class that would have no effect, as no threshold can be chosen."""
     if positive is None or validation is not None:
         return
     why = f"no validation image of the run is in {manifest.root}"
-    if part == "validation":
+    if len(_validation_rows(manifest, table)):
         why = "a threshold is chosen on the validation part, and measured on another"
     raise ValueError(
         f"positive: received {positive!r}, but {why}, so there is no threshold with a sensitivity; leave it out"
@@ -303,7 +308,7 @@ def _is_same(key, described, config):
 
 
 def _default_folder(path, part):
-    run = _run_of(path)
+    run = run_of(path)
     return run / f"evaluation-{part}" if run else path.with_name(f"{path.stem}-evaluation-{part}")
 
 

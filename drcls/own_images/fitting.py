@@ -7,7 +7,7 @@ import numpy as np
 
 from drcls.data import Augmenter, Batches, Features, ImageCache
 from drcls.models import attach_head, build_backbone, build_dense_head, cached_embeddings
-from drcls.own_images.frozen import fit_logistic_regression, smote
+from drcls.own_images.frozen import check_rows_of_smote, fit_logistic_regression, smote
 from drcls.own_images.network import build_loss, build_network, resample
 from drcls.own_images.progress import Progress
 from drcls.runs import save_model
@@ -44,6 +44,17 @@ def fit(config, manifest, parts, folder):
         batches = Batches(cache, parts[name], config["batch_size"])
         predicted[name] = np.asarray(model.predict(batches, verbose=0), dtype=np.float32)
     return predicted, note
+
+
+def check_beginning(config, parts):
+    """Refuse what `fit` could not begin: a backbone that cannot be built, classes too small for SMOTE.
+
+    Raises:
+        ValueError, OSError: as `build_backbone`, and where a class has fewer than six training images.
+    """
+    build_backbone(config["backbone"], config["image_size"], config["weights"])
+    if config["sampler"] == "smote":
+        check_rows_of_smote(parts["train"])
 
 
 def _fit_head(config, cache, manifest, backbone, parts, folder):

@@ -13,6 +13,15 @@ from drcls.models import RESAMPLERS, build_embedding_classifier, choose_hyperpar
 from drcls.models.embedding_classifier import check_training_rows
 
 
+def check_rows_of_smote(part):
+    """Refuse a training part with a class of fewer images than SMOTE needs, before anything is computed of it.
+
+    Raises:
+        ValueError: where there is one.
+    """
+    check_training_rows(np.zeros((len(part), 1)), part.labels, part.classes, "SMOTE")
+
+
 def smote(table, part, seed):
     """Make new embeddings of the smaller classes between neighbours of one class, of the training part alone.
 

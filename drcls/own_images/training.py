@@ -13,7 +13,7 @@ from drcls.environment import environment
 from drcls.files import read_json, remove_partial, write_json
 from drcls.own_images.dividing import check_size, count_given_test_images, divide, prepared_size
 from drcls.own_images.evaluation import discard_evaluations
-from drcls.own_images.fitting import fit
+from drcls.own_images.fitting import check_beginning, fit
 from drcls.own_images.measuring import measure_classifier
 from drcls.own_images.options import check_options
 from drcls.predictions import write_predictions
@@ -117,6 +117,7 @@ def train_classifier(
 def _train_alone(manifest, config, parts, folder, devices, force):
     """Train in a folder that no other process uses: anew, or unless another one has finished the run by now."""
     if force:
+        check_beginning(config, parts)  # before a finished run is deleted for it
         discard_evaluations(folder)
         discard_run(folder)
     if not is_current(folder, with_file_digests(config)):

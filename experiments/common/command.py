@@ -1,6 +1,7 @@
 """An experiment as a command: what goes wrong is told in one line."""
 
 import importlib
+import sys
 
 from drcls.cli import INTERRUPTED, tell
 
@@ -21,7 +22,8 @@ def run_experiment(name):
         # Within `try`: importing Keras takes seconds, and Ctrl-C may come then.
         importlib.import_module(f"experiments.{name}.experiment").main()
     except KeyboardInterrupt:
-        return tell(command, "interrupted; the same command goes on where it stopped", INTERRUPTED)
+        anew = "; leave out --force, which would begin anew" if "--force" in sys.argv else ""
+        return tell(command, f"interrupted; the same command goes on where it stopped{anew}", INTERRUPTED)
     except (ValueError, OSError, RuntimeError, ImportError, ArithmeticError, PreparationError) as error:
         return tell(command, f"error: {error}", 1)
     return 0

@@ -119,15 +119,17 @@ def run_variant(folder, config, parts, leakage, fit, force=False, devices=1, lea
 
 def record(folder, config, parts, leakage, fit, force, devices, leaked):
     """Train, evaluate and record one row in a folder that no other process uses; arguments as for `run_variant`."""
-    ordered = parts["test"].ordered
-    if force:
-        shutil.rmtree(folder, ignore_errors=True)  # or the checkpoint would be found, and nothing trained
+    ordered, info = parts["test"].ordered, parts["test"].info
+    if force and folder.exists():
+        shutil.rmtree(folder.resolve())  # or the checkpoint would be found, and nothing trained
+        folder.resolve().mkdir()  # what a link leads to
     current = is_current(folder, config)
     check_split(folder, parts)
     if not current:
         started = time.monotonic() - trained_seconds(folder)
         remove_partial(folder)
         write_json(folder / "config.json", config)
+        write_json(folder / "dataset.json", info)
         write_split(folder, parts)
         print(f"\n{folder}")
         with use_devices(devices):

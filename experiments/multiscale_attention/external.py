@@ -46,6 +46,7 @@ def measure_elsewhere(folder, other, trained_on, config):
     probabilities = predict(load_saved_model(folder), Batches(cache, other, config["batch_size"]))
     row = {"data": name, "num_test": len(other), "class_names": other.classes}
     row |= {"preparation": other.info.get("preparation"), "trained_on": trained_on.info.get("preparation")}
+    write_json(home / "dataset.json", other.info)
     write_split(home, {"test": other})
     row |= evaluate(other, probabilities, home, config["seed"])
     row["referred_auroc"] = referred_auroc(other, probabilities)

@@ -43,7 +43,7 @@ from drcls.models import (
 )
 from drcls.models.embedding_classifier import VOTERS, WITHOUT_CLASS_WEIGHTS, check_training_rows
 from drcls.models.saved import load_saved_model
-from drcls.runs import is_current, with_file_digests
+from drcls.runs import check_same_preparation, is_current, with_file_digests
 from experiments.common.backbone import (
     SHIPPED_BACKBONE,
     backbone_file,
@@ -337,6 +337,7 @@ def check_images(folder, manifest):
     Raises:
         ValueError: where the data set holds other images or labels now.
     """
+    check_same_preparation(folder, manifest.info, "was trained on")
     columns = ["path", "label", "group", "sha256"]
     dealt = pd.read_csv(folder / "split.csv", dtype=str, keep_default_na=False)[columns].drop_duplicates()
     if set(dealt.itertuples(index=False, name=None)) != set(

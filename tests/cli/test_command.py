@@ -182,6 +182,8 @@ def test_an_interruption_says_how_to_go_on(data, tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().err == (
         "drcls train: interrupted; the same command goes on after the last finished epoch\n"
     )
+    assert main(["train", data, str(tmp_path / "run"), "--force"]) == 130
+    assert capsys.readouterr().err.endswith("epoch; leave out --force, which would begin anew\n")
 
 
 def test_every_argument_of_a_training_is_handed_on(data, tmp_path, monkeypatch):

@@ -40,6 +40,16 @@ def test_names_are_handed_on(tmp_path, monkeypatch):
     assert served[0].tls and served[0].name == ["clinic.example", "eyes.clinic.example"]
 
 
+def test_a_folder_that_begins_with_a_dash_is_handed_on(tmp_path, monkeypatch):
+    served = []
+    monkeypatch.setattr("drcls.app.__main__.main", lambda arguments: served.append(parse(arguments)) or 0)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-run").mkdir()
+    (tmp_path / "-run" / "model.keras").touch()
+    assert main(["serve", "./-run", "--folder=-records"]) == 0
+    assert (str(served[0].model), str(served[0].folder)) == ("-run/model.keras", "-records")
+
+
 @pytest.mark.parametrize("arguments, gate", [([], "fundus"), (["--gate", "none"], "none")])
 def test_the_gate_is_handed_on(tmp_path, monkeypatch, arguments, gate):
     served = []

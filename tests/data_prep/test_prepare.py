@@ -20,6 +20,7 @@ from data_prep.command import main
 from data_prep.prepare import LabelledFile, with_distinct_ids
 from data_prep.sources import PreparationError
 from drcls.data.image_ops import prepare_image, read_image
+from drcls.files import locked
 from tests.data_prep.imitations import aptos_files, bad_files, encode, picture, write_folder, write_zip
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -190,6 +191,31 @@ def test_force_prepares_afresh(source, output):
     assert (output / "notes.txt").read_text() == "mine"
 
 
+def test_force_prepares_afresh_where_the_folder_is_a_link(source, output, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    output.symlink_to(tmp_path / "elsewhere")
+    run(source, output, "--size", "32")
+    assert run(source, output, "--size", "40", "--force") == 0
+    assert set(manifest(output)["width"]) == {"40"} and output.is_symlink()
+
+
+def test_a_byte_order_mark_leaves_a_preparation_one(source, output, capsys):
+    run(source, output, "--size", "32")
+    described = output / "dataset.json"
+    described.write_text(described.read_text(), encoding="utf-8-sig")
+    assert run(source, output, "--size", "32") == 0
+    assert "prepared already" in capsys.readouterr().out
+    assert run(source, output, "--size", "40", "--force") == 0
+
+
+def test_a_second_process_is_kept_out_of_a_folder_until_the_first_ends(source, output, capsys):
+    with locked(output.with_name(f".{output.name}.lock")):
+        assert run(source, output) == 2
+    assert "another process prepares images there" in capsys.readouterr().err and not output.exists()
+    assert run(source, output) == 0
+    assert not list(output.parent.glob(".*.lock"))
+
+
 def test_force_never_deletes_what_is_no_preparation(source, tmp_path, capsys):
     precious = write_folder(tmp_path / "home", {"images/holiday.jpg": b"x"})
     assert run(source, precious, "--force") == 2
@@ -334,6 +360,10 @@ def test_interrupting_says_in_one_line_how_to_go_on(source, output, monkeypatch,
         assert run(source, output) == 130
     assert "the same command goes on" in capsys.readouterr().err.splitlines()[-1]
     assert run(source, output) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "perceptual_hash", stop)
+        assert run(source, output, "--force") == 130
+    assert capsys.readouterr().err.endswith("; leave out --force, which would begin anew\n")
 
 
 @pytest.mark.parametrize("arguments", [["--size", "4"], ["--workers", "0"], ["--crop", "left"]])

@@ -3,6 +3,7 @@
 import os
 import tracemalloc
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +65,16 @@ def test_fingerprint_of_an_undecodable_name_and_of_files_that_are_not_read(tmp_p
         (folder / "a" / "two.png").chmod(0o600)
 
 
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="this file, which cannot be read, is Linux's")
+def test_a_file_that_cannot_be_read_is_named_and_the_others_are_read(tmp_path):
+    folder = write_folder(tmp_path / "f", FILES)
+    (folder / "a" / "lost.png").symlink_to("/proc/self/mem")
+    with Source(folder) as source:
+        assert len(source.fingerprint()) > 16 and source.read("a/one.png") == b"1"
+        with pytest.raises(UnreadableFileError, match=r"lost.png.*cannot be read \(Input/output error\)"):
+            source.read("a/lost.png")
+
+
 def test_hidden_files_are_left_out(tmp_path):
     clutter = {"__MACOSX/a/._one.png": b"?", ".DS_Store": b"?", "a/.hidden": b"?"}
     assert contents(write_zip(tmp_path / "f.zip", FILES | clutter)) == FILES
@@ -80,7 +91,7 @@ def test_zip_in_parts_is_read_as_one(tmp_path):
     data = write_zip(tmp_path / "whole.zip", FILES).read_bytes()
     (tmp_path / "whole.zip").unlink()
     for number, start in enumerate(range(0, len(data), 50), 1):
-        (tmp_path / f"train.zip.{number:03d}").write_bytes(data[start : start + 50])
+        (tmp_path / f"train[1].zip.{number:03d}").write_bytes(data[start : start + 50])
     assert number > 3
     assert contents(tmp_path) == FILES
 

@@ -77,6 +77,21 @@ def test_a_run_folder_becomes_a_model_with_its_card(run_folder, tmp_path):
     assert "- Licence: not recorded" in text
 
 
+def test_a_model_that_is_no_export_is_not_written_over(run_folder, model, tmp_path):
+    (tmp_path / "models").mkdir()
+    model.save(tmp_path / "models" / "model.keras")
+    before = (tmp_path / "models" / "model.keras").read_bytes()
+    with pytest.raises(
+        ValueError, match="models/model.keras is no export that a model_card.json beside it names"
+    ):
+        export_model(run_folder, tmp_path / "models", "keras")
+    export_model(run_folder, tmp_path / "models", "onnx")
+    with pytest.raises(ValueError, match="is no export"):
+        export_model(run_folder, tmp_path / "models", "keras")
+    assert (tmp_path / "models" / "model.keras").read_bytes() == before
+    export_model(run_folder, tmp_path / "models", "onnx")
+
+
 def test_a_model_of_a_sample_says_so(run_folder, tmp_path):
     config = json.loads((run_folder / "config.json").read_text())
     write_json(run_folder / "config.json", config | {"sample": "A sample of real images: 9 cells."})

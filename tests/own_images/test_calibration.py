@@ -2,12 +2,19 @@
 
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from drcls.data import load_manifest
 from drcls.own_images.calibration import calibration_images
 from tests.small_data import write_squares
+
+
+def test_the_file_of_a_run_is_that_run(run, squares):
+    of_file, of_run = (calibration_images(path, squares) for path in (run / "model.keras", run))
+    np.testing.assert_array_equal(of_file[0], of_run[0])
+    np.testing.assert_array_equal(of_file[1][1], of_run[1][1])
 
 
 def test_images_of_other_content_under_the_same_names_are_no_training_images(run, tmp_path):

@@ -282,6 +282,16 @@ def trained_and_without_green(squares, backbone, tmp_path, part):
     return some_of(folder, tmp_path / "fewer", lambda frame: ~frame["path"].isin(gone))
 
 
+def test_among_all_images_there_is_no_threshold_as_those_it_is_chosen_on_are_measured(
+    squares, backbone, tmp_path
+):
+    folder = two_classes(squares, tmp_path / "two")
+    train_classifier(folder, tmp_path / "run", backbone, epochs=1, batch_size=8)
+    assert evaluate_classifier(tmp_path / "run", folder, part="all").get("threshold") is None
+    with pytest.raises(ValueError, match="chosen on the validation part, and measured on another"):
+        evaluate_classifier(tmp_path / "run", folder, part="all", positive="green")
+
+
 def test_validation_images_of_one_class_give_no_threshold_and_that_is_said(squares, backbone, tmp_path):
     fewer = trained_and_without_green(squares, backbone, tmp_path, "validation")
     result = evaluate_classifier(tmp_path / "run", fewer, folder=tmp_path / "evaluation")

@@ -14,7 +14,7 @@ from drcls.data import load_manifest
 from drcls.models import BACKBONES
 from drcls.own_images import evaluate_classifier, options, train_classifier
 from drcls.runs import sole_user
-from tests.small_data import save_tiny_backbone
+from tests.small_data import save_tiny_backbone, write_squares
 
 
 def test_a_run_folder_is_complete(run):
@@ -107,6 +107,15 @@ def test_force_takes_the_evaluations_of_the_old_model_and_no_file_beside(squares
     assert [path.name for path in evaluated.iterdir()] == ["notes.txt"]
     evaluate_classifier(tmp_path, squares, folder=tmp_path / "evaluation-again")
     assert (tmp_path / "figures" / "mine.png").exists()
+
+
+def test_what_cannot_begin_does_not_cost_the_earlier_run(backbone, tmp_path):
+    few = write_squares(tmp_path / "few", per_class=8).root
+    train_classifier(few, tmp_path / "run", backbone, epochs=1, frozen=True)
+    before = {path.name for path in (tmp_path / "run").iterdir()}
+    with pytest.raises(ValueError, match="SMOTE needs 6 or more training images"):
+        train_classifier(few, tmp_path / "run", backbone, epochs=1, frozen=True, sampler="smote", force=True)
+    assert {path.name for path in (tmp_path / "run").iterdir()} == before
 
 
 def test_an_interrupted_force_leaves_a_folder_to_go_on_with(squares, backbone, tmp_path, monkeypatch):

@@ -64,6 +64,15 @@ def test_a_finished_row_of_other_images_is_refused(tmp_path, parts):
     assert (tmp_path / "row" / "split.csv").read_bytes() != before
 
 
+def test_force_trains_a_row_anew_whose_folder_is_a_link(tmp_path, parts):
+    run(tmp_path / "elsewhere", parts)
+    (tmp_path / "row").symlink_to("elsewhere")
+    (tmp_path / "elsewhere" / "old.txt").touch()
+    row = dict(variant="row", data="squares", protocol="clean", profile="quick", seed=0)
+    run_variant(tmp_path / "row", row, parts, audit(parts, "clean"), constant(parts["test"]), force=True)
+    assert not (tmp_path / "row" / "old.txt").exists() and (tmp_path / "row" / "metrics.json").is_file()
+
+
 def test_a_row_beside_rows_of_other_images_is_refused(tmp_path, parts):
     run(tmp_path / "first", parts)
     check_rows(tmp_path, parts)
