@@ -103,7 +103,7 @@ def test_every_command_prints_something_and_ends_well(tmp_path, monkeypatch, cap
         if arguments[0] != "train":  # what is finished is read again
             assert main(list(map(str, arguments))) == 0
             assert capsys.readouterr().out.strip()
-    assert served[0][:3] == ["serve", "--model", str(tmp_path / "plain" / "model.keras")]
+    assert served[0][:2] == ["serve", f"--model={tmp_path / 'plain' / 'model.keras'}"]
     card = json.loads((tmp_path / "handed_over" / "model_card.json").read_text())
     assert card["classes"] == ["blue", "green", "red"] and card["data"]["counts"]["blue"] == 12
 
