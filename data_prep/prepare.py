@@ -8,7 +8,6 @@ one that was killed goes on where it stopped. At the end it writes
     dataset.json   classes, counts, source, options, duplicates; written last, its presence means "finished"
 """
 
-import contextlib
 import hashlib
 import json
 import os
@@ -38,7 +37,7 @@ from data_prep.verify import RejectedImageError, decode_verified
 from drcls.data.duplicates import perceptual_hash, turned_pairs, unite_groups
 from drcls.data.image_ops import check_options, prepare_image
 from drcls.data.manifest import COLUMNS
-from drcls.files import encode_png, locked, read_json, write_csv, write_json
+from drcls.files import encode_png, lock_folder, read_json, write_csv, write_json
 
 # File systems allow 255 for a name; an ending and a temporary name need some of them.
 MAX_NAME_BYTES = 240
@@ -222,7 +221,11 @@ def prepare(data_set, source, folder, options, workers=None, force=False):
     check_target(folder, source.path)
     if not force and (info := _prepared_before(data_set, folder, task)):
         return info
-    with _sole_writer(folder):
+    in_use = PreparationError(
+        f"{folder}: another process prepares images there; expected one alone; wait for its end, or choose another "
+        "output folder"
+    )
+    with lock_folder(folder, in_use):
         if not force and (info := _prepared_before(data_set, folder, task)):
             return info
         return _prepare(data_set, source, folder, task, options, workers, force)
@@ -237,22 +240,6 @@ def _prepared_before(data_set, folder, task):
     _check_says(folder, info, data_set.asked)
     print(f"{folder} is prepared already, nothing to do")
     return info
-
-
-@contextlib.contextmanager
-def _sole_writer(folder):
-    """Keep other processes from preparing into a folder while the block runs; the lock of a killed one is free."""
-    folder = folder.absolute()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as held:
-        try:
-            held.enter_context(locked(folder.with_name(f".{folder.name}.lock"), wait=False))
-        except BlockingIOError as error:
-            raise PreparationError(
-                f"{folder}: another process prepares images there; expected one alone; wait for its end, or choose "
-                "another output folder"
-            ) from error
-        yield
 
 
 def _prepare(data_set, source, folder, task, options, workers, force):

@@ -57,6 +57,36 @@ def locked(path, wait=True):
             return
 
 
+@contextlib.contextmanager
+def lock_folder(folder, in_use):
+    """Keep other processes from writing into a folder while the block runs; the lock of a killed one is free.
+
+    Args:
+        folder: Path of the folder, there or not; its lock file lies beside it.
+        in_use: Exception that is raised where another process writes there.
+
+    Raises:
+        PermissionError: where the lock file cannot be made.
+
+    Example:
+        with lock_folder("runs/plain", ValueError("runs/plain: another process trains there")):
+            ...
+    """
+    folder = Path(folder).absolute()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(locked(folder.with_name(f".{folder.name}.lock"), wait=False))
+        except BlockingIOError as error:
+            raise in_use from error
+        except PermissionError as error:
+            raise PermissionError(
+                f"{folder.parent} cannot be written to, where the lock file of {folder} would lie; choose a folder "
+                f"of which this user may write beside it, such as {folder / 'new'}"
+            ) from error
+        yield
+
+
 def _open_lock(path):
     """Open a lock file, made where it is missing; to read that of another user is enough for a lock."""
     try:

@@ -1,6 +1,5 @@
 """Run folders: what a finished training leaves behind, written so that a cut leaves nothing half-done."""
 
-import contextlib
 import hashlib
 import json
 import shutil
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from drcls.files import atomic_path, is_partial, locked, read_json, remove_partial, write_text
+from drcls.files import atomic_path, is_partial, lock_folder, read_json, remove_partial, write_text
 
 # What a run folder holds beside its checkpoint, in the order in which it is written.
 RUN_FILES = (
@@ -47,7 +46,6 @@ def save_model(model, path):
         model.save(partial)
 
 
-@contextlib.contextmanager
 def sole_user(folder):
     """Keep other processes from training in a run folder while the block runs; the lock of a killed one is free.
 
@@ -57,17 +55,13 @@ def sole_user(folder):
     Raises:
         RunInUseError: where another process trains in it.
     """
-    folder = Path(folder).absolute()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as held:
-        try:
-            held.enter_context(locked(folder.with_name(f".{folder.name}.lock"), wait=False))
-        except BlockingIOError as error:
-            raise RunInUseError(
-                f"{folder}: another process trains in this run folder; expected one alone; wait for its end, or "
-                "choose another folder"
-            ) from error
-        yield
+    return lock_folder(
+        folder,
+        RunInUseError(
+            f"{folder}: another process trains in this run folder; expected one alone; wait for its end, or "
+            "choose another folder"
+        ),
+    )
 
 
 class RunInUseError(ValueError):

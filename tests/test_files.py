@@ -12,6 +12,7 @@ from PIL import Image
 from drcls.files import (
     atomic_path,
     encode_png,
+    lock_folder,
     locked,
     printable,
     read_json,
@@ -63,6 +64,21 @@ def test_a_folder_that_cannot_be_written_to_is_named_so(tmp_path, monkeypatch):
     monkeypatch.setattr(type(tmp_path), "open", refused)
     with pytest.raises(PermissionError, match="a.lock"), locked(tmp_path / "a.lock"):
         pass
+    with (
+        pytest.raises(PermissionError, match=r"cannot be written to, .* choose a folder .*a/new"),
+        lock_folder(tmp_path / "a", ValueError("in use")),
+    ):
+        pass
+
+
+def test_one_at_a_time_writes_into_a_folder(tmp_path):
+    with (
+        lock_folder(tmp_path / "runs" / "a", ValueError("in use")),
+        pytest.raises(ValueError, match="in use"),
+        lock_folder(tmp_path / "runs" / "a", ValueError("in use")),
+    ):
+        pass
+    assert list((tmp_path / "runs").iterdir()) == []
 
 
 def test_an_error_leaves_the_old_file_and_no_other(tmp_path):
