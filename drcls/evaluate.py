@@ -14,6 +14,7 @@ from drcls.metrics import (
     quadratic_kappa,
     wald_interval,
     wilson_interval,
+    wilson_interval_of_groups,
 )
 from drcls.predictions import write_predictions
 
@@ -47,9 +48,9 @@ def measure(part, probabilities, seed=0):
 
     Returns:
         dict with `metrics` (see `drcls.metrics.classification_metrics`) and `intervals`: accuracy by Wald
-        (Eq. 25), Wilson and group bootstrap; macro recall, specificity and F1 by group bootstrap. Classes without an
-        order have None as quadratic kappa, grades have it and its group bootstrap. A group bootstrap is None where the
-        measure does not exist, and where all images are of one group.
+        (Eq. 25), Wilson (of images, and of groups) and group bootstrap; macro recall, specificity and F1 by group
+        bootstrap. Classes without an order have None as quadratic kappa, grades have it and its group bootstrap. A
+        group bootstrap is None where the measure does not exist, and where all images are of one group.
     """
     y_true, groups = part.labels, part.frame["group"].to_numpy()
     metrics = classification_metrics(y_true, probabilities, part.classes)
@@ -70,6 +71,7 @@ def _intervals(metrics, statistics, y_true, y_pred, groups, seed):
     of_a_share = {
         "wald": wald_interval(metrics["accuracy"], num_images),
         "wilson": wilson_interval(num_right, num_images),
+        "wilson_of_groups": wilson_interval_of_groups(y_true == y_pred, groups),
     }
     return intervals | {"accuracy": of_a_share | intervals["accuracy"]}
 

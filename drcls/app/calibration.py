@@ -56,24 +56,26 @@ def fit_temperature(probabilities, labels):
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
 
 
-def temperature_interval(probabilities, labels):
+def temperature_interval(probabilities, labels, images_per_group=1.0):
     """The 95 % likelihood interval of the temperature: how well a set of images determines it.
 
     It holds the temperatures whose log-likelihood lies within 1.92 of the best one's (half of the 95 % quantile of
     chi-squared with one degree of freedom). Without a mistake among the images it begins at the coldest temperature.
+    Images of one patient are right or wrong together: a group of k images is given the weight of one.
 
     Args:
         probabilities: float (N, C), of the validation part.
         labels: int (N,), its classes.
+        images_per_group: float of 1 or more, on average; a group is a patient, or the copies of an image.
 
     Returns:
         (low, high), floats between 0.05 and 20.
     """
-    best = fit_temperature(probabilities, labels)
-    limit = len(labels) * negative_log_likelihood(probabilities, labels, best) + stats.chi2.ppf(0.95, 1) / 2
+    best, number = fit_temperature(probabilities, labels), len(labels) / images_per_group
+    limit = number * negative_log_likelihood(probabilities, labels, best) + stats.chi2.ppf(0.95, 1) / 2
 
     def excess(temperature):
-        return len(labels) * negative_log_likelihood(probabilities, labels, temperature) - limit
+        return number * negative_log_likelihood(probabilities, labels, temperature) - limit
 
     # The likelihood is log-concave in 1 / T, so that it crosses the limit at most once on either side.
     low, high = (
@@ -109,9 +111,10 @@ def calibrate(grader, validation, refer_below):
     check_preparation(grader, validation)
     raw = grader.run_prepared([read_image(path) for path in validation.paths])
     labels = validation.labels
+    images_per_group = len(validation) / validation.frame["group"].nunique()
     fit = {
         "temperature": fit_temperature(raw, labels),
-        "temperature_interval": list(temperature_interval(raw, labels)),
+        "temperature_interval": list(temperature_interval(raw, labels, images_per_group)),
         "num_images": len(validation),
     }
     fit["undetermined"] = why_undetermined(fit) is not None

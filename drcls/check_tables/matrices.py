@@ -12,7 +12,15 @@ def cohen_kappa(confusion):
     """Cohen's (1960) unweighted kappa: agreement beyond that of the margins, (C, C) -> float."""
     total = confusion.sum()
     by_chance = (confusion.sum(0) * confusion.sum(1)).sum() / total**2
+    if by_chance == 1:  # one class alone: agreement says nothing
+        return float("nan")
     return (measures.accuracy(confusion) - by_chance) / (1 - by_chance)
+
+
+def weighted_f1(confusion):
+    """The mean F1 of the classes that have images, weighted by their number, (C, C) -> float."""
+    has_images = confusion.sum(1) > 0
+    return np.average(measures.f1(confusion)[has_images], weights=confusion.sum(1)[has_images])
 
 
 MEASURES = {
@@ -23,7 +31,7 @@ MEASURES = {
     "macro_f1": measures.macro_f1,
     "mean_ovr_accuracy": measures.mean_ovr_accuracy,
     "weighted_recall": measures.accuracy,
-    "weighted_f1": lambda matrix: np.average(measures.f1(matrix), weights=matrix.sum(1)),
+    "weighted_f1": weighted_f1,
     "kappa": cohen_kappa,
     "quadratic_kappa": measures.quadratic_kappa,
 }
@@ -39,6 +47,11 @@ def matrix_against_table(document):
         for name in [name for name in MEASURES if name in row]:
             cell = f"{entry['table_row']}/{name}"
             (share, half), value = document.share(cell), float(MEASURES[name](matrix))
+            if np.isnan(value):
+                findings.append(
+                    note("matrix_against_table", [cell], f"The matrix has no {name}: nothing to compare.")
+                )
+                continue
             agrees = abs(value - share) <= half
             arithmetic = f"The matrix gives {name} {value:.5f}, reported {share:g}."
             if name == "accuracy" and not agrees and abs(measures.mean_ovr_accuracy(matrix) - share) <= half:

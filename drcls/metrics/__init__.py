@@ -27,6 +27,7 @@ from drcls.metrics.intervals import (
     shown_interval,
     wald_interval,
     wilson_interval,
+    wilson_interval_of_groups,
 )
 from drcls.metrics.score_intervals import score_bootstrap_intervals
 from drcls.metrics.threshold import choose_threshold, sensitivity_and_specificity
@@ -62,4 +63,5 @@ __all__ = [
     "two_way_anova",
     "wald_interval",
     "wilson_interval",
+    "wilson_interval_of_groups",
 ]

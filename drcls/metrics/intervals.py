@@ -51,6 +51,24 @@ def wilson_interval(successes, n):
     return float(interval.low), float(interval.high)
 
 
+def wilson_interval_of_groups(right, groups):
+    """Wilson's interval of a share of right answers at the number of groups: their images are right or wrong together.
+
+    Args:
+        right: bool (N,), one image or more.
+        groups: (N,) ids of the groups.
+
+    Returns:
+        (low, high), floats in 0..1.
+
+    Example:
+        >>> wilson_interval_of_groups([True] * 100, [0, 1] * 50) == wilson_interval(2, 2)
+        True
+    """
+    number = len(set(np.asarray(groups).tolist()))
+    return wilson_interval(round(np.mean(right) * number), number)
+
+
 def group_bootstrap_intervals(statistics, y_true, y_pred, groups, num_classes, num_resamples=2000, seed=0):
     """Percentile bootstrap intervals of several measures at once, that draw the same whole groups with replacement.
 
@@ -181,7 +199,8 @@ def shown_interval(kinds):
     Where all answers are right, all resamples agree, which says nothing of how many mistakes there may be elsewhere.
 
     Args:
-        kinds: dict from "bootstrap" and perhaps "wilson" to (low, high) or None, as a run keeps them.
+        kinds: dict from "bootstrap" and perhaps "wilson" and "wilson_of_groups", which goes before it, to (low, high)
+            or None, as a run keeps them.
 
     Returns:
         (kind, interval); ("", None) where there is none to show.
@@ -194,5 +213,5 @@ def shown_interval(kinds):
     if bootstrap and bootstrap[0] < bootstrap[1]:
         return "bootstrap", bootstrap
     # No interval over groups is none of independent images either.
-    wilson = kinds.get("wilson") if bootstrap else None
+    wilson = kinds.get("wilson_of_groups", kinds.get("wilson")) if bootstrap else None
     return ("wilson", wilson) if wilson else ("", None)

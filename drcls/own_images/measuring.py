@@ -17,6 +17,7 @@ from drcls.metrics import (
     sensitivity_and_specificity,
     specificity,
     wilson_interval,
+    wilson_interval_of_groups,
 )
 from drcls.metrics.confusion import macro_average
 
@@ -123,8 +124,8 @@ def _interval_of_share(measure, true, predicted, groups):
         groups: (N,) ids.
 
     Returns:
-        dict from "wilson", and where there is none to show also "bootstrap", to (low, high) or None; {} of other
-        measures, and where no image counts.
+        dict from "wilson" and "wilson_of_groups", or where there is none to show from "bootstrap" and "wilson", to
+        (low, high) or None; {} of other measures, and where no image counts.
     """
     counted = {"recall": true, "precision": predicted, "specificity": ~true}.get(measure)
     if counted is None or not counted.any():
@@ -132,7 +133,11 @@ def _interval_of_share(measure, true, predicted, groups):
     # Images of one patient are right or wrong together: how often other patients' are, they do not tell.
     if counted.sum() > 1 and len(set(groups[counted])) == 1:
         return {"bootstrap": None, "wilson": None}
-    return {"wilson": wilson_interval(int((true == predicted)[counted].sum()), int(counted.sum()))}
+    right = (true == predicted)[counted]
+    return {
+        "wilson": wilson_interval(int(right.sum()), len(right)),
+        "wilson_of_groups": wilson_interval_of_groups(right, groups[counted]),
+    }
 
 
 def _threshold(part, probabilities, validation, validation_probabilities, positive, seed):

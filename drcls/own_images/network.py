@@ -3,7 +3,7 @@
 import keras
 
 from drcls.data import class_weights, oversample, undersample
-from drcls.losses import BalancedSoftmaxCrossentropy, WeightedCategoricalCrossentropy
+from drcls.losses import BalancedSoftmaxCrossentropy, FocalCrossentropy, WeightedCategoricalCrossentropy
 from drcls.models import build_chexnet_cbam, build_transfer_classifier
 
 FOCAL_GAMMA = 2.0
@@ -46,7 +46,7 @@ def build_loss(name, counts):
     if name == "balanced_softmax":
         return BalancedSoftmaxCrossentropy(counts.tolist(), from_logits=False)
     if name == "focal":
-        return keras.losses.CategoricalFocalCrossentropy(alpha=1.0, gamma=FOCAL_GAMMA)
+        return FocalCrossentropy(alpha=1.0, gamma=FOCAL_GAMMA)
     return keras.losses.CategoricalCrossentropy()
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from drcls.metrics import wilson_interval
+from drcls.metrics import shown_interval, wilson_interval
 from drcls.report.run_set import seed_values
 from drcls.report.text import interval, kind_of_images, mean_sd
 
@@ -19,13 +19,15 @@ NOT_REPORTED = "not reported"
 PROTOCOLS = ("paper", "clean")
 HEADS = {"paper": "ours, paper's protocol", "clean": "ours, leak-free"}
 SPREAD = (
-    "± is the standard deviation over seeds. The 95 % interval is what the number of test images leaves open, at the "
-    "mean over the seeds."
+    "± is the standard deviation over seeds. The 95 % interval of an accuracy is a bootstrap over groups of test "
+    "images: the lowest and the highest bound of the seeds' intervals. Wilson's, of a class, takes its images as "
+    "independent."
 )
 # Of a configuration: what differs between the seeds of one row without a word about how they were trained.
 _NO_SETTINGS = ("seed", "save_model")
 _LISTING = " (paper's / leak-free)"  # the order of the values in a joined column
-_TEST_PART = "95 % interval (Wilson)"
+_OF_ACCURACY = "95 % interval"
+_OF_CLASS = "95 % interval (Wilson)"
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,8 @@ def results_table(runs, published_rows, measures, notes=None):
     """Set the reported numbers of every model beside ours by protocol (as Tables 4 and 6 of CheXNet-CBAM).
 
     A model that was run has one row per measure: the mean over the seeds and their standard deviation. The
-    accuracy has a second row, Wilson's interval at the size of the test part: seeds that share a test part agree
-    more than another sample of images would. A model that was not run has one row, with all that the paper reports.
+    accuracy has a second row, its interval over groups of test images: seeds that share a test part agree more
+    than another sample of images would. A model that was not run has one row, with all that the paper reports.
 
     Args:
         runs: runs of one data set and profile, from `read_runs`; may be empty.
@@ -205,19 +207,20 @@ def model_order(runs, published_rows):
     )
 
 
-def mean_wilson(share, number):
-    """Return Wilson's interval of a mean share over seeds, at the size of one test part: (low, high).
+def accuracy_bounds(runs):
+    """Return the outermost bounds of the seeds' 95 % intervals of accuracy, (low, high); None where one has none.
 
     Args:
-        share: float in 0..1.
-        number: images in the test part; a mean over seeds is rounded.
+        runs: list of dict, finished runs of one row; `intervals` as `drcls.evaluate` gives them.
     """
-    number = round(number)
-    return wilson_interval(round(share * number), number)
+    found = [shown_interval(run["intervals"]["accuracy"])[1] for run in runs]
+    if not found or None in found:
+        return None
+    return min(low for low, _ in found), max(high for _, high in found)
 
 
 def _measure_rows(ours, reported, measures, runs, class_name=None):
-    """Return one row per measure, and Wilson's interval below accuracy and recall of a class."""
+    """Return one row per measure, and an interval below accuracy and recall of a class."""
     rows = []
     for measure in measures:
         row = {"measure": measure.title, "paper": _reported(reported, measure)}
@@ -225,10 +228,9 @@ def _measure_rows(ours, reported, measures, runs, class_name=None):
         rows.append(row)
         if measure.metric == ("accuracy" if class_name is None else "recall"):
             bounds = reported.get("interval")
-            row = {"measure": _TEST_PART, "paper": interval(bounds, 1, 2) if bounds else NOT_REPORTED}
-            rows.append(
-                row | {_head(name, runs): _wilson(part, measure, class_name) for name, part in ours.items()}
-            )
+            title = _OF_ACCURACY if class_name is None else _OF_CLASS
+            row = {"measure": title, "paper": interval(bounds, 1, 2) if bounds else NOT_REPORTED}
+            rows.append(row | {_head(name, runs): _interval(part, class_name) for name, part in ours.items()})
     return rows
 
 
@@ -281,17 +283,19 @@ def _cell(part, measure, class_name=None):
     return measure.format(seed_values(_finished(part), measure.metric, class_name), 2)
 
 
-def _wilson(part, measure, class_name=None):
-    """Return Wilson's interval of the mean over the seeds."""
+def _interval(part, class_name=None):
+    """Return the interval of accuracy, or Wilson's of the mean recall of a class at the mean number of its images."""
     if state := _state(part):
         return state
-    values = seed_values(_finished(part), measure.metric, class_name)
-    numbers = [
-        run["num_test"] if class_name is None else _class_support(run, class_name) for run in _finished(part)
-    ]
+    runs = _finished(part)
+    if class_name is None:
+        return interval(accuracy_bounds(runs))
+    values = seed_values(runs, "recall", class_name)
+    numbers = [_class_support(run, class_name) for run in runs]
     if np.isnan(values).any() or not min(numbers):
         return "undefined"
-    return interval(mean_wilson(values.mean(), np.mean(numbers)))
+    number = round(np.mean(numbers))
+    return interval(wilson_interval(round(values.mean() * number), number))
 
 
 def _leaked(part, class_name=None):

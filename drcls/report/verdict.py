@@ -3,7 +3,7 @@
 import numpy as np
 
 from drcls.report.run_set import select_runs
-from drcls.report.tables import differing_settings, mean_wilson
+from drcls.report.tables import accuracy_bounds, differing_settings
 from drcls.report.text import interval, listing
 
 
@@ -43,16 +43,13 @@ def _of_protocol(subject, runs, variant, measures):
         return f"{subject} was not run with `{variant}`."
     found = [_spread(runs, measure) for measure in measures]
     seeds = [str(run["seed"]) for run in runs]
-    accuracy = np.mean([run["metrics"]["accuracy"] for run in runs])
     images = round(np.mean([run["num_test"] for run in runs]))
-    bounds = interval(mean_wilson(accuracy, images))
+    bounds = accuracy_bounds(runs)
+    measured = f"; 95 % interval of the accuracy over groups of images {interval(bounds)} %" if bounds else ""
     named = f"seed{'s' * (len(seeds) > 1)} {listing(seeds)}"
     if different := differing_settings(runs):
         named += f" with different settings: {different}"
-    return (
-        f"{subject} gives {listing(found)} here (`{variant}`, {named}, {images:,} test images; "
-        f"95 % interval of the accuracy {bounds} %)."
-    )
+    return f"{subject} gives {listing(found)} here (`{variant}`, {named}, {images:,} test images{measured})."
 
 
 def _spread(runs, measure):

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from drcls.train.torch_generators import generator_states, set_generator_states
+
 MARK = 2.0**100  # far above every mean of features
 
 
@@ -14,8 +16,9 @@ class BatchNormReestimation:
 
     The moving averages of batch normalisation lag behind weights that move fast or train briefly: with Keras'
     momentum of 0.99, 0.99^120 = 30 % of the initial values are left after 120 steps. Inference then uses statistics
-    of another network. Here every batch counts nearly alike and the initial values not at all: the layers average
-    with momentum m = 1 - 1/n over n batches, and what is left of the initial value, m^n, is divided out. For a layer
+    of another network. Here the initial values do not count at all: the layers average with momentum m = 1 - 1/n over
+    n batches, and what is left of the initial value, m^n, is divided out. Later batches count more, the last up to e
+    times as much as the first. For a layer
     that the network calls k times in a pass, n is k times the number of batches.
 
     Args:
@@ -95,6 +98,7 @@ class BatchNormReestimation:
     def _averaging(self, momenta):
         """Let each layer average with its momentum, and leave nothing changed but their statistics."""
         others = [(variable, ops.convert_to_numpy(variable)) for variable in self._other_states()]
+        generators = generator_states()
         own = [layer.momentum for layer in self.layers]
         try:
             for layer, momentum in zip(self.layers, momenta, strict=True):
@@ -105,6 +109,7 @@ class BatchNormReestimation:
                 layer.momentum = value
             for variable, value in others:
                 variable.assign(value)
+            set_generator_states(generators)
 
     def _other_states(self):
         """Return what a pass in training mode moves besides the statistics: counted steps and random states."""

@@ -353,19 +353,26 @@ class KeepStopped(keras.callbacks.Callback):
 def averaged_weights(model):
     """Give a model the moving average of its weights for a while, where its optimizer keeps one.
 
+    Afterwards it has its own weights again, to the last bit.
+
     Args:
         model: compiled keras.Model; with `use_ema=False` it keeps its weights.
     """
     if not _averages(model):
         yield
         return
-    swap = keras.callbacks.SwapEMAWeights()
-    swap.set_model(model)
-    swap.on_test_begin()
+    # `keras.callbacks.SwapEMAWeights` swaps by sums on TensorFlow, whose rounding moves weights and averages.
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    weights = [ops.convert_to_numpy(weight) for weight in optimizer._trainable_variables]
+    for weight, average in zip(
+        optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True
+    ):
+        weight.assign(ops.convert_to_tensor(average))
     try:
         yield
     finally:
-        swap.on_test_end()
+        for weight, value in zip(optimizer._trainable_variables, weights, strict=True):
+            weight.assign(value)
 
 
 def _averages(model):

@@ -73,7 +73,8 @@ def fit_on_smaller_images(build, loss, config, manifest, parts, folder, tensorbo
     """Train a network on small images, then on larger ones, before its last epochs on images of full size.
 
     An epoch on images of half the side costs a quarter. Each size is a training of its own, with its own warm-up and
-    cosine, that starts from the weights of the size before.
+    cosine, that starts from the weights of the size before. Each size draws order and augmentation from the same seed,
+    so that its epochs repeat those of the size before.
 
     Args:
         build: function, side in pixels -> keras.Model with the same weights for every side.

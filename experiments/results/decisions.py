@@ -2,7 +2,7 @@
 
 Accuracy and macro recall are two operating points of one network. A network trained with a balanced loss answers as if
 all classes were equally frequent: its probabilities times the frequencies of the classes in training undo this. One
-trained with plain cross-entropy answers for these frequencies: its probabilities divided by them undo that. Nothing is
+trained with cross-entropy answers for these frequencies: its probabilities divided by them undo that. Nothing is
 trained anew.
 """
 

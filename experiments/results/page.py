@@ -12,14 +12,12 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from jinja2 import ChoiceLoader, FileSystemLoader
 from PIL import Image
 
 from drcls.files import read_json, write_text
-from drcls.report import interval
+from drcls.report import accuracy_bounds, interval
 from drcls.report.page import TEMPLATES
-from drcls.report.tables import mean_wilson
 from experiments.results import ledger
 from experiments.results.claims import CLAIMS, EXPERIMENTS, runs_of
 from experiments.results.figures import FOLDER
@@ -64,8 +62,7 @@ class ClaimRuns:
 
     @property
     def interval(self):
-        share = np.mean([run["metrics"]["accuracy"] for run in self.runs])
-        return interval(mean_wilson(share, np.mean([run["num_test"] for run in self.runs])))
+        return interval(accuracy_bounds(self.runs))
 
     @property
     def kappa(self):

@@ -3,8 +3,7 @@
 import numpy as np
 
 from drcls.files import read_json
-from drcls.metrics import shown_interval
-from drcls.report import interval_over_seeds, list_seeds, mean_sd, select_runs
+from drcls.report import accuracy_bounds, interval, interval_over_seeds, list_seeds, mean_sd, select_runs
 from experiments.blood_cells.corruption_gains import gain_rows
 from experiments.results.claims import CLAIMS, EXPERIMENTS, runs_of
 from experiments.results.markdown import markdown
@@ -101,11 +100,8 @@ def named_seeds(runs):
 
 def bounds(runs):
     """Return " (63.1 to 71.9)": the outermost bounds of the seeds' 95 % intervals of accuracy, "" without any."""
-    intervals = [shown_interval(run["intervals"]["accuracy"])[1] for run in runs]
-    if not intervals or None in intervals:
-        return ""
-    low, high = min(low for low, _ in intervals), max(high for _, high in intervals)
-    return f" ({100 * low:.1f} to {100 * high:.1f})"
+    found = accuracy_bounds(runs)
+    return f" ({interval(found)})" if found else ""
 
 
 def kappa_of(runs):

@@ -118,6 +118,9 @@ def test_the_interval_of_the_temperature_by_hand():
     # More images, a narrower interval; too few or none wrong, no lower end.
     assert temperature_interval(np.tile(probabilities, (10, 1)), np.tile(labels, 10))[1] < high
     assert temperature_interval(probabilities[:30], labels[:30])[0] == 0.05
+    # Ten copies of every image in one group each tell no more than one.
+    copies = temperature_interval(np.tile(probabilities, (10, 1)), np.tile(labels, 10), images_per_group=10)
+    assert copies == pytest.approx((low, high), rel=1e-4)
 
 
 def test_six_images_with_one_mistake_are_too_few():

@@ -30,6 +30,22 @@ def test_kappa_is_that_of_scikit_learn():
     assert verdicts(document(quadratic_kappa=quadratic), "matrix_against_table") == ["consistent"]
 
 
+def test_a_class_without_images_has_no_part_in_the_weighted_mean():
+    made = document(weighted_f1=0.8496)
+    made["tables"]["1"]["num_test"] = 20
+    made["confusion_matrices"][0]["matrix"] = [[8, 2, 0], [1, 9, 0], [0, 0, 0]]
+    # F1 16/19 and 18/21, ten images each.
+    assert verdicts(made, "matrix_against_table") == ["consistent"]
+
+
+def test_a_measure_that_the_matrix_does_not_have_is_a_note():
+    made = document(kappa=0.5)
+    made["tables"]["1"]["num_test"] = 10
+    made["confusion_matrices"][0]["matrix"] = [[10, 0], [0, 0]]
+    [(verdict, arithmetic)] = said(made, "matrix_against_table")
+    assert verdict == "note" and "has no kappa" in arithmetic
+
+
 def test_a_mean_one_vs_rest_accuracy_is_recognised():
     # 1 - 2 (1 - 934/1018) / 3
     [(verdict, arithmetic)] = said(document(accuracy=0.945), "matrix_against_table")

@@ -221,6 +221,7 @@ def test_one_group_has_no_intervals():
     [
         ({"bootstrap": [0.5, 0.9], "wilson": [0.4, 1]}, ("bootstrap", [0.5, 0.9])),
         ({"bootstrap": [1.0, 1.0], "wilson": [0.4, 1]}, ("wilson", [0.4, 1])),
+        ({"bootstrap": [1, 1], "wilson": [0.4, 1], "wilson_of_groups": [0.2, 1]}, ("wilson", [0.2, 1])),
         ({"bootstrap": [1.0, 1.0]}, ("", None)),
         ({"bootstrap": None, "wilson": [0.4, 1]}, ("", None)),
         ({}, ("", None)),

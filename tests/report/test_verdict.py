@@ -14,10 +14,11 @@ def test_three_sentences_and_what_was_not_run(fabricate, tmp_path):
     assert found == [
         REPORTED,
         "The paper's protocol gives accuracy 50.0 % and quadratic kappa 0.100 here (`Best`, seed 0, 120 test "
-        "images; 95 % interval of the accuracy 41.2 to 58.8 %). 25.0 % of its test images leaked: the training part "
-        "holds the same or nearly the same image.",
+        "images; 95 % interval of the accuracy over groups of images 50.0 to 75.0 %). 25.0 % of its test images "
+        "leaked: the training part holds the same or nearly the same image.",
         "A leak-free split gives accuracy 75.0 ± 5.0 % and quadratic kappa 0.500 ± 0.000 here (`Best`, seeds 0, 1 and "
-        "2, 120 test images; 95 % interval of the accuracy 66.6 to 81.9 %). None of its test images leaked.",
+        "2, 120 test images; 95 % interval of the accuracy over groups of images 50.0 to 75.0 %). None of its test "
+        "images leaked.",
         "Not run: Half and Never.",
     ]
 

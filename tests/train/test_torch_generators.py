@@ -4,10 +4,11 @@ import base64
 import json
 
 import keras
+import numpy as np
 import pytest
 
 from drcls.data import Batches, ImageCache
-from drcls.train import train
+from drcls.train import BatchNormReestimation, train
 from drcls.train.torch_generators import generator_states, set_generator_states
 from tests.small_data import write_squares
 from tests.train.train_squares import tiny_model
@@ -28,6 +29,17 @@ def test_a_generator_goes_on_where_it_was(torch):
     torch.manual_seed(4)
     set_generator_states(states)
     assert torch.equal(torch.rand(4), expected)
+
+
+def test_a_pass_that_re_estimates_statistics_draws_nothing_from_it(torch):
+    values = keras.Input((2,))
+    model = keras.Model(values, keras.layers.BatchNormalization()(values))
+    reestimate = BatchNormReestimation(model, [np.zeros((2, 2), "float32")])
+    torch.manual_seed(3)
+    states = generator_states()
+    with reestimate._averaging([0.5]):
+        torch.rand(4)
+    assert generator_states() == states
 
 
 def test_each_device_has_its_generator_and_those_of_other_machines_are_left_out(torch, monkeypatch):
