@@ -346,7 +346,7 @@ def database(options):
 
 def ask_password(options):
     if options.password_stdin:
-        return sys.stdin.readline().rstrip("\n")
+        return sys.stdin.readline().rstrip("\r\n")
     password = getpass.getpass(f"password for {options.account}: ")
     if getpass.getpass("again: ") != password:
         raise ValueError("the two passwords differ")

@@ -2,16 +2,21 @@
 
 import hashlib
 import json
+import math
 from collections import Counter
 
 from drcls.app import audit
 from drcls.app.calibration import calibrated, check_classes, check_preparation, read_split
 from drcls.app.db import now, transaction
-from drcls.data.image_ops import read_image
 from drcls.files import read_json, write_json
 from drcls.metrics import classification_metrics
 
 EXAMPLE = '{"accuracy": {"min": 0.7}, "expected_calibration_error": {"max": 0.1}}'
+METRICS = {
+    name
+    for name, value in classification_metrics([0, 1], [[0.9, 0.1], [0.2, 0.8]], ["no", "yes"]).items()
+    if isinstance(value, float)
+}
 
 
 def check(connection, folder, grader, cases):
@@ -39,7 +44,7 @@ def check(connection, folder, grader, cases):
     check_classes(grader, cases)
     check_preparation(grader, cases)
     parts = _count_parts(grader, cases)
-    raw = grader.run_prepared([read_image(path) for path in cases.paths])
+    raw = grader.run_prepared_files(cases.paths)
     metrics = classification_metrics(cases.labels, calibrated(raw, grader.temperature), grader.class_names)
     outcomes = [_outcome(name, limits, metrics, path) for name, limits in criteria.items()]
     record = {
@@ -75,6 +80,8 @@ def check_criteria(criteria, path):
     right = isinstance(criteria, dict) and criteria and all(map(_is_limit, criteria.values()))
     if not right:
         raise ValueError(f"{path} holds {json.dumps(criteria)[:200]}; expected something such as {EXAMPLE}")
+    if unknown := sorted(set(criteria) - METRICS):
+        raise ValueError(f"{path} names {unknown[0]!r}; expected some of {sorted(METRICS)}")
     return criteria
 
 
@@ -115,7 +122,8 @@ def _is_limit(limits):
         isinstance(limits, dict)
         and limits
         and set(limits) <= {"min", "max"}
-        and all(type(value) in (int, float) for value in limits.values())
+        and all(type(value) in (int, float) and math.isfinite(value) for value in limits.values())
+        and limits.get("min", -math.inf) <= limits.get("max", math.inf)
     )
 
 

@@ -27,9 +27,8 @@ def about():
 def drift():
     grader = parts().grader
     reference = (grader.calibration or {}).get("predicted_counts")
-    return render_template(
-        "drift.html", weeks=weekly(get_db(), reference), names=grader.class_names, limits=LIMITS
-    )
+    weeks = weekly(get_db(), reference, model_sha256=grader.sha256)
+    return render_template("drift.html", weeks=weeks, names=grader.class_names, limits=LIMITS)
 
 
 @pages.get("/quality-assurance")

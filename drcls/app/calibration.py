@@ -12,7 +12,6 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from drcls.data import load_manifest
-from drcls.data.image_ops import read_image
 from drcls.files import read_json, write_json
 from drcls.metrics import classification_metrics
 from drcls.models.training_data import recorded_preparation
@@ -109,7 +108,7 @@ def calibrate(grader, validation, refer_below):
         raise ValueError(f"--refer-below {refer_below} received; expected a probability, 0 to 1")
     check_classes(grader, validation)
     check_preparation(grader, validation)
-    raw = grader.run_prepared([read_image(path) for path in validation.paths])
+    raw = grader.run_prepared_files(validation.paths)
     labels = validation.labels
     images_per_group = len(validation) / validation.frame["group"].nunique()
     fit = {

@@ -317,7 +317,7 @@ def quarantine_unknown_files(connection, folder):
             folder=f"quarantine/{quarantine.name}",
         )
         for path in unknown:
-            path.rename(quarantine / path.name)
+            shutil.move(path, quarantine / path.name)  # `cases` may lie on another disk
     return [quarantine / path.name for path in unknown]
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 DATABASE = "screening.sqlite"
 BUSY_SECONDS = 5
+SECRET_BYTES = 32
 WRITER = threading.Lock()
 
 
@@ -272,8 +273,19 @@ def sync_folder(folder):
 
 
 def secret_key(folder):
-    """Return the key that signs the session cookies, bytes."""
-    return (Path(folder) / "secret_key").read_bytes()
+    """Return the key that signs the session cookies, bytes.
+
+    Raises:
+        ValueError: where the file is damaged.
+    """
+    path = Path(folder) / "secret_key"
+    key = path.read_bytes()
+    if len(key) != SECRET_BYTES:
+        raise ValueError(
+            f"{path} holds {len(key)} bytes, expected {SECRET_BYTES}; remove it, and the next start makes a new one "
+            "(everybody logs in again)"
+        )
+    return key
 
 
 def _create_secret(path):
@@ -283,7 +295,9 @@ def _create_secret(path):
     try:
         handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
-            file.write(secrets.token_bytes(32))
+            file.write(secrets.token_bytes(SECRET_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
         with contextlib.suppress(FileExistsError):  # another process was first: its key counts
             os.link(partial, path)
     finally:

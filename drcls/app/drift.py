@@ -5,41 +5,50 @@ from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
+from scipy.stats import chi2
 
 NUM_WEEKS = 26
 # A share of fewer cases is noise.
 MIN_CASES = 30
 
 
-def weekly(connection, reference_counts=None, today=None):
+def weekly(connection, reference_counts=None, today=None, model_sha256=None):
     """Summarise the cases of the last 26 weeks.
 
     Args:
         connection: open database.
         reference_counts: dict, class name -> predictions on the validation part; None where not calibrated.
         today: `datetime.date`; None for today.
+        model_sha256: str, of the model that the reference is of: only cases that it graded count in `stability`.
 
     Returns:
         list of dict, the newest week first, of the weeks with cases: `week` (ISO, "2026-W07"), `num_cases`,
         `not_gradable` and `refer` and `not_confirmed` (shares, the last of the decided cases; None for a share
         of nothing), `confidence` (quartiles, or None), `grades` (counts), `stability` (see `stability_index`),
-        `quality` (quartiles of each criterion). Cases whose quality was not checked do not count in `not_gradable`
-        and `quality`.
+        `changed` (bool, whether it is above 0.25 and above `chance_limit`), `quality` (quartiles of each criterion).
+        Cases whose quality was not checked do not count in `not_gradable` and `quality`.
     """
     today = today or datetime.now(UTC).date()
     since = today - timedelta(weeks=NUM_WEEKS)
-    rows = connection.execute("SELECT * FROM cases WHERE created >= ?", (since.isoformat(),))
+    rows = connection.execute(
+        "SELECT *, CASE WHEN json_valid(prediction) THEN json_extract(prediction, '$.model_sha256') END "
+        "AS model_sha256 FROM cases WHERE created >= ?",
+        (since.isoformat(),),
+    )
     weeks = {}
     for row in rows:
         year, week, _ = date.fromisoformat(row["created"][:10]).isocalendar()
         weeks.setdefault(f"{year}-W{week:02d}", []).append(row)
-    return [_summary(week, weeks[week], reference_counts) for week in sorted(weeks, reverse=True)]
+    return [
+        _summary(week, weeks[week], reference_counts, model_sha256) for week in sorted(weeks, reverse=True)
+    ]
 
 
 def stability_index(counts, reference):
     """Population stability index of grade counts against reference counts, half a case added to each.
 
-    Sum over the grades of (p - q) ln(p / q). Commonly read: below 0.1 no change, above 0.25 a clear one.
+    Sum over the grades of (p - q) ln(p / q). Commonly read: below 0.1 no change, above 0.25 a clear one; with few cases
+    chance alone gives more (`chance_limit`).
 
     Args:
         counts, reference: dict, class name -> number.
@@ -54,10 +63,26 @@ def stability_index(counts, reference):
     return float(((p - q) * np.log(p / q)).sum())
 
 
-def _summary(week, rows, reference):
+def chance_limit(counts, reference):
+    """Return the stability index that 99 of 100 weeks without any change stay below, float.
+
+    Without change the index of n cases against m of the reference is about (1 / n + 1 / m) times a chi-squared variable
+    with one degree of freedom less than there are grades.
+
+    Args:
+        counts, reference: as for `stability_index`.
+    """
+    sizes = sum(counts.values()), sum(reference.values())
+    return float(chi2.ppf(0.99, len(reference) - 1) * sum(1 / size for size in sizes))
+
+
+def _summary(week, rows, reference, model_sha256):
     graded = [row for row in rows if row["grade"] is not None]
     decided = [row for row in rows if row["state"] in ("confirmed", "overridden")]
     grades = Counter(row["grade"] for row in graded)
+    # An earlier model's grades are no change of what comes in.
+    served = Counter(row["grade"] for row in graded if model_sha256 in (None, row["model_sha256"]))
+    stability = stability_index(served, reference)
     checked = [row for row in rows if json.loads(row["quality"])]
     quality = [{c["name"]: c["value"] for c in json.loads(row["quality"])} for row in checked]
     return {
@@ -68,7 +93,8 @@ def _summary(week, rows, reference):
         "not_confirmed": _share(decided, lambda row: row["state"] == "overridden"),
         "confidence": _quartiles([row["confidence"] for row in graded]),
         "grades": dict(grades),
-        "stability": stability_index(grades, reference),
+        "stability": stability,
+        "changed": stability is not None and stability > max(0.25, chance_limit(served, reference)),
         "quality": {
             name: _quartiles([values[name] for values in quality]) for name in (quality[0] if quality else ())
         },

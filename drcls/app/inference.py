@@ -17,12 +17,13 @@ import numpy as np
 
 from drcls.app.calibration import calibrated, load_calibration, why_undetermined
 from drcls.app.quality import GATES
-from drcls.data.image_ops import check_options, prepare_image
+from drcls.data.image_ops import check_options, prepare_image, read_image
 from drcls.explain.pictures import resize_to
 from drcls.explain.scores import check_model
 from drcls.export import export_onnx
-from drcls.files import read_json
+from drcls.files import printable, read_json
 from drcls.forward.layer_graph import class_names
+from drcls.forward.onnx import computes_in_float32, copy_in_float32
 from drcls.models.saved import load_saved_model
 from drcls.models.training_data import data_beside
 
@@ -140,6 +141,14 @@ class Grader:
         ]
         return np.concatenate(rows)
 
+    def run_prepared_files(self, paths):
+        """Return the network's probabilities for image files of a prepared data set, read a few at a time."""
+        rows = [
+            self.run_prepared([read_image(path) for path in paths[start : start + MAX_BATCH]])
+            for start in range(0, len(paths), MAX_BATCH)
+        ]
+        return np.concatenate(rows)
+
     def judge(self, raw):
         """Calibrate one row of probabilities, float32 (C,), and compare it with the threshold."""
         probabilities = calibrated(raw, self.temperature)
@@ -247,7 +256,7 @@ def _input_shape(model, file):
 
 def _version(file):
     """What the run folder calls the model: `CheXNet_CBAM, fundus_phantom-clean-quick-s0`."""
-    return f"{file.parent.name}, {file.parent.parent.name}" if _config(file) else file.name
+    return printable(f"{file.parent.name}, {file.parent.parent.name}" if _config(file) else file.name)
 
 
 def _is_phantom(file):
@@ -311,7 +320,11 @@ def _convert(model_file, file):
 
 
 def _check_export(model, run):
-    """Hold the exported network against the Keras one on noise, so that no export is trusted blindly."""
+    """Hold the exported network against the Keras one on noise, so that no export is trusted blindly.
+
+    One trained in mixed precision is exported in float32, and held against itself in float32.
+    """
+    model = model if computes_in_float32(model) else copy_in_float32(model)
     images = np.random.default_rng(0).integers(0, 256, (2, *model.input_shape[1:])).astype(np.uint8)
     expected = keras.ops.convert_to_numpy(model(images.astype(np.float32), training=False))
     difference = float(np.abs(run(images) - expected).max())

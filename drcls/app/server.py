@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import logging
+import re
 import sys
 
 import waitress
@@ -25,7 +26,7 @@ def check_address(host, port, tls, names):
 
     Raises:
         ValueError: where there is no such port, the address is not this machine's own and nothing in front speaks
-            HTTPS, or browsers reach the server by a proxy's name that is not given.
+            HTTPS, or browsers reach the server by a proxy's name that is not given or is none.
     """
     # The sockets would take the remainder of a larger number, and any free port for 0.
     if not 1 <= port <= 65535:
@@ -35,6 +36,12 @@ def check_address(host, port, tls, names):
             f"--host {host} without --tls: passwords and photographs would cross the network unencrypted; expected "
             f"one of {LOOPBACK}, or a proxy in front that speaks HTTPS, and --tls"
         )
+    for name in names or ():
+        if not re.fullmatch(r"[A-Za-z0-9.-]+", name):
+            raise ValueError(
+                f"--name {name!r} received; expected the host's name alone, without https:// or a port, such as "
+                "clinic.example"
+            )
     if tls and not names:
         raise ValueError(
             "--tls without --name: requests that name another host than this machine are refused; give the name by "
@@ -64,7 +71,7 @@ def serve(folder, grader, host="127.0.0.1", port=8000, tls=False, names=(), trai
         if not connection.execute("SELECT 1 FROM accounts").fetchone():
             print(f"No account yet: {sys.executable} -m drcls.app add-account NAME --folder {folder}")
     explainer = Explainer(folder, grader)
-    app = create_app(folder, grader, explainer, tls, [*LOOPBACK, *names])
+    app = create_app(folder, grader, explainer, tls, [*LOOPBACK, *map(str.lower, names)])
     logging.getLogger("waitress").setLevel(logging.ERROR)
     server = make_server(app, host, port, tls)
     explainer.start()

@@ -28,6 +28,9 @@ from drcls.models.saved import load_saved_model
 AT_ONCE = 16
 LARGEST_SIDE = 1024  # of an overlay
 LONGEST_NAME = 255  # of a file, in bytes
+NO_ANSWER = (
+    "the model gives no finite probability; its weights, or what it computes from the picture, are not finite"
+)
 
 
 def predict_folder(model, images, to_csv, class_names=None, preparation=None):
@@ -59,6 +62,9 @@ def predict_folder(model, images, to_csv, class_names=None, preparation=None):
     rows, broken = {}, []
     for pictures in _batches(files, classifier.model, preparation, broken, "predicting"):
         for picture, values in zip(pictures, classifier.probabilities(pictures), strict=True):
+            if not np.isfinite(values).all():
+                broken.append((picture.file, NO_ANSWER))
+                continue
             rows[picture.file] = [classifier.predicted(values), *map(float, values), ""]
     reasons = dict(broken)
     blank = [""] * (1 + len(classifier.names))
@@ -106,6 +112,9 @@ def explain_folder(
         chosen = probabilities.argmax(axis=1) if index is None else np.full(len(pictures), index)
         maps = explain(inputs, chosen, normalise=False, **options)
         for picture, values, number, heat in zip(pictures, probabilities, chosen, maps, strict=True):
+            if not np.isfinite(values).all():
+                broken.append((picture.file, NO_ANSWER))
+                continue
             name = classifier.names[number]
             stem = Path(to) / stems[picture.file]
             stem = stem.with_name(f"{stem.name}-{method}-{_for_a_file(name)}")

@@ -13,6 +13,7 @@ from drcls.forward.inference import (
     refused,
     temporary_folder,
 )
+from drcls.forward.onnx import computes_in_float32, copy_in_float32
 
 
 def export_litert(model, file):
@@ -35,6 +36,8 @@ def export_litert(model, file):
     """
     need_tensorflow("LiteRT")
     need_built(model)
+    if not computes_in_float32(model):
+        model = copy_in_float32(model)
     file = Path(file)
     with temporary_folder(file.parent) as temporary:
         content = convert_litert(model, temporary)

@@ -104,7 +104,7 @@ def check_replaced(folder, name):
         ValueError: where such a file lies there.
     """
     path = folder / MODEL_CARD
-    if (folder / name).is_file() and not (path.is_file() and name in files_of_card(path)[0]):
+    if (folder / name).exists() and not (path.is_file() and name in files_of_card(path)[0]):
         raise ValueError(
             f"{folder / name} is no export that a {MODEL_CARD} beside it names, and would be written over; choose "
             "another folder"

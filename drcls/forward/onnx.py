@@ -41,7 +41,7 @@ def export_onnx(model, file):
     need_built(model)
     file = Path(file)
     if not computes_in_float32(model):
-        model = _copy_in_float32(model)
+        model = copy_in_float32(model)
     with temporary_folder(file.parent) as temporary:
         _write(model, temporary / "new.onnx")
         try:
@@ -189,7 +189,9 @@ def constants_in_numpy(model):
             setattr(layer, name, value)
 
 
-def _copy_in_float32(model):
+def copy_in_float32(model):
+    """Return a model of the same weights that computes in float32 throughout."""
+
     def clone(layer):
         # Operations, such as `ops.flip`, have no dtype of their own.
         dtype = {"dtype": "float32"} if isinstance(layer, keras.layers.Layer) else {}

@@ -1,5 +1,8 @@
 """Embeddings in two dimensions: real rows and the ones that resampling made."""
 
+from itertools import cycle
+
+from matplotlib import colormaps
 from matplotlib.figure import Figure as Canvas
 
 from drcls.report.figures import COLOURS, finish, legend_label
@@ -21,11 +24,12 @@ def embedding_map(path, run, frame, title):
     canvas = Canvas(figsize=(11, 5.6), layout="constrained")
     before, after = canvas.subplots(1, 2, sharex=True, sharey=True)
     names = [name for name in run["class_names"] if (frame["label"] == name).any()]
+    colours = COLOURS if len(names) <= len(COLOURS) else cycle(colormaps["tab20"].colors)
     for panel, kinds, heading in (
         (before, ["real"], "training rows"),
         (after, ["real", "synthetic"], "with synthetic rows"),
     ):
-        for name, colour in zip(names, COLOURS, strict=False):
+        for name, colour in zip(names, colours, strict=False):
             for kind in kinds:
                 rows = frame[(frame["label"] == name) & (frame["kind"] == kind)]
                 style = {"s": 10, "alpha": 0.7} if kind == "real" else {"s": 16, "alpha": 0.6, "marker": "x"}

@@ -171,7 +171,7 @@ def gain_section(folder, runs, printed, ordered):
         "seeds together, an image that is tested under several seeds counting as one group: a gain whose interval "
         "leaves out 0 is more than the choice of test images explains; how trainings vary is not in it. The p-value "
         "is that of a paired exact test of accuracy over all seeds: McNemar's where there is one, the images of a "
-        "group counted together, combined by Fisher's method where every seed has a split of its own. The "
+        "group counted together; where every seed has a split of its own, it is approximate. The "
         "reported gains are those of the abstract, on diabetic retinopathy."
     )
     if not rows:

@@ -35,7 +35,8 @@ def test_a_check_is_recorded(anna, database, folder, grader, unseen, tmp_path):
 
 @pytest.mark.parametrize(
     "criteria",
-    [{}, [], {"accuracy": 0.5}, {"accuracy": {}}, {"accuracy": {"mean": 1}}, {"accuracy": {"min": "1"}}],
+    [{}, [], {"accuracy": 0.5}, {"accuracy": {}}, {"accuracy": {"mean": 1}}, {"accuracy": {"min": "1"}}]
+    + [{"accuracy": {"min": 0.9, "max": 0.1}}, {"accuracy": {"min": float("nan")}}],
 )
 def test_what_are_no_criteria(criteria):
     with pytest.raises(ValueError, match=r"here\.json holds"):
@@ -44,8 +45,9 @@ def test_what_are_no_criteria(criteria):
 
 def test_an_unknown_metric_and_other_classes(database, folder, grader, unseen):
     (folder / "acceptance.json").write_text('{"beauty": {"min": 1}}')
-    with pytest.raises(ValueError, match="'beauty', which this set does not give"):
+    with pytest.raises(ValueError, match="names 'beauty'; expected some of .*'accuracy'"):
         check(database, folder, grader, unseen)
+    (folder / "acceptance.json").write_text('{"accuracy": {"min": 0}}')
     merged = unseen.merge_classes(["Severe", "Proliferate_DR"], "Severe_or_worse")
     with pytest.raises(ValueError, match="has the classes"):
         check(database, folder, grader, merged)

@@ -146,6 +146,12 @@ def test_behind_a_proxy_the_name_is_asked_for(run):
         run("serve", "--tls")
 
 
+@pytest.mark.parametrize("name", ["https://clinic.example", "clinic.example:443", "the clinic", ""])
+def test_what_is_no_name_of_a_host_is_refused(run, name):
+    with pytest.raises(SystemExit, match=r"error: --name .* expected the host's name alone"):
+        run("serve", "--tls", "--name", name)
+
+
 @pytest.mark.parametrize("port", [0, -1, 65536, 70000])
 def test_a_port_that_does_not_exist_is_refused(run, port):
     with pytest.raises(SystemExit, match=f"error: --port {port} received; expected a port from 1 to 65535"):

@@ -6,7 +6,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from drcls.app.drift import stability_index, weekly
+from drcls.app.drift import chance_limit, stability_index, weekly
 
 
 def add(
@@ -43,6 +43,25 @@ def test_the_stability_index_by_hand():
     assert stability_index({"a": 40, "b": 10}, {"a": 25, "b": 25}) == pytest.approx(expected)
     assert stability_index({"a": 30}, {"a": 30, "b": 0}) == pytest.approx(0)
     assert stability_index({"a": 29}, {"a": 30}) is None and stability_index({"a": 50}, None) is None
+
+
+def test_few_cases_of_the_same_patients_are_no_change():
+    # 99 % of a chi-squared variable with one degree of freedom lie below 6.6349.
+    assert chance_limit({"a": 20, "b": 10}, {"a": 30, "b": 30}) == pytest.approx(
+        6.6349 * (1 / 30 + 1 / 60), rel=1e-4
+    )
+
+
+def test_grades_of_an_earlier_model_are_no_change(accounts):
+    for number in range(80):
+        add(accounts, number, "2026-01-05T10:00:00+00:00", grade="Mild" if number < 40 else "Severe")
+        model = json.dumps({"model_sha256": "old" if number < 40 else "new"})
+        accounts.execute("UPDATE cases SET prediction = ? WHERE id = ?", (model, str(number)))
+    reference = {"Mild": 10, "Severe": 500}
+    [week] = weekly(accounts, reference, date(2026, 1, 15), "new")
+    assert week["grades"] == {"Mild": 40, "Severe": 40} and not week["changed"]
+    [week] = weekly(accounts, reference, date(2026, 1, 15), "old")
+    assert week["changed"] and week["stability"] > 1
 
 
 def test_the_page(ben, case_id):

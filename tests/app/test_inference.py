@@ -134,6 +134,16 @@ def classifier(shape, names=("healthy", "ill")):
     return keras.Model(inputs, ClassProbabilities(list(names), "features")(x))
 
 
+def test_a_network_of_mixed_precision_grades_in_float32(tmp_path, monkeypatch):
+    monkeypatch.setattr(inference, "_export", inference._convert)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = classifier((32, 32, 3))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    graded(model, tmp_path)
+
+
 @pytest.mark.parametrize("shape", [(20, 28, 3), (24, 24, 1), (16, 30, 1)])
 def test_rectangular_and_grey_models_grade(shape, tmp_path, monkeypatch):
     monkeypatch.setattr(

@@ -358,3 +358,15 @@ def test_a_name_too_long_for_an_overlay_is_listed_and_the_rest_explained(folder,
     assert told["bbb"].startswith(
         "the name of its overlay would have 259 bytes, at most 255 can be written; shorten"
     )
+
+
+def test_pictures_without_a_finite_answer_are_listed(folder, tmp_path):
+    model = network(names=["a", "b"])
+    weights = model.get_weights()
+    weights[-1][0] = np.nan
+    model.set_weights(weights)
+    result = predict_folder(model, folder, tmp_path / "table.csv")
+    assert result["images"] == 0 and len(result["broken"]) > 1
+    assert "no finite probability" in result["broken"][-1][1]
+    explained = explain_folder(model, folder, tmp_path / "explained")
+    assert not explained["explained"] and len(explained["broken"]) == len(result["broken"])

@@ -89,6 +89,9 @@ def test_a_model_that_is_no_export_is_not_written_over(run_folder, model, tmp_pa
     with pytest.raises(ValueError, match="is no export"):
         export_model(run_folder, tmp_path / "models", "keras")
     assert (tmp_path / "models" / "model.keras").read_bytes() == before
+    model.export(tmp_path / "models" / "saved_model", verbose=False)
+    with pytest.raises(ValueError, match="models/saved_model is no export"):
+        export_model(run_folder, tmp_path / "models", "saved_model")
     export_model(run_folder, tmp_path / "models", "onnx")
 
 

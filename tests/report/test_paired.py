@@ -77,11 +77,10 @@ def test_seeds_that_disagree_on_one_test_part_cancel():
     assert p_over_seeds([(right("0000"), right("1111")), (right("1111"), right("0000"))]) == 1.0
 
 
-def test_different_test_parts_are_combined_by_fishers_method():
+def test_different_test_parts_count_side_by_side_and_contradictions_cancel():
     pairs = [(right("00000", first), right("11111", first)) for first in (0, 100)]
-    # Fisher: -2 ln(p1 p2) = 11.09 against chi-square with 4 degrees of freedom: q (1 - ln q), q = p1 p2.
-    q = (2 / 2**5) ** 2
-    assert p_over_seeds(pairs) == pytest.approx(q * (1 - np.log(q)))
+    assert p_over_seeds(pairs) == pytest.approx(2 / 2**10)
+    assert p_over_seeds([pairs[0], pairs[1][::-1]]) == pytest.approx(1)
 
 
 def test_what_cannot_be_compared_is_refused():
