@@ -60,8 +60,8 @@ def multiscale_rows(source, path):
         [MORE[0], MORE[1], MORE[2]],
     )
     return (
-        "Balanced softmax gives up accuracy for macro recall. The poster's network and the one "
-        "without attention have two seeds, the others one; 100 epochs at up to 96 pixels."
+        "Balanced softmax gives up accuracy for macro recall. The poster's network and those without attention and "
+        "without balanced softmax have two seeds, the others one; 100 epochs at up to 96 pixels."
     )
 
 
