@@ -280,10 +280,10 @@ def secret_key(folder):
     """
     path = Path(folder) / "secret_key"
     key = path.read_bytes()
-    if len(key) != SECRET_BYTES:
+    if len(key) < SECRET_BYTES:
         raise ValueError(
-            f"{path} holds {len(key)} bytes, expected {SECRET_BYTES}; remove it, and the next start makes a new one "
-            "(everybody logs in again)"
+            f"{path} holds {len(key)} bytes, expected {SECRET_BYTES} or more; remove it, and the next start makes "
+            "a new one (everybody logs in again)"
         )
     return key
 
