@@ -363,16 +363,20 @@ def averaged_weights(model):
         return
     # `keras.callbacks.SwapEMAWeights` swaps by sums on TensorFlow, whose rounding moves weights and averages.
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-    weights = [ops.convert_to_numpy(weight) for weight in optimizer._trainable_variables]
-    for weight, average in zip(
-        optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True
-    ):
-        weight.assign(ops.convert_to_tensor(average))
+    variables, averages = optimizer._trainable_variables, optimizer._model_variables_moving_average
+    weights = [_copy(weight) for weight in variables]
+    for weight, average in zip(variables, averages, strict=True):
+        weight.assign(_copy(average))
     try:
         yield
     finally:
-        for weight, value in zip(optimizer._trainable_variables, weights, strict=True):
+        for weight, value in zip(variables, weights, strict=True):
             weight.assign(value)
+
+
+def _copy(variable):
+    """Return an array of its own: torch's shares the variable's memory, and JAX gives that away in its next step."""
+    return np.array(ops.convert_to_numpy(variable))
 
 
 def _averages(model):

@@ -335,3 +335,35 @@ def test_weights_are_averaged_for_a_while_and_given_back(squares):
         assert not np.allclose(model.get_weights()[0], raw[0])
     for before, after in zip(raw, model.get_weights(), strict=True):
         np.testing.assert_array_equal(after, before)
+
+
+AVERAGES = """
+import keras, numpy as np
+from drcls.train import averaged_weights
+inputs = keras.Input((4,))
+model = keras.Model(inputs, keras.layers.Dense(2, activation="softmax")(inputs))
+model.compile(keras.optimizers.Adam(0.1, use_ema=True), "categorical_crossentropy")
+x, y = np.eye(4, dtype="float32"), np.eye(2, dtype="float32")[[0, 1, 1, 0]]
+
+class Swap(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        before = [np.array(weight) for weight in self.model.get_weights()]
+        with averaged_weights(self.model):
+            self.model.evaluate(x, y, verbose=0)
+            moved = any((a != b).any() for a, b in zip(before, self.model.get_weights()))
+        assert moved == (epoch > 0)  # the first step's average is the weight
+        assert all((a == b).all() for a, b in zip(before, self.model.get_weights()))
+
+model.fit(x, y, epochs=4, verbose=0, callbacks=[Swap()])
+model.get_weights()
+"""
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+def test_averages_come_and_go_between_epochs_on_every_backend(backend):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    environment = os.environ | {"KERAS_BACKEND": backend}
+    command = [sys.executable, "-c", AVERAGES]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
+    assert ended.returncode == 0, ended.stderr
